@@ -1,0 +1,47 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo run test test-slow lint format lock clean
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+SAMPLE := data/inbox/test-images
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/ready ## Run the whole job on 1,797 digits that need no download, in a throw-away clone
+	@$(BIN)/python -m flows.demo
+
+run: .venv/ready ## Train on MNIST and register the model, then score a batch of test images
+	@$(BIN)/python -m flows.training
+	@test -d $(SAMPLE) || $(BIN)/digits sample $(SAMPLE)
+	@$(BIN)/python -m flows.scoring
+
+test: lint ## Check style, types and behaviour
+	$(BIN)/pytest -m "not slow"
+
+test-slow: .venv/ready ## Run the tests that start servers or train for minutes
+	$(BIN)/pytest -m slow
+
+lint: .venv/ready ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/ready ## Mend style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## Renew requirements.lock from pyproject.toml; needs uv
+	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes pyproject.toml -o requirements.lock
+
+clean: ## Remove the environment and the demo
+	rm -rf .venv .demo
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+		|| { echo "Python 3.11 to 3.13 is needed; this is `$(PYTHON) --version`. Name another: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Setting up .venv from requirements.lock; this happens once and takes a few minutes."
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,66 @@
+"""Writing so that a reader never sees half a file or folder, whatever interrupts the writer."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``target``; write a file or a folder there, and it becomes ``target`` at the end.
+
+    When the block fails, ``target`` stays as it was. A folder that stands already is moved aside before the new one takes
+    its place: a reader may find none for a moment, but never half of one. Raises PipelineError for what the operating
+    system refuses: a full disk, a read-only folder.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    aside = target.with_name(f".{target.name}.{os.getpid()}.old")
+    try:
+        with refusals_of(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            _flush(temporary)
+            if target.is_dir():
+                target.replace(aside)
+            temporary.replace(target)
+    finally:
+        _remove(temporary)
+        _remove(aside)
+
+
+@contextmanager
+def refusals_of(target: Path) -> Iterator[None]:
+    """Turn what the operating system refuses while ``target`` is written into a PipelineError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise PipelineError(
+            f"{target}: cannot write: {error.strerror}. Make room or make the folder writable, then run again."
+        ) from error
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write ``text`` as UTF-8 with LF line ends, in one step."""
+    with replacing(target) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _flush(path: Path) -> None:
+    for file in [path] if path.is_file() else path.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()

@@ -1,0 +1,177 @@
+"""Reading ``params.yaml``: every key known, every type right, every value possible, or an error that names the place."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import PipelineError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Pixel = Annotated[float, Field(ge=0, le=255)]
+Count = Annotated[int, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Suffix = Annotated[str, Field(pattern=r"^\.[a-z0-9]+$")]
+Dataset = Literal["mnist", "load_digits"]
+Architecture = Literal["plain"]
+
+
+class Section(BaseModel):
+    """One section of the file: unknown keys are errors, and a number in quotes is no number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    def settings(self) -> dict[str, Any]:
+        """Give the section as the keywords of its stage's ``run``."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+class Ingest(Section):
+    """Which data set, and where it is to be had."""
+
+    dataset: Dataset
+    mirrors: list[Annotated[str, Field(pattern=r"^https?://.+")]]
+    timeout_seconds: Annotated[float, Field(gt=0)]
+    attempts: Count
+
+
+class Validate(Section):
+    """Bounds on one image."""
+
+    minimum_ink: Share
+    maximum_ink: Share
+    minimum_peak: Pixel
+    maximum_border: Pixel
+    minimum_class_share: Annotated[float, Field(ge=0, le=0.1)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.minimum_ink >= self.maximum_ink:
+            raise ValueError(f"minimum_ink {self.minimum_ink} is not below maximum_ink {self.maximum_ink}")
+        return self
+
+
+class Reshape(Section):
+    """How the training images are split."""
+
+    validation_share: Annotated[float, Field(gt=0, lt=1)]
+    seed: Seed
+
+
+class Recipe(Section):
+    """How one architecture is trained."""
+
+    batch_size: Count
+    epochs: Count
+    loss: Literal["sparse_categorical_crossentropy"]
+    learning_rate: Annotated[float, Field(gt=0)]
+
+
+class Train(Section):
+    """Which architecture is trained, and the recipe of each."""
+
+    architecture: Architecture
+    epochs: Count | None
+    seed: Seed
+    plain: Recipe
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the chosen architecture, with ``train.epochs`` in place of its own where that is set."""
+        recipe: Recipe = getattr(self, self.architecture)
+        return recipe if self.epochs is None else recipe.model_copy(update={"epochs": self.epochs})
+
+    def settings(self) -> dict[str, Any]:
+        """Give the chosen recipe alone."""
+        return {"architecture": self.architecture, "seed": self.seed, "recipe": self.recipe}
+
+
+class Evaluate(Section):
+    """How the model is run over the test set."""
+
+    batch_size: Count
+
+
+class Bounds(Section):
+    """What a model must reach to be registered."""
+
+    minimum_accuracy: Share
+    minimum_recall: Share
+
+
+class Register(Section):
+    """The bounds of each data set: a sample is not held to MNIST's."""
+
+    mnist: Bounds
+    load_digits: Bounds
+
+
+class Score(Section):
+    """What counts as an image, and what as doubtful or failed."""
+
+    image_suffixes: Annotated[list[Suffix], Field(min_length=1)]
+    minimum_confidence: Share
+    maximum_error_share: Share
+    maximum_pixels: Count
+    shard_size: Count
+
+
+class Params(Section):
+    """The whole file, a section for each stage and for the two commands that change a result."""
+
+    ingest: Ingest
+    # Named by alias: pydantic's own BaseModel.validate must keep its name.
+    validation: Validate = Field(alias="validate")
+    reshape: Reshape
+    train: Train
+    evaluate: Evaluate
+    registration: Register = Field(alias="register")
+    score: Score
+
+    def section(self, stage: str) -> dict[str, Any]:
+        """Give the settings of a stage by its name in ``dvc.yaml``."""
+        names = {field.alias or name: name for name, field in type(self).model_fields.items()}
+        section: Section = getattr(self, names[stage])
+        return section.settings()
+
+
+def load(path: Path) -> Params:
+    """Read ``params.yaml`` as DVC does (YAML 1.2: ``1e-3`` is a number). Raises PipelineError with line and key."""
+    try:
+        content = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PipelineError(f"{path}: not found in {Path.cwd()}. Run this in the project's root folder.") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise PipelineError(f"{path}: not YAML: {' '.join(str(error).split())}. Mend it and run again.") from None
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        faults = "; ".join(_fault(fault, content) for fault in error.errors())
+        raise PipelineError(f"{path}: {faults}. Mend it and run again.") from None
+
+
+def _fault(fault: Any, content: Any) -> str:
+    key = ".".join(str(part) for part in fault["loc"]) or "the whole file"
+    line = _line(content, fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"line {line}: {key}: unknown key"
+    if fault["type"] == "missing":
+        return f"line {line}: {key}: missing"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"line {line}: {key}: {message[0].lower()}{message[1:]}" + (
+        "" if isinstance(fault["input"], dict) else f", not {fault['input']!r}"
+    )
+
+
+def _line(content: Any, location: tuple[str | int, ...]) -> int:
+    """Find the line of a key, or of the nearest section around it that the file has, counted from 1."""
+    line = 0
+    for part in location:
+        try:
+            place = content.lc.item(part) if isinstance(part, int) else content.lc.key(part)
+            line, content = place[0], content[part]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            break
+    return line + 1

@@ -1,0 +1,147 @@
+"""What the tests share: a small real project, trained once, and copies of it to break."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+MNIST = os.environ.get("DIGITS_MNIST_MIRROR", "")
+
+Run = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of this project in a Git repository of its own."""
+
+    root: Path
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """An environment that leads to nothing of the user's."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PREFECT_", "DASK_", "DIGITS_", "GIT_", "MAKE", "MFLAGS"))
+        }
+        return {
+            **kept,
+            "HOME": str(self.home),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PREFECT_HOME": str(self.home / "prefect"),
+            "DO_NOT_TRACK": "1",
+        }
+
+    def run(self, *command: str, check: bool = True, **environment: str) -> Run:
+        """Run a command in the project and give what it printed."""
+        done = subprocess.run(
+            command, cwd=self.root, env={**self.environment, **environment}, capture_output=True, text=True, check=False
+        )
+        assert not check or done.returncode == 0, f"{command} exited {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def digits(self, *arguments: str, check: bool = True, **environment: str) -> Run:
+        """Run ``digits`` from the project's own code."""
+        return self.run(sys.executable, "-m", "pipeline", *arguments, check=check, **environment)
+
+    def dvc(self, *arguments: str, check: bool = True, **environment: str) -> Run:
+        """Run ``dvc``."""
+        return self.run(sys.executable, "-m", "dvc", *arguments, check=check, **environment)
+
+    def git(self, *arguments: str, check: bool = True) -> str:
+        """Run Git and give its output."""
+        return self.run("git", *arguments, check=check).stdout
+
+    def set(self, **values: object) -> None:
+        """Set parameters by their keys with `__` for the dots, such as train__epochs=2."""
+        path = self.root / "params.yaml"
+        content = YAML().load(path)
+        for key, value in values.items():
+            *sections, name = key.split("__")
+            place = content
+            for section in sections:
+                place = place[section]
+            assert name in place, f"{key} is not in params.yaml"
+            place[name] = value
+        YAML().dump(content, path)
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace a text that stands once in a file."""
+        path = self.root / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project as it stands in the working tree, committed, on load_digits, with nothing run. Not to be changed."""
+    base = tmp_path_factory.mktemp("project")
+    project = Project(base / "digit-pipeline", base / "home")
+    project.home.mkdir()
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).exists():
+            (project.root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, project.root / name)
+    project.git("init", "--quiet", "--initial-branch=main")
+    project.git("config", "user.name", "tester")
+    project.git("config", "user.email", "tester@localhost")
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "Start")
+    project.set(
+        ingest__dataset="load_digits",
+        train__architecture="plain",
+        train__epochs=2,
+        register__load_digits__minimum_accuracy=0.5,
+        register__load_digits__minimum_recall=0.0,
+    )
+    project.git("commit", "--quiet", "--all", "--message", "Make it small")
+    return project
+
+
+@pytest.fixture(scope="session")
+def trained_project(fresh_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose stages have run. Not to be changed."""
+    project = _copy(fresh_project, tmp_path_factory.mktemp("trained"))
+    project.dvc("repro")
+    project.git("commit", "--quiet", "--all", "--message", "Train")
+    return project
+
+
+@pytest.fixture(scope="session")
+def registered_project(trained_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with a champion. Not to be changed."""
+    project = _copy(trained_project, tmp_path_factory.mktemp("registered"))
+    project.digits("register")
+    return project
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path) -> Callable[[Project], Project]:
+    """Give a function that copies a project, so that a test may do with it what it likes."""
+    return lambda project: _copy(project, tmp_path)
+
+
+def _copy(project: Project, folder: Path) -> Project:
+    copy = Project(folder / "digit-pipeline", folder / "home")
+    shutil.copytree(project.root, copy.root, symlinks=True)
+    shutil.copytree(project.home, copy.home)
+    return copy
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,40 @@
+"""Files that are whole or not there."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import atomic
+from pipeline.errors import PipelineError
+
+
+def test_a_failed_write_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+
+    with pytest.raises(ZeroDivisionError), atomic.replacing(target) as temporary:
+        temporary.write_text("half of the n")
+        raise ZeroDivisionError
+
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_takes_the_place_of_another(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "old").touch()
+
+    with atomic.replacing(target) as temporary:
+        temporary.mkdir()
+        (temporary / "new").touch()
+
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_the_system_refuses_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way of a folder")
+
+    with pytest.raises(PipelineError, match=r"file/inside: cannot write: .+\. Make room"):
+        atomic.write_text(tmp_path / "file" / "inside", "text")

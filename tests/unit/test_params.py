@@ -1,0 +1,85 @@
+"""``params.yaml``: what cannot be used is named with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import params
+from pipeline.errors import PipelineError
+
+SHIPPED = (Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8")
+
+
+def load(folder: Path, text: str) -> params.Params:
+    path = folder / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    return params.load(path)
+
+
+def test_the_shipped_file_is_valid(tmp_path: Path) -> None:
+    loaded = load(tmp_path, SHIPPED)
+
+    assert loaded.ingest.dataset == "mnist"
+    assert loaded.train.recipe == loaded.train.plain
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "what"),
+    [
+        ("  seed: 1\n", "  seed: 1\n  sead: 2\n", "train.sead", "unknown key"),
+        ("score:\n", "scores: {}\nscore:\n", "scores", "unknown key"),
+        ("    batch_size: 32\n", "    batch_size: many\n", "train.plain.batch_size", "valid integer, not 'many'"),
+        ("    batch_size: 32\n", "    batch_size: '32'\n", "train.plain.batch_size", "valid integer, not '32'"),
+        ("    batch_size: 32\n", "    batch_size: 0\n", "train.plain.batch_size", "greater than 0, not 0"),
+        ("    batch_size: 32\n", "", "train.plain.batch_size", "missing"),
+        ("dataset: mnist", "dataset: cifar", "ingest.dataset", "'mnist' or 'load_digits', not 'cifar'"),
+        ("minimum_confidence: 0.8", "minimum_confidence: 1.8", "score.minimum_confidence", "less than or equal to 1, not 1.8"),
+        ("minimum_ink: 0.01", "minimum_ink: 0.7", "validate", "minimum_ink 0.7 is not below maximum_ink 0.5"),
+        ("validation_share: 0.1", "validation_share: .nan", "reshape.validation_share", "not nan"),
+        ("learning_rate: 0.001", "learning_rate: .inf", "train.plain.learning_rate", "finite"),
+    ],
+)
+def test_what_cannot_be_used_is_named_with_its_place(tmp_path: Path, old: str, new: str, place: str, what: str) -> None:
+    text = SHIPPED.replace(old, new, 1)
+    assert text != SHIPPED
+    changed = next(
+        number for number, (a, b) in enumerate(zip(SHIPPED.split("\n"), text.split("\n"), strict=False), 1) if a != b
+    )
+
+    with pytest.raises(PipelineError) as raised:
+        load(tmp_path, text)
+
+    message = str(raised.value)
+    assert f"{place}: " in message
+    assert what in message
+    named = int(message.split("line ")[1].split(":", maxsplit=1)[0])
+    assert abs(named - changed) <= 5
+
+
+def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
+    text = SHIPPED.replace("batch_size: 32", "batch_size: x").replace("shard_size: 2000", "shard_size: y")
+
+    with pytest.raises(PipelineError, match=r"train\.plain\.batch_size.*score\.shard_size"):
+        load(tmp_path, text)
+
+
+def test_a_number_in_the_short_form_of_yaml_is_a_number(tmp_path: Path) -> None:
+    assert load(tmp_path, SHIPPED.replace("learning_rate: 0.001", "learning_rate: 1e-3")).train.recipe.learning_rate == 0.001
+
+
+def test_train_epochs_takes_the_place_of_the_recipes(tmp_path: Path) -> None:
+    assert load(tmp_path, SHIPPED.replace("epochs: null", "epochs: 3")).train.recipe.epochs == 3
+
+
+@pytest.mark.parametrize("text", ["", "train: [", "- 1\n", "\x00", "a: 1\na: 2\n"])
+def test_what_is_no_settings_file_is_an_error_on_one_line(tmp_path: Path, text: str) -> None:
+    with pytest.raises(PipelineError) as raised:
+        load(tmp_path, text)
+
+    assert "\n" not in str(raised.value)
+    assert "params.yaml" in str(raised.value)
+
+
+def test_a_missing_file_says_where_to_run(in_folder: Path) -> None:
+    with pytest.raises(PipelineError, match="project's root"):
+        params.load(Path("params.yaml"))
