@@ -1,0 +1,107 @@
+"""The networks that can be trained, and their files: Keras for people, int8 LiteRT for scoring."""
+
+import io
+import json
+import os
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.digits.quiet import quiet
+
+CLASSES = 10
+CALIBRATION_IMAGES = 500
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def import_keras() -> Any:
+    """Import Keras and TensorFlow, which takes seconds, without the pages that they write of it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet():
+        import keras
+        import tensorflow as tf  # noqa: F401 - its kernels load here, under quiet
+    return keras
+
+
+def build(architecture: str) -> Any:
+    """Build an untrained keras.Model: (N, 28, 28, 1) from 0 to 255 in, (N, 10) probabilities out.
+
+    Layers of Keras alone, so that ``keras.models.load_model`` opens it anywhere; the last two are named ``logits`` and
+    ``probabilities``.
+    """
+    return {"plain": _plain}[architecture]()
+
+
+def _plain() -> Any:
+    from keras import Input, Sequential, layers
+
+    return Sequential(
+        [
+            Input((28, 28, 1)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(28, 3),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(128, activation="relu"),
+            layers.Dropout(0.2),
+            layers.Dense(CLASSES, name="logits"),
+            layers.Softmax(name="probabilities"),
+        ],
+        name="plain",
+    )
+
+
+def to_keras(model: Any, path: str) -> bytes:
+    """Save a keras.Model through ``path`` (ending in .keras) and give the file's canonical bytes: equal weights, equal bytes.
+
+    The state of the optimizer, two thirds of a file, is left out.
+    """
+    bare = type(model).from_config(model.get_config())
+    bare.set_weights(model.get_weights())
+    bare.save(path)
+    canonical = io.BytesIO()
+    with zipfile.ZipFile(path) as saved, zipfile.ZipFile(canonical, "w") as archive:
+        for name in sorted(saved.namelist()):
+            archive.writestr(zipfile.ZipInfo(name, ZIP_DATE), _without_identity(name, saved.read(name)))
+    return canonical.getvalue()
+
+
+def to_litert(model: Any, images: npt.NDArray[np.uint8]) -> bytes:
+    """Convert a keras.Model to an int8 LiteRT model that ends before the softmax: (N, 28, 28, 1) float32 in, logits out.
+
+    ``images``: (N, 28, 28, 1) uint8, of the training split; the ranges of the activations are measured on the first 500.
+    """
+    import keras
+    import tensorflow as tf
+
+    def samples() -> Iterator[list[npt.NDArray[np.float32]]]:
+        for image in images[:CALIBRATION_IMAGES]:
+            yield [image[np.newaxis].astype(np.float32)]
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(model.inputs, model.get_layer("logits").output))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = samples
+    with quiet(), redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
+        return bytes(converter.convert())
+
+
+def _without_identity(name: str, content: bytes) -> bytes:
+    """Take out what differs between two saves of one model: the date, and the addresses of objects in memory."""
+    if name not in ("config.json", "metadata.json"):
+        return content
+    document = json.loads(content)
+    document.pop("date_saved", None)
+    _renumber(document, {})
+    return json.dumps(document, sort_keys=True).encode()
+
+
+def _renumber(node: Any, numbers: dict[int, int]) -> None:
+    if isinstance(node, dict) and "shared_object_id" in node:
+        node["shared_object_id"] = numbers.setdefault(node["shared_object_id"], len(numbers))
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _renumber(child, numbers)
