@@ -1,0 +1,76 @@
+"""Places that files come from: a folder, or a web address with time limits, retries and a progress bar."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.progress import DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+FIRST_WAIT_SECONDS = 0.5
+
+
+class SourceError(Exception):
+    """A place did not give a file; the message says why, without naming either."""
+
+
+def source(place: str, *, timeout_seconds: float, attempts: int) -> Callable[[str], bytes]:
+    """Give the function that reads a file by its name from ``place``; it raises SourceError.
+
+    A folder holds ``NAME.gz`` or ``NAME``, an address ``NAME.gz``. An address is given up after ``timeout_seconds`` without
+    a byte, and asked ``attempts`` times where the failure may pass, with twice the wait each time.
+    """
+    if not place.startswith(("http://", "https://")):
+        return lambda name: _read(Path(place).expanduser(), name)
+    address = place.rstrip("/")
+    return lambda name: _fetch_patiently(f"{address}/{name}.gz", timeout_seconds, attempts)
+
+
+def _read(folder: Path, name: str) -> bytes:
+    for path in (folder / f"{name}.gz", folder / name):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise SourceError(str(error.strerror)) from error
+    raise SourceError("not there" if folder.is_dir() else "no such folder")
+
+
+def _fetch_patiently(url: str, timeout_seconds: float, attempts: int) -> bytes:
+    retrying = Retrying(
+        stop=stop_after_attempt(attempts),
+        wait=wait_exponential(multiplier=FIRST_WAIT_SECONDS),
+        retry=retry_if_exception(_may_pass),
+        reraise=True,
+    )
+    try:
+        # Identity: a file that is compressed already, or a page in its place, comes as it is.
+        headers = {"User-Agent": "digit-pipeline", "Accept-Encoding": "identity"}
+        with httpx.Client(follow_redirects=True, timeout=timeout_seconds, headers=headers) as client:
+            return retrying(_fetch, client, url)
+    except httpx.HTTPStatusError as error:
+        raise SourceError(f"HTTP {error.response.status_code} {error.response.reason_phrase}".strip()) from error
+    except (httpx.HTTPError, httpx.InvalidURL, ImportError, OSError, ValueError) as error:
+        # The last three come of proxy and certificate settings in the environment.
+        raise SourceError(str(error) or type(error).__name__) from error
+
+
+def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code in (408, 425, 429) or error.response.status_code >= 500
+    return isinstance(error, httpx.TransportError)
+
+
+def _fetch(client: httpx.Client, url: str) -> bytes:
+    columns = (TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with client.stream("GET", url) as response, Progress(*columns, console=Console(stderr=True)) as progress:
+        response.raise_for_status()
+        size = response.headers.get("Content-Length")
+        task = progress.add_task(url.rsplit("/", 1)[-1], total=int(size) if size else None)
+        content = bytearray()
+        for chunk in response.iter_raw():
+            content += chunk
+            progress.update(task, completed=len(content))
+    return bytes(content)

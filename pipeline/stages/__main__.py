@@ -1,0 +1,11 @@
+"""``python -m pipeline.stages STAGE``: what ``dvc.yaml`` runs, so that a stage depends on no more code than its own."""
+
+import sys
+
+from pipeline import stages
+from pipeline.errors import PipelineError
+
+try:
+    stages.run(sys.argv[1])
+except PipelineError as error:
+    sys.exit(f"error: {error}")

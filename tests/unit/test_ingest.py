@@ -1,0 +1,91 @@
+"""The stage ``ingest`` without a network: order of sources, verification, the sample."""
+
+import gzip
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pipeline import raw
+from pipeline.digits import idx
+from pipeline.download import SourceError
+from pipeline.errors import PipelineError
+from pipeline.stages import ingest
+
+FILES = {name: f"content of {name}".encode() for name in raw.FILES}
+
+
+@pytest.fixture(autouse=True)
+def _known_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "MNIST_SHA256", {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()})
+
+
+def failing(reason: str) -> Callable[[str], bytes]:
+    def read(name: str) -> bytes:
+        raise SourceError(reason)
+
+    return read
+
+
+def test_the_first_source_that_has_the_files_is_used() -> None:
+    fetched = ingest.fetch({"first": failing("no such folder"), "second": FILES.__getitem__, "third": failing("never asked")})
+
+    assert fetched == FILES
+
+
+def test_files_may_be_compressed_or_plain() -> None:
+    assert ingest.fetch({"zipped": lambda name: gzip.compress(FILES[name], 1)}) == FILES
+
+
+def test_a_source_that_stops_halfway_is_completed_by_the_next() -> None:
+    first = dict(list(FILES.items())[:2])
+    asked = []
+
+    def partly(name: str) -> bytes:
+        if name not in first:
+            raise SourceError("HTTP 404 Not Found")
+        return first[name]
+
+    def rest(name: str) -> bytes:
+        asked.append(name)
+        return FILES[name]
+
+    assert ingest.fetch({"first": partly, "second": rest}) == FILES
+    assert asked == list(FILES)[2:]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"<html>Please log in</html>", "web page"),
+        (b"other bytes", "wrong content"),
+        (gzip.compress(b"other bytes"), "wrong content"),
+        (gzip.compress(FILES[raw.TRAIN_IMAGES])[:-6], "cut off"),
+        (b"\x1f\x8b nonsense", "damaged"),
+        (b"", "wrong content"),
+    ],
+)
+def test_wrong_bytes_are_refused_with_what_they_are(content: bytes, reason: str) -> None:
+    with pytest.raises(PipelineError, match=reason):
+        ingest.fetch({"mirror": lambda name: content})
+
+
+def test_the_error_lists_each_source_with_its_own_failure_and_the_ways_on() -> None:
+    with pytest.raises(PipelineError) as raised:
+        ingest.fetch({"one": failing("HTTP 403 Forbidden"), "two": failing("timed out")})
+
+    message = str(raised.value)
+    assert f"one: {raw.TRAIN_IMAGES}: HTTP 403 Forbidden" in message
+    assert f"two: {raw.TRAIN_IMAGES}: timed out" in message
+    assert "data/mirror/" in message
+    assert "make demo" in message
+
+
+def test_the_sample_is_every_digit_that_scikit_learn_carries() -> None:
+    files = {name: idx.decode(content) for name, content in ingest.sample().items()}
+
+    assert len(files[raw.TRAIN_IMAGES]) + len(files[raw.TEST_IMAGES]) == 1797
+    assert files[raw.TEST_IMAGES].shape == (360, 28, 28)
+    assert np.bincount(files[raw.TEST_LABELS]).min() > 30
+    assert files[raw.TRAIN_IMAGES].max(axis=(1, 2)).min() == 255
