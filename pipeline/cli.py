@@ -1,0 +1,135 @@
+"""The command ``digits``: parse, read the settings, call, print errors."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import PipelineError
+
+app = typer.Typer(
+    help="Train, register and use a classifier of handwritten digits.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command line. Exits 1 with one line on standard error for what a user can mend, 2 for bad usage."""
+    try:
+        app()
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _stage(name: str) -> None:
+    from pipeline import stages
+
+    stages.run(name)
+    print(f"{name}: done")
+
+
+@app.command()
+def ingest() -> None:
+    """Stage: fetch the data set and verify every byte."""
+    _stage("ingest")
+
+
+@app.command()
+def validate() -> None:
+    """Stage: hold the images to the expectations."""
+    _stage("validate")
+
+
+@app.command()
+def reshape() -> None:
+    """Stage: split and shape the images for Keras."""
+    _stage("reshape")
+
+
+@app.command()
+def train() -> None:
+    """Stage: fit the network and write it for Keras and for scoring."""
+    _stage("train")
+
+
+@app.command()
+def evaluate() -> None:
+    """Stage: test the model that scores."""
+    _stage("evaluate")
+
+
+@app.command()
+def register() -> None:
+    """Register the trained model if it passes the gate; make it champion if it beats the champion."""
+    from pipeline import layout, params, registry
+
+    print(registry.register(params.load(layout.PARAMS).registration).message)
+
+
+@app.command()
+def models() -> None:
+    """List the registered models."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipeline import registry
+
+    table = Table("version", "champion", "dataset", "accuracy", "registered", "commit")
+    for one in registry.versions():
+        mark = registry.CHAMPION if one.is_champion else ""
+        accuracy = f"{one.metrics['accuracy']:.4f}" if one.metrics else "unknown"
+        table.add_row(
+            one.version, mark, one.metrics.get("dataset", "unknown"), accuracy, f"{one.registered_at:%Y-%m-%d}", one.commit[:12]
+        )
+    Console().print(table if table.row_count else "No model is registered yet. Train and register one: `make run`.")
+
+
+@app.command()
+def promote(version: Annotated[str, typer.Argument(help="A registered version, such as v1.2.0.")]) -> None:
+    """Make a registered version the champion: forward, or back to an older one."""
+    from pipeline import registry
+
+    changed = registry.promote(version)
+    print(f"{registry.NAME} {version} is {'now' if changed else 'already'} the {registry.CHAMPION}")
+
+
+@app.command()
+def score(
+    folder: Annotated[Path, typer.Argument(help="The folder of pictures.", exists=True, file_okay=False)],
+    out: Annotated[Path | None, typer.Option(help="Where the CSV goes; data/scores/NAME by default.", file_okay=False)] = None,
+    model: Annotated[str, typer.Option(help="champion, or a version such as v1.2.0.")] = "champion",
+) -> None:
+    """Label a folder of scanned digits: one row of a CSV for every picture."""
+    from pipeline import layout, params, registry
+    from pipeline.scoring import run
+
+    settings = params.load(layout.PARAMS).score
+    scoring_model = registry.load(model)
+    batch = run.prepare(folder, out or run.default_out(folder), scoring_model, settings)
+    manifest = batch.finished()
+    if manifest:
+        print("Nothing changed since these scores were written.")
+    else:
+        manifest = run.score(batch, scoring_model, settings, lambda done, total: print(f"{done} of {total}", file=sys.stderr))
+    counts = ", ".join(f"{count} {status}" for status, count in manifest.statuses.items())
+    print(f"{manifest.rows} images with {registry.NAME} {manifest.model} ({manifest.dataset}): {counts}\n{batch.scores}")
+    for unreadable in manifest.unreadable_folders:
+        print(f"not looked into: {unreadable}", file=sys.stderr)
+    if failure := run.too_many_errors(manifest, settings):
+        raise PipelineError(f"{batch.scores}: {failure}.")
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(help="The folder to make.")],
+    count: Annotated[int, typer.Option(help="How many pictures.", min=1)] = 1000,
+) -> None:
+    """Cut a batch of PNG pictures from the test set, to try scoring on."""
+    from pipeline import layout
+    from pipeline import sample as cutter
+
+    print(f"{cutter.run(layout.ARRAYS, folder, count=count)} pictures in {folder}")
