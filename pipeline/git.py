@@ -1,0 +1,86 @@
+"""Running Git, as the user's own command: their configuration, their identity, their hooks left alone."""
+
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+
+
+@dataclass(frozen=True)
+class Tag:
+    """An annotated tag to be made."""
+
+    name: str
+    commit: str
+    message: str
+
+
+def run(*arguments: str, environment: dict[str, str] | None = None, text: str | None = None) -> str:
+    """Run Git and give what it prints. ``text`` is its standard input. Raises PipelineError with Git's own words."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            env={**os.environ, "LC_ALL": "C", **(environment or {})},  # its words are looked at
+            input=text,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=False,
+        )
+    except FileNotFoundError:
+        raise PipelineError("git: not found. Install Git; its tags are the registry.") from None
+    if done.returncode:
+        raise PipelineError(f"{Path.cwd()}: `git {' '.join(arguments[:2])}` failed: {' '.join(done.stderr.split())}")
+    return done.stdout
+
+
+def show(commit: str, path: Path) -> str | None:
+    """Give the text of a file in a commit, None where the commit has no such file."""
+    try:
+        return run("show", f"{commit}:./{path.as_posix()}")
+    except PipelineError:
+        return None
+
+
+def require_commit() -> None:
+    """Raise PipelineError where nothing can be registered: outside a Git repository, or before its first commit."""
+    _require(
+        "not a Git repository. Clone the project with git: its tags are the registry",
+        "not a git repo",
+        "rev-parse",
+        "--git-dir",
+    )
+    _require("this Git repository has no commit yet. Commit the project first", "", "rev-parse", "HEAD^{commit}")
+
+
+def require_identity() -> None:
+    """Raise PipelineError where Git cannot sign a tag with a name."""
+    name = "Set it with `git config user.name NAME` and `git config user.email ADDRESS`"
+    _require(f"Git does not know who you are. {name}", "", "var", "GIT_COMMITTER_IDENT")
+
+
+def tag(*tags: Tag) -> None:
+    """Make annotated tags, all of them or none, each younger than every other.
+
+    GTO and DVC go by the time of tags, in whole seconds: a clock that stands still or goes back must not hide the last one.
+    """
+    youngest = run("for-each-ref", "--sort=-taggerdate", "--count=1", "--format=%(taggerdate:unix)", "refs/tags").strip()
+    first = max(int(time.time()), int(youngest or 0) + 1)
+    updates = "".join(f"create refs/tags/{one.name} {_tag_object(one, first + number)}\n" for number, one in enumerate(tags))
+    run("update-ref", "--stdin", text=updates)
+
+
+def _tag_object(one: Tag, seconds: int) -> str:
+    tagger = run("var", "GIT_COMMITTER_IDENT", environment={"GIT_COMMITTER_DATE": f"@{seconds} +0000"}).strip()
+    return run("mktag", text=f"object {one.commit}\ntype commit\ntag {one.name}\ntagger {tagger}\n\n{one.message}\n").strip()
+
+
+def _require(failure: str, symptom: str, *arguments: str) -> None:
+    """Run Git; when it fails with ``symptom`` among its words, raise PipelineError with ``failure`` in their place."""
+    try:
+        run(*arguments)
+    except PipelineError as error:
+        raise (PipelineError(f"{Path.cwd()}: {failure}.") if symptom in str(error) else error) from None

@@ -1,0 +1,293 @@
+"""The registry on real Git and DVC."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline import dataset
+from pipeline.digits.model import Classifier
+from tests.conftest import Project
+
+Copy = Callable[[Project], Project]
+
+
+def tags(project: Project) -> list[str]:
+    return project.git("tag").split()
+
+
+def retrain(project: Project, epochs: int) -> None:
+    """Train another model."""
+    project.set(train__epochs=epochs)
+    project.dvc("repro")
+
+
+def test_the_first_model_becomes_version_1_and_champion(registered_project: Project) -> None:
+    shown = registered_project.digits("models").stdout
+
+    assert tags(registered_project) == ["digit-cnn#champion#1", "digit-cnn@v1.0.0"]
+    assert "v1.0.0" in shown
+    assert "champion" in shown
+    assert "load_digits" in shown
+
+
+def test_the_annotation_tells_data_set_bounds_and_verdict(registered_project: Project) -> None:
+    annotation = registered_project.git("tag", "--list", "--format=%(contents)", "digit-cnn@v1.0.0")
+
+    assert "dataset: load_digits" in annotation
+    assert "accuracy 0." in annotation
+    assert "(at least 0.5000: passed)" in annotation
+    assert "champion: there was no champion" in annotation
+
+
+def test_dvc_alone_fetches_a_champion_that_scores(registered_project: Project, tmp_path: Path) -> None:
+    registered_project.dvc("artifacts", "get", ".", "digit-cnn", "--stage", "champion", "--out", str(tmp_path / "model"))
+
+    content = (tmp_path / "model/model.tflite").read_bytes()
+    assert content == (registered_project.root / "models/digit-cnn/model.tflite").read_bytes()
+    data = dataset.read(registered_project.root / "data/arrays.npz")
+    answers = Classifier(content).logits(data.test_images).argmax(axis=1)
+    metrics = json.loads((registered_project.root / "metrics/evaluation.json").read_text())
+    assert (answers == data.test_labels).mean() == pytest.approx(metrics["accuracy"], abs=1e-6)
+
+
+def test_registering_leaves_branch_index_and_files_alone(trained_project: Project, copy_of: Copy) -> None:
+    project = copy_of(trained_project)
+    (project.root / "staged.txt").write_text("staged")
+    project.git("add", "staged.txt")
+    (project.root / "README.md").write_text("changed, not staged")
+    (project.root / "private.txt").write_text("not tracked")
+    before = [project.git(*command) for command in (["status", "--porcelain"], ["rev-parse", "HEAD"], ["diff", "--cached"])]
+
+    project.digits("register")
+
+    after = [project.git(*command) for command in (["status", "--porcelain"], ["rev-parse", "HEAD"], ["diff", "--cached"])]
+    assert after == before
+    kept = project.git("ls-tree", "-r", "--name-only", "digit-cnn@v1.0.0").split()
+    assert "dvc.lock" in kept
+    assert "metrics/evaluation.json" in kept
+    assert "private.txt" not in kept
+    assert project.git("show", "digit-cnn@v1.0.0:README.md") == "changed, not staged"
+
+
+def test_results_that_git_does_not_track_are_in_the_snapshot(trained_project: Project, copy_of: Copy) -> None:
+    project = copy_of(trained_project)
+    project.git("rm", "--quiet", "-r", "--cached", "metrics", "plots", "dvc.lock")
+    project.git("commit", "--quiet", "--message", "Track no results")
+
+    project.digits("register")
+
+    kept = project.git("ls-tree", "-r", "--name-only", "digit-cnn@v1.0.0").split()
+    assert {"dvc.lock", "metrics/evaluation.json", "plots/confusion.csv"} <= set(kept)
+
+
+def test_the_same_model_twice_is_said_and_changes_nothing(registered_project: Project, copy_of: Copy) -> None:
+    project = copy_of(registered_project)
+
+    done = project.digits("register")
+
+    assert "v1.0.0 is this very model already" in done.stdout
+    assert tags(project) == tags(registered_project)
+
+
+def test_a_model_that_does_not_beat_the_champion_is_registered_and_not_promoted(
+    registered_project: Project, copy_of: Copy
+) -> None:
+    project = copy_of(registered_project)
+    retrain(project, 1)
+
+    done = project.digits("register")
+
+    assert "digit-cnn v1.1.0" in done.stdout
+    assert "not champion: accuracy" in done.stdout
+    assert tags(project) == ["digit-cnn#champion#1", "digit-cnn@v1.0.0", "digit-cnn@v1.1.0"]
+
+
+def test_a_better_model_is_promoted_and_rolled_back_and_dvc_follows(
+    registered_project: Project, copy_of: Copy, tmp_path: Path
+) -> None:
+    project = copy_of(registered_project)
+    retrain(project, 6)
+    old = project.git("show", "digit-cnn@v1.0.0:dvc.lock")
+
+    promoted = project.digits("register")
+    rolled_back = project.digits("promote", "v1.0.0")
+    project.dvc("artifacts", "get", ".", "digit-cnn", "--stage", "champion", "--out", str(tmp_path / "model"))
+
+    assert "digit-cnn v1.1.0" in promoted.stdout
+    assert "\nchampion: accuracy" in promoted.stdout
+    assert "v1.0.0 is now the champion" in rolled_back.stdout
+    assert tags(project) == [*(f"digit-cnn#champion#{number}" for number in (1, 2, 3)), "digit-cnn@v1.0.0", "digit-cnn@v1.1.0"]
+    assert project.git("show", "digit-cnn@v1.0.0:dvc.lock") == old
+    first = (registered_project.root / "models/digit-cnn/model.tflite").read_bytes()
+    assert (tmp_path / "model/model.tflite").read_bytes() == first
+
+
+def test_a_dozen_promotions_in_a_second_leave_the_last_one_champion(registered_project: Project, copy_of: Copy) -> None:
+    project = copy_of(registered_project)
+    retrain(project, 1)
+    project.digits("register")
+    code = (
+        "from pipeline import registry\n"
+        "for turn in range(12): registry.promote(f'v1.{1 - turn % 2}.0')\n"
+        "from dvc.repo import Repo\n"
+        "print(next(one.version for one in registry.versions() if one.is_champion))\n"
+        "print(Repo('.').artifacts.get_rev('digit-cnn', stage='champion'))\n"
+    )
+
+    version, commit = project.run(sys.executable, "-c", code).stdout.split()
+
+    assert version == "v1.0.0"
+    assert commit == project.git("rev-parse", "digit-cnn@v1.0.0^{commit}").strip()
+
+
+def test_promoting_the_champion_or_the_unknown_changes_nothing(registered_project: Project, copy_of: Copy) -> None:
+    project = copy_of(registered_project)
+
+    again = project.digits("promote", "v1.0.0")
+    unknown = project.digits("promote", "v9.0.0", check=False)
+
+    assert "already the champion" in again.stdout
+    assert unknown.returncode == 1
+    assert unknown.stderr == "error: v9.0.0: no such version of digit-cnn. Registered: v1.0.0. See `digits models`.\n"
+    assert tags(project) == tags(registered_project)
+
+
+def test_a_model_below_a_bound_is_refused_with_the_bound_and_the_distance(trained_project: Project, copy_of: Copy) -> None:
+    project = copy_of(trained_project)
+    project.set(register__load_digits__minimum_accuracy=1.0)
+    accuracy = json.loads((project.root / "metrics/evaluation.json").read_text())["accuracy"]
+
+    done = project.digits("register", check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: not registered: accuracy ")
+    assert f"is {1 - accuracy:.4f} under its bound 1.0000" in done.stderr
+    assert tags(project) == []
+
+
+def test_code_edited_after_training_is_not_credited_with_the_old_bytes(trained_project: Project, copy_of: Copy) -> None:
+    project = copy_of(trained_project)
+    with (project.root / "pipeline/digits/network.py").open("a") as code:
+        code.write("\nEDITED = True\n")
+
+    done = project.digits("register", check=False)
+
+    assert done.returncode == 1
+    assert "`dvc status` names train" in done.stderr
+    assert "dvc repro" in done.stderr
+    assert tags(project) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda project: shutil.rmtree(project.root / ".git"), "not a Git repository"),
+        (lambda project: project.git("update-ref", "-d", "HEAD"), "no commit yet"),
+        (lambda project: project.git("config", "user.name", ""), "Git does not know who you are"),
+    ],
+    ids=["outside of Git", "without a commit", "without an identity"],
+)
+@pytest.mark.parametrize("command", [["register"], ["promote", "v1.0.0"]])
+def test_where_nothing_can_be_tagged_one_clear_line_says_why(
+    registered_project: Project, copy_of: Copy, spoil: Callable[[Project], object], words: str, command: list[str]
+) -> None:
+    project = copy_of(registered_project)
+    spoil(project)
+
+    done = project.digits(*command, check=False)
+
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_models_can_be_listed_without_an_identity(registered_project: Project, copy_of: Copy) -> None:
+    project = copy_of(registered_project)
+    project.git("config", "user.name", "")
+
+    assert "v1.0.0" in project.digits("models").stdout
+
+
+def test_a_damaged_model_is_refused(registered_project: Project, copy_of: Copy) -> None:
+    project = copy_of(registered_project)
+    project.digits("sample", "data/inbox/batch", "--count", "5")
+    content = (project.root / "models/digit-cnn/model.tflite").read_bytes()
+    (cached,) = (path for path in (project.root / ".dvc/cache").rglob("*") if path.is_file() and path.read_bytes() == content)
+    cached.chmod(0o644)
+    cached.write_bytes(content[:-1] + b"\0" if content[-1:] != b"\0" else content[:-1] + b"\1")
+
+    done = project.digits("score", "data/inbox/batch", check=False)
+
+    assert done.returncode == 1
+    assert "its dvc.lock says" in done.stderr
+    assert not (project.root / "data/scores").exists()
+
+
+def test_another_clone_scores_with_the_tags_and_the_bytes_alone(registered_project: Project, tmp_path: Path) -> None:
+    clone = Project(tmp_path / "clone", registered_project.home)
+    subprocess.run(["git", "clone", "--quiet", str(registered_project.root), str(clone.root)], check=True)
+    shutil.copytree(registered_project.root / ".dvc/cache", clone.root / ".dvc/cache")
+    registered_project.digits("sample", str(clone.root / "data/inbox/batch"), "--count", "5")
+
+    done = clone.digits("score", "data/inbox/batch")
+
+    assert not (clone.root / "models").exists()
+    assert "digit-cnn v1.0.0 (load_digits)" in done.stdout
+
+
+def test_a_model_that_is_nowhere_to_be_had_says_how_to_fetch_it(registered_project: Project, copy_of: Copy) -> None:
+    project = copy_of(registered_project)
+    project.digits("sample", "data/inbox/batch", "--count", "5")
+    shutil.rmtree(project.root / ".dvc/cache")
+
+    done = project.digits("score", "data/inbox/batch", check=False)
+
+    assert done.returncode == 1
+    assert "`dvc fetch --all-tags models/digit-cnn`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_while_another_process_has_dvc_registering_is_one_clear_line(trained_project: Project, copy_of: Copy) -> None:
+    project = copy_of(trained_project)
+    code = "from dvc.repo import Repo\nwith Repo('.').lock:\n    print('held', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=project.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert (holder.stdout or sys.stdin).readline() == "held\n"
+        done = project.digits("register", check=False)
+        holder.communicate("\n")
+
+    assert done.returncode == 1
+    assert "lock" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_tag_on_a_commit_without_metrics_breaks_nothing(registered_project: Project, copy_of: Copy) -> None:
+    project = copy_of(registered_project)
+    project.git("rm", "--quiet", "-r", "--cached", "metrics", "dvc.lock")
+    project.git("commit", "--quiet", "--message", "Without results")
+    project.git("tag", "--annotate", "--message", "by hand", "digit-cnn@v1.6.0")
+    project.git("reset", "--quiet", "HEAD~1")
+
+    shown = project.digits("models")
+    again = project.digits("register")
+
+    assert "unknown" in shown.stdout
+    assert "v1.0.0 is this very model already" in again.stdout
+
+
+def test_version_and_champion_are_tagged_together_or_not_at_all(trained_project: Project, copy_of: Copy) -> None:
+    project = copy_of(trained_project)
+    (project.root / ".git/refs/tags").mkdir(exist_ok=True)
+    (project.root / ".git/refs/tags/digit-cnn#champion#1.lock").touch()
+
+    done = project.digits("register", check=False)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert tags(project) == []
