@@ -1,0 +1,281 @@
+"""Scoring folders with a real model: the rows, the manifest, and what becomes of bad input."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from ruamel.yaml import YAML
+
+from tests.conftest import Project
+
+COLUMNS = "file,page,label,confidence,second_label,second_confidence,status,reason,model"
+
+
+@pytest.fixture
+def project(registered_project: Project, copy_of: Callable[[Project], Project]) -> Project:
+    """A project with a champion and a batch of twenty pictures."""
+    project = copy_of(registered_project)
+    project.digits("sample", "data/inbox/batch", "--count", "20")
+    return project
+
+
+def batch(project: Project) -> Path:
+    return project.root / "data/inbox/batch"
+
+
+def rows(project: Project, out: str = "data/scores/batch") -> list[dict[str, str]]:
+    with (project.root / out / "scores.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def manifest(project: Project) -> dict[str, object]:
+    loaded: dict[str, object] = json.loads((project.root / "data/scores/batch/manifest.json").read_text())
+    return loaded
+
+
+def test_every_picture_gets_a_row_in_order_with_exactly_these_columns(project: Project) -> None:
+    project.digits("score", "data/inbox/batch")
+
+    content = (project.root / "data/scores/batch/scores.csv").read_bytes()
+    scored = rows(project)
+    assert content.startswith(f"{COLUMNS}\n".encode())
+    assert b"\r" not in content
+    assert content.endswith(b"\n")
+    assert [row["file"] for row in scored] == [f"{index:05d}.png" for index in range(20)]
+    assert {row["page"] for row in scored} == {"1"}
+    assert {row["model"] for row in scored} == {"v1.0.0"}
+    assert all(
+        len(row["label"]) == 1 and 0 <= float(row["second_confidence"]) <= float(row["confidence"]) <= 1 for row in scored
+    )
+    assert {row["status"] for row in scored} <= {"ok", "review"}
+
+
+def test_the_labels_are_those_of_the_evaluated_model(project: Project) -> None:
+    with (project.root / "plots/confusion.csv").open() as file:
+        predicted = [row["predicted"] for row in csv.DictReader(file)][:20]
+
+    project.digits("score", "data/inbox/batch")
+
+    agreeing = sum(row["label"] == label for row, label in zip(rows(project), predicted, strict=True))
+    assert agreeing >= 19
+
+
+def test_bad_files_become_error_rows_and_the_batch_goes_on(project: Project) -> None:
+    project.set(score__maximum_error_share=0.5)
+    good = (batch(project) / "00000.png").read_bytes()
+    bad = {"empty.png": b"", "half.png": good[:60], "text.PNG": b"not a picture", "zip.jpg": b"PK\x03\x04" * 9}
+    for name, content in bad.items():
+        (batch(project) / name).write_bytes(content)
+    (batch(project) / "notes.txt").write_text("not scored")
+    (batch(project) / "link.png").symlink_to(batch(project) / "00000.png")
+
+    project.digits("score", "data/inbox/batch")
+
+    errors = {row["file"]: row for row in rows(project) if row["status"] == "error"}
+    assert set(errors) == set(bad)
+    assert errors["empty.png"]["reason"] == "empty file"
+    assert all(row["label"] == row["confidence"] == row["second_label"] == "" and row["reason"] for row in errors.values())
+    assert manifest(project)["ignored"] == 1
+    assert manifest(project)["symbolic_links"] == 1
+    assert manifest(project)["rows"] == 24
+
+
+def test_past_the_share_of_errors_the_run_fails_with_the_rows_written(project: Project) -> None:
+    for number in range(10):
+        (batch(project) / f"bad-{number}.png").write_bytes(b"bad")
+
+    done = project.digits("score", "data/inbox/batch", check=False)
+
+    assert done.returncode == 1
+    assert "10 of 30 images could not be read" in done.stderr
+    assert len(rows(project)) == 30
+
+
+def test_names_cannot_run_as_formulas_or_break_the_csv(project: Project) -> None:
+    good = (batch(project) / "00000.png").read_bytes()
+    names = ["=1+1.png", "+1.png", "-1.png", "@x.png", 'a,"b".png', "new\nline.png", "return\r.png", "ünï 🖊.png", "sub/=2.png"]
+    (batch(project) / "sub").mkdir()
+    for name in names:
+        (batch(project) / name).write_bytes(good)
+    with open(os.fsencode(batch(project)) + b"/\xff\xfe.png", "wb") as file:  # noqa: PTH123 - a Path holds no such name
+        file.write(good)
+
+    project.digits("score", "data/inbox/batch")
+
+    files = [row["file"] for row in rows(project)]
+    assert len(files) == 30
+    assert {
+        "'=1+1.png",
+        "'+1.png",
+        "'-1.png",
+        "'@x.png",
+        'a,"b".png',
+        "new\nline.png",
+        "return\r.png",
+        "ünï 🖊.png",
+        "sub/=2.png",
+    } <= set(files)
+    assert "\\xff\\xfe.png" in files
+
+
+def test_an_empty_folder_is_one_clear_line(project: Project) -> None:
+    (project.root / "empty").mkdir()
+    (project.root / "empty/notes.txt").touch()
+
+    done = project.digits("score", "empty", check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: empty: no images to score (1 other files")
+    assert done.stderr.count("\n") == 1
+    assert not (project.root / "data/scores/empty").exists()
+
+
+def test_without_a_champion_one_clear_line_says_how_to_get_one(
+    trained_project: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(trained_project)
+    project.digits("sample", "data/inbox/batch", "--count", "5")
+
+    done = project.digits("score", "data/inbox/batch", check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: no champion yet. Train and register a model")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_that_is_not_there_is_bad_usage(project: Project) -> None:
+    assert project.digits("score", "no-such-folder", check=False).returncode == 2
+    assert project.digits("score", check=False).returncode == 2
+
+
+def test_a_version_can_be_named_and_an_unknown_one_is_refused(project: Project) -> None:
+    project.digits("score", "data/inbox/batch", "--model", "v1.0.0", "--out", "elsewhere")
+    unknown = project.digits("score", "data/inbox/batch", "--model", "v7.0.0", check=False)
+
+    assert len(rows(project, "elsewhere")) == 20
+    assert unknown.returncode == 1
+    assert "v7.0.0: no such version of digit-cnn. Registered: v1.0.0" in unknown.stderr
+
+
+def test_scoring_again_without_a_change_writes_nothing(project: Project) -> None:
+    project.digits("score", "data/inbox/batch")
+    before = (project.root / "data/scores/batch/manifest.json").stat().st_mtime_ns
+
+    done = project.digits("score", "data/inbox/batch")
+
+    assert "Nothing changed" in done.stdout
+    assert (project.root / "data/scores/batch/manifest.json").stat().st_mtime_ns == before
+
+
+def test_the_output_may_lie_inside_the_folder(project: Project) -> None:
+    for _ in range(2):
+        done = project.digits("score", "data/inbox/batch", "--out", "data/inbox/batch/scores")
+
+    assert "Nothing changed" in done.stdout
+
+
+def test_the_manifest_tells_what_was_scored_and_with_what(project: Project) -> None:
+    project.digits("score", "data/inbox/batch")
+
+    written = manifest(project)
+    lock = YAML(typ="safe").load((project.root / "dvc.lock").read_text())
+    assert lock["stages"]["train"]
+    assert written["schema_version"] == 1
+    assert written["folder"] == "data/inbox/batch"
+    assert (written["model"], written["dataset"]) == ("v1.0.0", "load_digits")
+    assert sum(written["statuses"].values()) == 20  # type: ignore[attr-defined]
+    assert sum(written["labels"].values()) == 20  # type: ignore[attr-defined]
+
+
+SCORE = [sys.executable, "-m", "pipeline", "score", "data/inbox/batch"]
+
+
+@pytest.fixture
+def killed(project: Project) -> Project:
+    """A project whose run of scoring was killed after some fifty of 620 shards."""
+    project.set(score__shard_size=1)
+    for number in range(600):
+        (batch(project) / f"more-{number:04d}.png").write_bytes((batch(project) / f"{number % 20:05d}.png").read_bytes())
+    with subprocess.Popen(SCORE, cwd=project.root, env=project.environment, stderr=subprocess.DEVNULL) as process:
+        while len(parts(project)) < 50:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    assert len(parts(project)) < 620
+    assert not (project.root / "data/scores/batch/scores.csv").exists()
+    return project
+
+
+def parts(project: Project) -> list[Path]:
+    return sorted((project.root / "data/scores/batch").glob(".parts-*/*.csv"))
+
+
+def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(killed: Project) -> None:
+    (parts(killed)[0].parent / ".00000599.csv.1.tmp").write_text("half a r")
+
+    killed.run(*SCORE)
+    killed.run(*SCORE, "--out", "undisturbed")
+
+    same = (killed.root / "undisturbed/scores.csv").read_bytes()
+    assert (killed.root / "data/scores/batch/scores.csv").read_bytes() == same
+    assert parts(killed) == []
+
+
+def test_a_killed_run_scores_no_finished_shard_again(killed: Project) -> None:
+    first = parts(killed)[0]
+    first.write_text(first.read_text().replace("v1.0.0", "from before the kill"))
+
+    killed.run(*SCORE)
+
+    assert [row["model"] for row in rows(killed)[:2]] == ["from before the kill", "v1.0.0"]
+
+
+def test_a_second_run_on_the_same_output_stops_with_a_clear_error(project: Project) -> None:
+    out = project.root / "data/scores/batch"
+    out.mkdir(parents=True)
+
+    with FileLock(out / ".lock"):
+        done = project.run(*SCORE, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: data/scores/batch: another run is writing its scores here")
+    assert not (out / "scores.csv").exists()
+
+
+def test_rows_of_one_model_never_stand_beside_the_manifest_of_another(project: Project) -> None:
+    project.run(*SCORE)
+    code = (
+        "import dataclasses; from pathlib import Path; from pipeline import params, registry, layout\n"
+        "from pipeline.scoring import manifest, run\n"
+        "manifest.write = lambda *arguments: 1 / 0  # stopped between the rows and the manifest\n"
+        "settings = params.load(layout.PARAMS).score\n"
+        "model = dataclasses.replace(registry.load('champion'), version='v9.9.9')\n"
+        "batch = run.prepare(Path('data/inbox/batch'), Path('data/scores/batch'), model, settings)\n"
+        "run.score(batch, model, settings, print)\n"
+    )
+    assert project.run(sys.executable, "-c", code, check=False).returncode == 1
+    assert {row["model"] for row in rows(project)} == {"v9.9.9"}
+
+    done = project.run(*SCORE)
+
+    assert "Nothing changed" not in done.stdout
+    assert {row["model"] for row in rows(project)} == {"v1.0.0"}
+
+
+def test_two_folders_of_one_name_do_not_overwrite_each_other(project: Project) -> None:
+    project.run(*SCORE)
+    before = (project.root / "data/scores/batch/scores.csv").read_bytes()
+    project.digits("sample", "elsewhere/batch", "--count", "5")
+
+    done = project.digits("score", "elsewhere/batch", check=False)
+
+    assert done.returncode == 1
+    assert "data/scores/batch: holds the scores of data/inbox/batch. Name another folder with --out." in done.stderr
+    assert (project.root / "data/scores/batch/scores.csv").read_bytes() == before

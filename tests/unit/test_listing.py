@@ -1,0 +1,100 @@
+"""Which files are taken for pictures, and in what order."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.scoring.listing import Listing, list_images
+
+SUFFIXES = [".png", ".jpg"]
+
+
+def listed(folder: Path, out: Path | None = None) -> Listing:
+    return list_images(folder, SUFFIXES, leave_out=out or folder / "scores")
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_pictures_stand_in_the_byte_order_of_their_whole_paths(tmp_path: Path) -> None:
+    touch(tmp_path, "a/b.png", "a.png", "a-b.png", "a/a/z.png", "B.png", "é.png", "z.png")
+
+    assert listed(tmp_path).images == sorted(listed(tmp_path).images)
+    assert listed(tmp_path).images[:3] == [b"B.png", b"a-b.png", b"a.png"]
+
+
+def test_a_suffix_counts_in_any_case_and_other_files_are_counted(tmp_path: Path) -> None:
+    touch(tmp_path, "a.PNG", "b.jPg", "notes.txt", "Thumbs.db", ".DS_Store", ".hidden.png", "png", ".cache/c.png")
+
+    listing = listed(tmp_path)
+
+    assert listing.images == [b"a.PNG", b"b.jPg"]
+    assert listing.ignored == 6
+
+
+def test_no_symbolic_link_is_followed(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "elsewhere/b.png")
+    (tmp_path / "batch").mkdir()
+    (tmp_path / "batch" / "link.png").symlink_to(tmp_path / "a.png")
+    (tmp_path / "batch" / "folder").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "batch" / "loop").symlink_to(tmp_path / "batch")
+
+    listing = listed(tmp_path / "batch")
+
+    assert (listing.images, listing.symbolic_links) == ([], 3)
+
+
+def test_the_output_inside_the_folder_is_left_out(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "scores/thumbnail.png")
+
+    assert listed(tmp_path).images == [b"a.png"]
+
+
+def test_names_that_are_no_utf_8_are_listed(tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/\xff.png", "wb"):  # noqa: PTH123 - a Path holds no such name
+        pass
+
+    assert listed(tmp_path).images == [b"\xff.png"]
+
+
+@pytest.mark.parametrize("change", ["add", "remove", "touch", "grow"])
+def test_the_fingerprint_changes_with_the_pictures(tmp_path: Path, change: str) -> None:
+    touch(tmp_path, "a.png", "b.png")
+    before = listed(tmp_path).fingerprint
+
+    if change == "add":
+        touch(tmp_path, "c.png")
+    elif change == "remove":
+        (tmp_path / "b.png").unlink()
+    elif change == "touch":
+        os.utime(tmp_path / "a.png", ns=(1, 1))
+    else:
+        (tmp_path / "a.png").write_bytes(b"x")
+
+    assert listed(tmp_path).fingerprint != before
+
+
+def test_the_fingerprint_leaves_other_files_alone(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    before = listed(tmp_path).fingerprint
+    touch(tmp_path, "notes.txt")
+
+    assert listed(tmp_path).fingerprint == before
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "b", "a.", "a-", "A", "ä", "0"]), min_size=1, max_size=3), max_size=12))
+def test_any_tree_comes_in_byte_order(tmp_path_factory: pytest.TempPathFactory, paths: list[list[str]]) -> None:
+    folder = tmp_path_factory.mktemp("tree")
+    for parts in paths:
+        touch(folder, "/".join([*(f"{part}_" for part in parts[:-1]), f"{parts[-1]}.png"]))
+
+    images = listed(folder).images
+
+    assert images == sorted(images)
+    assert len(images) == len({tuple(parts) for parts in paths})
