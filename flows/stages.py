@@ -1,0 +1,112 @@
+"""The stages of ``dvc.yaml`` as Prefect tasks: DVC decides whether a stage must run, the task tells what it does."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass
+from itertools import dropwhile, takewhile
+from pathlib import Path
+
+from prefect import State, task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from prefect.states import Completed
+
+from pipeline.errors import PipelineError
+
+STOP_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of ``dvc.yaml`` and the names of the stages whose outputs it reads."""
+
+    name: str
+    upstream: tuple[str, ...]
+
+
+def read_graph() -> list[Stage]:
+    """Read the stages from DVC, each after those that it depends on. Raises PipelineError outside a DVC project."""
+    import networkx as nx
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.stage import PipelineStage
+
+    try:
+        with Repo(".") as repo:
+            # An edge leads from a stage to one that it depends on.
+            graph = repo.index.graph.subgraph(one for one in repo.index.stages if isinstance(one, PipelineStage))
+            ordered = nx.dfs_postorder_nodes(graph)
+            return [Stage(one.name, tuple(upstream.name for upstream in graph.successors(one))) for one in ordered]
+    except DvcException as error:
+        raise PipelineError(f"{Path.cwd()}: DVC cannot read its stages: {error}. Run in the project's root.") from error
+
+
+@task(cache_policy=NO_CACHE)
+def run_stage(stage: str) -> State[None]:
+    """Run one stage with ``dvc repro``; its lines go to the task's log as they come. Raises PipelineError when it fails."""
+    logger = get_run_logger()
+    if _is_unchanged(stage):
+        logger.info("%s is unchanged", stage)
+        return Completed(name="Unchanged", message="code, data and settings are those of the last run")
+    lines = []
+    for line in _repro(stage):
+        logger.info(line)
+        lines.append(line)
+    if f"Running stage '{stage}':" in lines:
+        return Completed(message=f"{stage} ran")
+    return Completed(name="Restored", message="taken from DVC's cache of earlier runs")
+
+
+def _is_unchanged(stage: str) -> bool:
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(".") as repo:
+            return not repo.status([stage])
+    except DvcException as error:
+        raise PipelineError(f"{stage}: DVC: {' '.join(str(error).split())}") from error
+
+
+def _repro(stage: str) -> Generator[str, None, None]:
+    """Yield what ``dvc repro`` prints, line by line. Raises PipelineError with the stage's own words when it fails."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    lines = []
+    with subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "--single-item", stage],
+        env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            for line in map(str.rstrip, process.stdout or ()):
+                lines.append(line)
+                if line:
+                    yield line
+        except BaseException:
+            _stop(process)
+            raise
+    if process.returncode:
+        raise PipelineError(_failure(stage, lines))
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """End the stage with all its processes: as by Ctrl-C, and when that does not help, at once."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _failure(stage: str, lines: list[str]) -> str:
+    """Find the stage's error in what was printed, up to where DVC's own begins."""
+    own = takewhile(lambda line: not line.startswith("ERROR: "), dropwhile(lambda line: not line.startswith("error: "), lines))
+    words = "\n".join(own).removeprefix("error: ").strip()
+    return words or f"{stage} failed: {lines[-1] if lines else 'no output'}. See the log of its task."

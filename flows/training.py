@@ -1,0 +1,98 @@
+"""The flow ``train``: every stage of ``dvc.yaml``, then the registry."""
+
+import json
+import sys
+from typing import Any
+
+# It sets up logging when imported; inside a run, Prefect would wait five seconds for that.
+import gto  # noqa: F401, TID253
+from prefect import State, flow, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed, Failed
+
+from flows.stages import read_graph, run_stage
+from pipeline import layout, params, registry
+from pipeline.errors import PipelineError
+
+# Only what a stage fetches from elsewhere can come right by itself.
+RETRIES: dict[str, dict[str, Any]] = {"ingest": {"retries": 2, "retry_delay_seconds": [5, 20]}}
+
+
+@task(name="register", task_run_name="register", cache_policy=NO_CACHE)
+def register() -> State[None]:
+    """Register the model if it passes the gate, and promote it if it beats the champion; the state's name is the verdict."""
+    try:
+        registration = registry.register(params.load(layout.PARAMS).registration)
+    except registry.GateRefusal as refusal:
+        return Completed(name="Refused", message=str(refusal))
+    if not registration.is_new:
+        return Completed(name="Unchanged", message=registration.message)
+    return Completed(name="Champion" if registration.is_champion else "Registered", message=registration.message)
+
+
+def check() -> None:
+    """Find what would stop the run at its end: bad settings, or a repository that takes no tag. Raises PipelineError."""
+    params.load(layout.PARAMS)
+    registry.require_repository()
+
+
+@flow(name="train")
+def train() -> State[None]:
+    """Bring every stage up to date, then register the model.
+
+    A model that the gate refuses ends the run as ``Refused``, which is a kind of Completed: the pipeline did its work.
+    """
+    check()
+    done: dict[str, State[Any]] = {}
+    for stage in read_graph():
+        run = run_stage.with_options(name=stage.name, task_run_name=stage.name, **RETRIES.get(stage.name, {}))
+        state = run(stage.name, wait_for=[done[name] for name in stage.upstream], return_state=True)
+        if not state.is_completed():
+            return Failed(message=f"{stage.name}: {state.result(raise_on_failure=False)}")
+        done[stage.name] = state
+    outcome = register(wait_for=[state], return_state=True)
+    if not outcome.is_completed():
+        return Failed(message=f"register: {outcome.result(raise_on_failure=False)}")
+    _publish(outcome, done)
+    return Completed(name=outcome.name, message=outcome.message)
+
+
+def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
+    """Show the metrics as a table and the run as a page in Prefect's UI."""
+    metrics = json.loads(layout.METRICS.read_text(encoding="utf-8"))
+    scalars = {name: value for name, value in metrics.items() if not isinstance(value, dict)}
+    create_table_artifact(
+        key="metrics",
+        table=[{"metric": name, "value": value} for name, value in scalars.items()],
+        description=f"Metrics of {registry.NAME} on {metrics['dataset']}",
+    )
+    by_class = "\n".join(
+        f"| {digit} | {metrics['precision'][digit]:.4f} | {recall:.4f} |" for digit, recall in metrics["recall"].items()
+    )
+    stages = "\n".join(f"| {name} | {state.name} |" for name, state in done.items())
+    create_markdown_artifact(
+        key="training-summary",
+        markdown=(
+            f"# {outcome.name}: {registry.NAME} on {metrics['dataset']}\n\n"
+            f"```\n{outcome.message}\n```\n\n"
+            f"| stage | outcome |\n|---|---|\n{stages}\n\n"
+            f"| digit | precision | recall |\n|---|---|---|\n{by_class}\n"
+        ),
+        description=f"What the run did: {outcome.name}",
+    )
+
+
+def main() -> None:
+    """Run the flow here and now: against ``PREFECT_API_URL`` where it is set, else on a temporary server."""
+    try:
+        check()
+    except PipelineError as error:
+        sys.exit(f"error: {error}")
+    state = train(return_state=True)
+    print(f"{state.name}: {state.message}")
+    sys.exit(0 if state.is_completed() else 1)
+
+
+if __name__ == "__main__":
+    main()

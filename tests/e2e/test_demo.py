@@ -1,0 +1,72 @@
+"""The README's commands, run as a new user would."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Project
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def clone(fresh_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A clone of the project as it stands, with the environment that these tests run in."""
+    base = tmp_path_factory.mktemp("clone")
+    project = Project(base / "digit-pipeline", base / "home")
+    project.home.mkdir()
+    subprocess.run(["git", "clone", "--quiet", str(fresh_project.root), str(project.root)], check=True)
+    project.git("checkout", "--quiet", "HEAD~1")
+    with (project.root / ".git/info/exclude").open("a") as exclude:
+        exclude.write("/.venv\n")  # as a link it is not the folder that .gitignore names
+    (project.root / ".venv").symlink_to(sys.prefix)
+    return project
+
+
+@pytest.fixture(scope="module")
+def demo(clone: Project) -> str:
+    """What ``make demo`` printed."""
+    started = time.monotonic()
+    # -o: the environment is there already.
+    done = clone.run("make", "-o", ".venv/ready", "demo")
+    print(f"make demo took {time.monotonic() - started:.0f} s")
+    return done.stdout
+
+
+def masked(text: str) -> str:
+    """Put # for whatever differs from run to run: numbers, hashes, the width of the terminal."""
+    return re.sub(r"[0-9a-f]{12}|\d+", "#", re.sub(r"[\s━─]+", " ", text))
+
+
+def test_the_demo_prints_what_the_readme_shows(demo: str) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```console\n\$ make demo\n[^\n]*\n(.*?)```", readme, re.DOTALL)
+
+    printed = demo[demo.index("Registered:") :]
+    assert masked(shown).split() == masked(printed).split()
+
+
+def test_the_demo_leaves_the_users_things_alone(clone: Project, demo: str) -> None:
+    assert demo
+    assert clone.git("status", "--porcelain") == ""
+    assert clone.git("tag") == ""
+    assert not (clone.root / "data/scores").exists()
+    assert not (clone.root / "models").exists()
+    assert not (clone.home / ".prefect").exists()
+
+
+def test_the_files_that_the_demo_names_are_there(clone: Project, demo: str) -> None:
+    named = re.findall(r"\.demo/digit-pipeline/\S+", demo[demo.index("Registered:") :])
+
+    assert len(named) == 5
+    assert all((clone.root / Path(name)).exists() for name in named)
+
+
+def test_help_lists_every_target(clone: Project) -> None:
+    shown = clone.run("make").stdout
+
+    assert all(f"make {target}" in shown for target in ("demo", "run", "test", "lint"))

@@ -1,0 +1,188 @@
+"""The flows on a real temporary Prefect server."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import State
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.testing.utilities import prefect_test_harness
+
+from flows.scoring import batches, score_inbox
+from flows.stages import Stage, _repro, read_graph
+from flows.training import train
+from tests.conftest import Project
+
+STAGES = ["ingest", "validate", "reshape", "train", "evaluate"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def project(registered_project: Project, copy_of: Callable[[Project], Project], monkeypatch: pytest.MonkeyPatch) -> Project:
+    project = copy_of(registered_project)
+    monkeypatch.chdir(project.root)
+    return project
+
+
+def task_states(state: State[Any]) -> dict[str, str | None]:
+    """Give the names of a run's tasks and of their states."""
+    run = state.state_details.flow_run_id
+    assert run
+    with get_client(sync_client=True) as client:
+        tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])))
+    return {task.name: task.state.name for task in tasks if task.state}
+
+
+def artifact(key: str) -> Any:
+    with get_client(sync_client=True) as client:
+        found = client.request("POST", "/artifacts/latest/filter", json={"artifacts": {"key": {"any_": [key]}}}).json()
+    return found[0]["data"]
+
+
+def test_the_graph_is_read_from_dvc(project: Project) -> None:
+    graph = read_graph()
+
+    assert [stage.name for stage in graph] == STAGES
+    assert Stage("reshape", ("ingest", "validate")) in [Stage(one.name, tuple(sorted(one.upstream))) for one in graph]
+
+
+def test_unchanged_stages_show_as_such_and_a_known_model_changes_nothing(project: Project) -> None:
+    state = train(return_state=True)
+
+    assert state.is_completed()
+    assert state.name == "Unchanged"
+    assert task_states(state) == {**dict.fromkeys([*STAGES, "register"], "Unchanged")}
+
+
+def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project) -> None:
+    project.set(train__epochs=6)
+
+    state = train(return_state=True)
+
+    assert state.name == "Champion"
+    assert "digit-cnn v1.1.0" in (state.message or "")
+    assert task_states(state) == {
+        **dict.fromkeys(["ingest", "validate", "reshape"], "Unchanged"),
+        **dict.fromkeys(["train", "evaluate"], "Completed"),
+        "register": "Champion",
+    }
+    assert "| train | Completed |" in artifact("training-summary")
+    assert "load_digits" in artifact("metrics")
+
+
+def test_a_refusal_of_the_gate_completes_the_run_with_the_verdict(project: Project) -> None:
+    project.set(train__epochs=1)
+    project.set(register__load_digits__minimum_accuracy=1.0)
+
+    state = train(return_state=True)
+
+    assert state.is_completed()
+    assert state.name == "Refused"
+    assert "under its bound 1.0000" in (state.message or "")
+    assert task_states(state)["register"] == "Refused"
+    assert project.git("tag").split() == ["digit-cnn#champion#1", "digit-cnn@v1.0.0"]
+
+
+def test_a_stage_that_fails_ends_the_run_with_its_own_words(project: Project) -> None:
+    project.set(validate__minimum_peak=255)
+    project.set(validate__maximum_border=0)
+    project.set(validate__maximum_ink=0.2)
+
+    state = train(return_state=True)
+
+    assert state.is_failed()
+    assert "validate: " in (state.message or "")
+    assert "ink_is_a_glyph" in (state.message or "")
+
+
+def test_every_new_batch_of_the_inbox_is_scored_once(project: Project) -> None:
+    for name in ("monday", "tuesday"):
+        project.digits("sample", f"data/inbox/{name}", "--count", "5")
+    (project.root / "data/inbox/loose.png").touch()
+
+    first = score_inbox(return_state=True)
+    second = score_inbox(return_state=True)
+
+    assert first.message == "scored monday (5 images), tuesday (5 images)"
+    assert second.name == "Unchanged"
+    assert (project.root / "data/scores/tuesday/scores.csv").exists()
+    assert task_states(first) == {"monday": "Completed", "tuesday": "Completed"}
+
+
+def test_one_batch_that_fails_does_not_keep_the_others_from_being_scored(project: Project) -> None:
+    (project.root / "data/inbox/a-bad").mkdir()
+    (project.root / "data/inbox/a-bad/x.png").write_bytes(b"bad")
+    project.digits("sample", "data/inbox/b-good", "--count", "5")
+
+    state = score_inbox(return_state=True)
+
+    assert state.is_failed()
+    assert "a-bad: " in (state.message or "")
+    assert (project.root / "data/scores/a-bad/scores.csv").exists()
+    assert (project.root / "data/scores/b-good/scores.csv").exists()
+
+
+def test_any_name_of_a_batch_will_do(project: Project) -> None:
+    for name in ("{1}", "{name}", "a b;c", "ü"):
+        project.digits("sample", f"data/inbox/{name}", "--count", "2")
+
+    state = score_inbox(return_state=True)
+
+    assert state.is_completed()
+    assert len(list((project.root / "data/scores").glob("*/scores.csv"))) == 4
+
+
+def test_a_batch_without_a_champion_fails_with_the_way_to_get_one(
+    trained_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained_project.root)
+    monkeypatch.setattr("pipeline.layout.INBOX", tmp_path)
+    (tmp_path / "batch").mkdir()
+
+    state = score_inbox(return_state=True)
+
+    assert state.is_failed()
+    assert "no champion yet. Train and register a model" in (state.message or "")
+
+
+def test_a_cancelled_stage_leaves_no_process_behind(project: Project) -> None:
+    project.set(train__epochs=500)
+    lines = _repro("train")
+    for line in lines:
+        if line.startswith("Epoch 2/"):
+            break
+
+    with pytest.raises(KeyboardInterrupt):
+        lines.throw(KeyboardInterrupt)
+
+    left = subprocess.run(["pgrep", "--full", "pipeline.stages train"], capture_output=True, text=True, check=False).stdout
+    assert [pid for pid in left.split() if Path(f"/proc/{pid}/cwd").resolve() == project.root] == []
+    assert not (project.root / "models/digit-cnn").exists()
+
+
+def test_a_batch_without_a_picture_yet_is_no_failure(project: Project) -> None:
+    (project.root / "data/inbox/to-be-filled").mkdir()
+
+    assert score_inbox(return_state=True).name == "Unchanged"
+
+
+def test_an_empty_inbox_is_no_failure(project: Project) -> None:
+    assert score_inbox(return_state=True).name == "Empty"
+
+
+def test_hidden_folders_and_links_are_no_batches(tmp_path: Path) -> None:
+    for name in ("b", "a", ".half-copied"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    (tmp_path / "file.png").touch()
+
+    assert [path.name for path in batches(tmp_path)] == ["a", "b"]
+    assert batches(tmp_path / "missing") == []
