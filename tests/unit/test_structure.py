@@ -1,0 +1,190 @@
+"""What DESIGN promises of the code's shape, read from the code itself."""
+
+import ast
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+WORDS = ["ingest", "validate", "reshape", "train", "evaluate"]
+
+# From the ground up: a module may import from its own floor and from those before it.
+FLOORS = [
+    ["pipeline/errors.py", "pipeline/layout.py"],
+    ["pipeline/atomic.py", "pipeline/params.py", "pipeline/git.py"],
+    ["pipeline/digits/"],
+    ["pipeline/quality/", "pipeline/raw.py", "pipeline/dataset.py", "pipeline/download.py", "pipeline/sample.py"],
+    ["pipeline/gate.py", "pipeline/snapshot.py"],
+    ["pipeline/registry.py"],
+    ["pipeline/scoring/"],
+    ["pipeline/stages/"],
+    ["pipeline/cli.py", "pipeline/__main__.py", "flows/"],
+]
+
+
+def modules(*folders: str) -> list[str]:
+    return sorted(
+        path.relative_to(ROOT).as_posix()
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.py")
+        if path.read_text(encoding="utf-8").count("\n") > 1
+    )
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Give the names that a module imports, at any depth, each with its package."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(names)
+
+
+def imported_modules(module: str) -> set[str]:
+    """Give the files of this project that a module imports."""
+    found = set()
+    for name in imports(module):
+        parts = name.split(".")
+        for end in (len(parts), len(parts) - 1):
+            path = "/".join(parts[:end])
+            for candidate in (f"{path}.py", f"{path}/__init__.py"):
+                if path and (ROOT / candidate).is_file():
+                    found.add(candidate)
+    return {one for one in found if (ROOT / one).read_text(encoding="utf-8").count("\n") > 1}
+
+
+def reached_from(module: str) -> set[str]:
+    reached, waiting = set(), {module}
+    while waiting:
+        one = waiting.pop()
+        reached.add(one)
+        waiting |= imported_modules(one) - reached
+    return reached
+
+
+def floor(module: str) -> int:
+    return next(number for number, places in enumerate(FLOORS) if any(module.startswith(place) for place in places))
+
+
+def test_a_stage_is_one_word_in_five_places() -> None:
+    from flows.stages import read_graph
+    from pipeline import cli, stages
+
+    params = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+    commands = {command.name or getattr(command.callback, "__name__", "") for command in cli.app.registered_commands}
+
+    assert list(STAGES) == WORDS
+    assert sorted(path.stem for path in (ROOT / "pipeline/stages").glob("[a-z]*.py")) == sorted(WORDS)
+    assert [section for section in params if section in WORDS] == WORDS
+    assert set(WORDS) <= commands
+    assert [stage.name for stage in read_graph()] == WORDS
+    assert list(stages.FILES) == WORDS
+
+
+@pytest.mark.parametrize("stage", WORDS)
+def test_a_stage_depends_on_every_module_that_it_runs(stage: str) -> None:
+    reached = reached_from(f"pipeline/stages/{stage}.py") | reached_from("pipeline/stages/__main__.py")
+
+    declared = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
+    assert declared == reached
+
+
+@pytest.mark.parametrize("stage", WORDS)
+def test_a_stage_is_run_by_its_own_word(stage: str) -> None:
+    assert STAGES[stage]["cmd"] == f"python -m pipeline.stages {stage}"
+
+
+def test_stages_never_import_each_other() -> None:
+    for stage in WORDS:
+        others = {f"pipeline/stages/{other}.py" for other in WORDS if other != stage}
+        assert not imported_modules(f"pipeline/stages/{stage}.py") & others
+
+
+@pytest.mark.parametrize("module", modules("pipeline", "flows"))
+def test_imports_point_down(module: str) -> None:
+    above = {one for one in imported_modules(module) if floor(one) > floor(module)}
+
+    assert not above
+
+
+@pytest.mark.parametrize("module", modules("pipeline"))
+def test_the_pipeline_knows_nothing_of_prefect(module: str) -> None:
+    assert not {name for name in imports(module) if name.split(".")[0] in {"prefect", "flows"}}
+
+
+@pytest.mark.parametrize("module", modules("pipeline"))
+def test_only_the_registry_knows_dvc_and_gto(module: str) -> None:
+    known = {name.split(".")[0] for name in imports(module)} & {"dvc", "dvc_data", "gto", "scmrepo"}
+
+    assert not known or module in {"pipeline/registry.py", "pipeline/snapshot.py"}
+
+
+@pytest.mark.parametrize("module", modules("pipeline/digits"))
+def test_the_domain_reads_no_files_and_no_settings(module: str) -> None:
+    outside = {one for one in imported_modules(module) if not one.startswith("pipeline/digits/")}
+
+    assert not outside
+    assert not {name for name in imports(module) if name.split(".")[0] in {"pathlib", "requests", "httpx"}}
+
+
+@pytest.mark.parametrize("module", modules("pipeline", "flows"))
+def test_a_module_opens_with_a_sentence_and_stays_short(module: str) -> None:
+    text = (ROOT / module).read_text(encoding="utf-8")
+
+    assert (ast.get_docstring(ast.parse(text)) or "").endswith(".")
+    assert len(text.splitlines()) <= 250
+
+
+def test_scoring_never_imports_tensorflow() -> None:
+    code = (
+        "import sys\n"
+        "for name in ('tensorflow', 'keras'): sys.modules[name] = None\n"
+        "import flows.scoring, pipeline.scoring.run, pipeline.registry\n"
+        "from pipeline.digits.model import Classifier\n"
+        "try: Classifier(b'')\n"
+        "except ValueError: print('refused')\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "refused\n"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, pipeline.cli; print(sorted(sys.modules.keys() & {'numpy', 'pandas', 'cv2', 'dvc', 'prefect', 'pydantic'}))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
+
+
+def test_every_subcommand_and_every_make_target_is_in_the_readme() -> None:
+    from pipeline import cli
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z-]+):.* ## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+    for command in cli.app.registered_commands:
+        assert f"digits {getattr(command.callback, '__name__', '')}" in readme
+    for target in targets:
+        assert f"make {target}" in readme
+
+
+def test_every_locked_package_has_hashes_and_no_address() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    packages = re.split(r"\n(?=[a-z0-9])", lock)[1:]
+
+    assert len(packages) > 100
+    assert all("--hash=sha256:" in package for package in packages)
+    assert "://" not in lock
