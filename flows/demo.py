@@ -53,9 +53,9 @@ def _report() -> None:
     metrics = json.loads((CLONE / layout.METRICS).read_text(encoding="utf-8"))
     print("\nRegistered:", flush=True)
     _run("pipeline", "models")
-    smallest = min(metrics["recall"].values())
     print(f"Metrics on {metrics['images']} test images of {metrics['dataset']}:")
-    print(f"  accuracy {metrics['accuracy']:.4f}, loss {metrics['loss']:.4f}, smallest recall {smallest:.4f}")
+    named = {"accuracy": "accuracy", "ece": "calibration error", "min_recall": "smallest recall"}
+    print("  " + ", ".join(f"{words} {metrics[name]:.4f}" for name, words in named.items()))
     with (CLONE / scores / SCORES).open(encoding="utf-8") as rows:
         print(f"\nThe first rows of {SCORES}:\n{''.join(islice(rows, 4))}")
     places = {

@@ -1,5 +1,6 @@
 """The flow ``train``: every stage of ``dvc.yaml``, then the registry."""
 
+import csv
 import json
 import sys
 from typing import Any
@@ -61,15 +62,15 @@ def train() -> State[None]:
 def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
     """Show the metrics as a table and the run as a page in Prefect's UI."""
     metrics = json.loads(layout.METRICS.read_text(encoding="utf-8"))
-    scalars = {name: value for name, value in metrics.items() if not isinstance(value, dict)}
     create_table_artifact(
         key="metrics",
-        table=[{"metric": name, "value": value} for name, value in scalars.items()],
+        table=[{"metric": name, "value": value} for name, value in metrics.items()],
         description=f"Metrics of {registry.NAME} on {metrics['dataset']}",
     )
-    by_class = "\n".join(
-        f"| {digit} | {metrics['precision'][digit]:.4f} | {recall:.4f} |" for digit, recall in metrics["recall"].items()
-    )
+    with (layout.PLOTS / layout.CLASSES).open(encoding="utf-8", newline="") as rows:
+        by_class = "\n".join(
+            f"| {row['digit']} | {float(row['precision']):.4f} | {float(row['recall']):.4f} |" for row in csv.DictReader(rows)
+        )
     stages = "\n".join(f"| {name} | {state.name} |" for name, state in done.items())
     create_markdown_artifact(
         key="training-summary",

@@ -15,7 +15,9 @@ Count = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Suffix = Annotated[str, Field(pattern=r"^\.[a-z0-9]+$")]
 Dataset = Literal["mnist", "load_digits"]
-Architecture = Literal["plain"]
+Architecture = Literal["compact", "plain"]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):
@@ -60,13 +62,73 @@ class Reshape(Section):
     seed: Seed
 
 
-class Recipe(Section):
-    """How one architecture is trained."""
+class PlainRecipe(Section):
+    """How ``plain`` is trained: Adam at one learning rate, on the images as they are."""
 
     batch_size: Count
     epochs: Count
     loss: Literal["sparse_categorical_crossentropy"]
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Positive
+
+
+class European(Section):
+    """The keywords of ``augmentation.european``."""
+
+    upstroke_share: Share
+    crossbar_share: Share
+
+
+class Warp(Section):
+    """The keywords of ``augmentation.warp``."""
+
+    rotation_degrees: Annotated[float, Field(ge=0, le=180)]
+    slant: Annotated[float, Field(ge=0, le=1)]
+    scale: Annotated[float, Field(ge=0, le=1)]
+    aspect: Annotated[float, Field(ge=0, le=1)]
+    shift_pixels: Annotated[float, Field(ge=0, le=14)]
+    bend_pixels: NotNegative
+
+
+class Pens(Section):
+    """The keywords of ``augmentation.pens``."""
+
+    thicken: Share
+    thin: Share
+    blur: Share
+    fade: Share
+    harden: Share
+    specks: Share
+    lines: Share
+    gaps: Share
+
+
+class Augmentation(Section):
+    """How training images are changed: the fields of ``augmentation.epochs.Augmentation``."""
+
+    european: European
+    european_share: Share
+    outlier_share: Annotated[float, Field(ge=0, lt=1)]
+    warp: Warp
+    pens: Pens
+    late_epochs: Annotated[int, Field(ge=0)]
+    late_strength: Share
+
+
+class CompactRecipe(Section):
+    """How ``compact`` is trained: Muon on a one-cycle schedule, on augmented digits and pictures that are none."""
+
+    batch_size: Count
+    epochs: Count
+    minimum_steps: Annotated[int, Field(ge=0)]
+    peak_learning_rate: Positive
+    warmup_share: Annotated[float, Field(gt=0, lt=1)]
+    weight_decay: NotNegative
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    average_momentum: Annotated[float, Field(ge=0, lt=1)]
+    augmentation: Augmentation
+
+
+Recipe = CompactRecipe | PlainRecipe
 
 
 class Train(Section):
@@ -75,7 +137,8 @@ class Train(Section):
     architecture: Architecture
     epochs: Count | None
     seed: Seed
-    plain: Recipe
+    compact: CompactRecipe
+    plain: PlainRecipe
 
     @property
     def recipe(self) -> Recipe:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline import gate, git, layout, snapshot
+from pipeline import gate, git, layout, lock, snapshot
 from pipeline.errors import PipelineError
 from pipeline.params import Register
 
@@ -50,12 +50,16 @@ class Registration:
 
 @dataclass(frozen=True)
 class ScoringModel:
-    """A registered model, ready to score: ``content`` is a LiteRT file whose hash the registry vouches for."""
+    """A registered model, ready to score: ``content`` is a LiteRT file whose hash the registry vouches for.
+
+    Its logits are divided by ``temperature`` before the softmax.
+    """
 
     version: str
     content: bytes
     sha256: str
     dataset: str
+    temperature: float
 
 
 def require_repository() -> None:
@@ -100,9 +104,9 @@ def register(bounds: Register) -> Registration:
     snapshot.require_clean()
     metrics = json.loads(layout.METRICS.read_text(encoding="utf-8"))
     known = versions()
-    model = _model_hash(snapshot.LOCK.read_text(encoding="utf-8"))
+    model = lock.recorded_hash(layout.LOCK.read_text(encoding="utf-8"), layout.MODEL)
     for version in known:
-        if _model_hash(git.show(version.commit, snapshot.LOCK)) == model:
+        if lock.recorded_hash(git.show(version.commit, layout.LOCK) or "", layout.MODEL) == model:
             message = f"{NAME} {version.version} is this very model already; nothing was changed"
             return Registration(version.version, is_new=False, is_champion=version.is_champion, message=message)
 
@@ -143,33 +147,38 @@ def load(selector: str) -> ScoringModel:
         raise PipelineError("no champion yet. Train and register a model: `make run`, or `dvc repro` and `digits register`.")
     if chosen is None:
         raise _unknown(selector, [one.version for one in known])
-    content = _read_verified(chosen, f"{layout.MODEL.as_posix()}/{layout.SCORING_MODEL}")
+    content, card = _read_verified(chosen, layout.SCORING_MODEL, layout.MODEL_CARD)
     return ScoringModel(
-        chosen.version, content, hashlib.sha256(content).hexdigest(), chosen.metrics.get("dataset", "an unknown data set")
+        version=chosen.version,
+        content=content,
+        sha256=hashlib.sha256(content).hexdigest(),
+        dataset=chosen.metrics.get("dataset", "an unknown data set"),
+        temperature=float(json.loads(card).get("temperature", 1)),
     )
 
 
-def _read_verified(version: Version, path: str) -> bytes:
+def _read_verified(version: Version, *names: str) -> list[bytes]:
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
     from dvc_data.index import DataIndexDirError
 
+    paths = [f"{layout.MODEL.as_posix()}/{name}" for name in names]
     try:
         files = DVCFileSystem(rev=version.commit)
-        expected = files.info(path)["md5"]
-        content = bytes(files.cat_file(path))
+        read = [(path, files.info(path)["md5"], bytes(files.cat_file(path))) for path in paths]
     except (DvcException, DataIndexDirError, OSError) as error:
         raise PipelineError(
-            f"{NAME} {version.version}: {path} cannot be read: {error}. Fetch it with "
+            f"{NAME} {version.version}: {' and '.join(paths)} cannot be read: {error}. Fetch them with "
             f"`dvc fetch --all-tags {layout.MODEL}`, or score with another --model."
         ) from error
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != expected:
-        raise PipelineError(
-            f"{NAME} {version.version}: {path} has the md5 {found[:8]}…, its dvc.lock says {expected[:8]}…: refused. Delete "
-            f"the damaged file from DVC's cache and run `dvc fetch --all-tags {layout.MODEL}`."
-        )
-    return content
+    for path, expected, content in read:
+        found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        if found != expected:
+            raise PipelineError(
+                f"{NAME} {version.version}: {path} has the md5 {found[:8]}…, its dvc.lock says {expected[:8]}…: refused. "
+                f"Delete the damaged file from DVC's cache and run `dvc fetch --all-tags {layout.MODEL}`."
+            )
+    return [content for _, _, content in read]
 
 
 def _unknown(version: str, known: list[str]) -> PipelineError:
@@ -190,15 +199,6 @@ def _verdict(metrics: dict[str, Any], checks: list[gate.Check], comparison: gate
     lines = [f"dataset: {metrics['dataset']}, test set {metrics['test_set']}", *map(str, checks)]
     lines.append(f"{CHAMPION if comparison.promotes else f'not {CHAMPION}'}: {comparison.reason}")
     return "\n".join(lines)
-
-
-def _model_hash(lock: str | None) -> str:
-    from ruamel.yaml import YAML
-
-    if lock is None:
-        return ""
-    outs = YAML(typ="safe").load(lock)["stages"]["train"]["outs"]
-    return next(str(out["md5"]) for out in outs if out["path"] == layout.MODEL.as_posix())
 
 
 def _next_version(known: list[Version]) -> str:

@@ -13,8 +13,6 @@ from pipeline.errors import PipelineError
 if TYPE_CHECKING:
     from dvc.repo import Repo
 
-LOCK = Path("dvc.lock")
-
 
 def require_clean() -> None:
     """Raise PipelineError unless code, settings and data are those that the last run of every stage left."""
@@ -45,7 +43,7 @@ def _files_of_the_stages() -> list[str]:
         cached = {out.fspath for stage in stages for out in stage.outs if out.use_cache}
         named = {item.fspath for stage in stages for item in (*stage.deps, *stage.outs)}
     kept = [path for path in named if not any(path == out or path.startswith(out + os.sep) for out in cached)]
-    return ["dvc.yaml", str(LOCK), *sorted(os.path.relpath(path) for path in kept)]
+    return ["dvc.yaml", str(layout.LOCK), *sorted(os.path.relpath(path) for path in kept)]
 
 
 @contextmanager

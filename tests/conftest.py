@@ -113,7 +113,7 @@ def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="session")
 def trained_project(fresh_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose stages have run. Not to be changed."""
-    project = _copy(fresh_project, tmp_path_factory.mktemp("trained"))
+    project = copy_project(fresh_project, tmp_path_factory.mktemp("trained"))
     project.dvc("repro")
     project.git("commit", "--quiet", "--all", "--message", "Train")
     return project
@@ -122,7 +122,7 @@ def trained_project(fresh_project: Project, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="session")
 def registered_project(trained_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with a champion. Not to be changed."""
-    project = _copy(trained_project, tmp_path_factory.mktemp("registered"))
+    project = copy_project(trained_project, tmp_path_factory.mktemp("registered"))
     project.digits("register")
     return project
 
@@ -130,10 +130,11 @@ def registered_project(trained_project: Project, tmp_path_factory: pytest.TempPa
 @pytest.fixture
 def copy_of(tmp_path: Path) -> Callable[[Project], Project]:
     """Give a function that copies a project, so that a test may do with it what it likes."""
-    return lambda project: _copy(project, tmp_path)
+    return lambda project: copy_project(project, tmp_path)
 
 
-def _copy(project: Project, folder: Path) -> Project:
+def copy_project(project: Project, folder: Path) -> Project:
+    """Copy a project into a folder."""
     copy = Project(folder / "digit-pipeline", folder / "home")
     shutil.copytree(project.root, copy.root, symlinks=True)
     shutil.copytree(project.home, copy.home)

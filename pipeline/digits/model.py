@@ -42,7 +42,8 @@ def in_batches(classifier: Classifier, images: Images, batch_size: int) -> Float
     return np.concatenate(parts) if parts else classifier.logits(images)
 
 
-def probabilities(logits: Floats) -> Floats:
-    """Apply the softmax: (N, 10) logits to (N, 10) float32 that sum to 1."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+def probabilities(logits: Floats, temperature: float = 1.0) -> Floats:
+    """Apply the temperature, then the softmax: (N, 10) logits to (N, 10) float32 that sum to 1."""
+    scaled = logits / temperature
+    shifted = np.exp(scaled - scaled.max(axis=1, keepdims=True, initial=-np.inf))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), np.float32)

@@ -83,7 +83,9 @@ def prepare(folder: Path, out: Path, model: ScoringModel, settings: Score) -> Ba
             f"{folder}: no images to score ({listing.ignored} other files, {listing.symbolic_links} symbolic links{unread}). "
             f"An image ends in one of: {' '.join(settings.image_suffixes)}."
         )
-    identity = f"{manifests.SCHEMA_VERSION} {model.version} {model.sha256} {settings!r} {listing.fingerprint}"
+    identity = (
+        f"{manifests.SCHEMA_VERSION} {model.version} {model.sha256} {model.temperature} {settings!r} {listing.fingerprint}"
+    )
     return Batch(folder, out, listing, hashlib.sha256(identity.encode()).hexdigest())
 
 
@@ -103,7 +105,7 @@ def _score(batch: Batch, model: ScoringModel, settings: Score, progress: Progres
     (batch.out / manifests.NAME).unlink(missing_ok=True)
     _remove_other_parts(batch)
     classifier = Classifier(model.content)
-    rules = Rules(settings.minimum_confidence, settings.maximum_pixels)
+    rules = Rules(model.temperature, settings.minimum_confidence, settings.maximum_pixels)
     for shard in shards(batch, settings.shard_size):
         if not batch.part(shard).exists():
             _write_part(batch.part(shard), shard, classifier, model.version, rules)

@@ -45,8 +45,12 @@ class Shard:
 
 @dataclass(frozen=True)
 class Rules:
-    """What is doubtful and what is refused: a confidence from 0 to 1, and the pixels of the largest picture."""
+    """What is doubtful and what is refused: a confidence from 0 to 1, and the pixels of the largest picture.
 
+    ``temperature``: the model's, by which its logits are divided so that confidence holds.
+    """
+
+    temperature: float
     minimum_confidence: float
     maximum_pixels: int
 
@@ -56,7 +60,7 @@ def score_shard(shard: Shard, classifier: Classifier, model: str, rules: Rules) 
     glyphs = [_glyph(shard.folder, path, rules.maximum_pixels) for path in shard.paths]
     fields = [glyph.field for glyph in glyphs if isinstance(glyph, images.Glyph)]
     logits = classifier.logits(np.array(fields, np.uint8).reshape(-1, images.FIELD, images.FIELD, 1))
-    scores = iter(probabilities(logits))
+    scores = iter(probabilities(logits, rules.temperature))
     return [
         _error_row(path, glyph, model) if isinstance(glyph, str) else _row(path, glyph, next(scores), model, rules)
         for path, glyph in zip(shard.paths, glyphs, strict=True)

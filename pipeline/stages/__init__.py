@@ -9,8 +9,8 @@ FILES: dict[str, tuple[Path, ...]] = {
     "ingest": (layout.RAW,),
     "validate": (layout.RAW, layout.VALIDATION),
     "reshape": (layout.RAW, layout.ARRAYS),
-    "train": (layout.ARRAYS, layout.MODEL),
-    "evaluate": (layout.ARRAYS, layout.MODEL, layout.METRICS, layout.PLOTS),
+    "train": (layout.ARRAYS, layout.MODEL, layout.CURVES),
+    "evaluate": (layout.ARRAYS, layout.MODEL, layout.METRICS, layout.PREDICTIONS, layout.PLOTS),
 }
 
 

@@ -9,3 +9,5 @@ try:
     stages.run(sys.argv[1])
 except PipelineError as error:
     sys.exit(f"error: {error}")
+except KeyboardInterrupt:
+    sys.exit(f"error: {sys.argv[1]} was interrupted. Run it again, or bring the last results back with `dvc checkout`.")

@@ -8,68 +8,89 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline import atomic, dataset, layout
-from pipeline.digits import network
-from pipeline.digits.model import Classifier, in_batches, probabilities
+from pipeline import atomic, dataset, layout, lock
+from pipeline.digits import metrics, network
+from pipeline.digits.model import Classifier, in_batches
 from pipeline.errors import PipelineError
 
-CONFUSION = "confusion.csv"
-CLASSES = "classes.csv"
+Labels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
 
 
-def run(arrays: Path, model_folder: Path, metrics_file: Path, plots: Path, *, batch_size: int) -> None:
-    """Write the metrics and the data of the plots. Raises PipelineError."""
+def run(arrays: Path, model_folder: Path, metrics_file: Path, predictions_file: Path, plots: Path, *, batch_size: int) -> None:
+    """Write the metrics, the logits of every test image, and the data of the plots.
+
+    Raises PipelineError, also for a model that is not the one of ``dvc.lock``.
+    """
     data = dataset.read(arrays)
-    logits = in_batches(load(model_folder / layout.SCORING_MODEL), data.test_images, batch_size)
-    by_class = class_metrics(data.test_labels, logits.argmax(axis=1))
+    lock.require_recorded(model_folder)
+    classifier, temperature = load(model_folder)
+    logits = in_batches(classifier, data.test_images, batch_size)
     keras_answers = answers_of_keras(model_folder / layout.KERAS_MODEL, data.test_images, batch_size)
-    metrics = {
+    answers, confidence = metrics.answers_and_confidence(logits, temperature)
+    by_class = metrics.by_class(data.test_labels, answers)
+    summary = {
         "dataset": data.name,
         "test_set": data.test_set,
-        **summary(data.test_labels, logits, keras_answers),
-        "recall": dict(zip(by_class["digit"].astype(str), by_class["recall"].round(6), strict=True)),
-        "precision": dict(zip(by_class["digit"].astype(str), by_class["precision"].round(6), strict=True)),
+        **summarise(data.test_labels, logits, temperature),
+        "min_recall": by_class["recall"].min(),
+        "keras_accuracy": (keras_answers == data.test_labels).mean(),
+        "keras_agreement": (keras_answers == answers).mean(),
     }
     with atomic.replacing(plots) as temporary:
         temporary.mkdir()
-        pairs = pd.DataFrame({"actual": data.test_labels, "predicted": logits.argmax(axis=1)})
-        pairs.to_csv(temporary / CONFUSION, index=False, lineterminator="\n")
-        by_class.to_csv(temporary / CLASSES, index=False, lineterminator="\n", float_format="%.6f")
-    atomic.write_text(metrics_file, json.dumps(metrics, indent=2) + "\n")
+        _write_csv(temporary / layout.CONFUSION, pd.DataFrame({"actual": data.test_labels, "predicted": answers}))
+        _write_csv(temporary / layout.CLASSES, by_class)
+        _write_csv(temporary / layout.RELIABILITY, metrics.reliability(confidence, answers == data.test_labels))
+    with atomic.replacing(predictions_file) as temporary:
+        _write_csv(temporary, predictions(data.test_labels, logits))
+    atomic.write_text(metrics_file, json.dumps(_rounded(summary), indent=2) + "\n")
 
 
-def load(model: Path) -> Classifier:
-    """Load a LiteRT file. Raises PipelineError when it is missing or is none."""
-    try:
-        return Classifier(model.read_bytes())
-    except (OSError, ValueError) as error:
-        raise PipelineError(f"{model}: cannot be loaded: {' '.join(str(error).split())}. Run `dvc repro train`.") from error
+def load(model_folder: Path) -> tuple[Classifier, float]:
+    """Load the scoring model and its temperature, 1 where its card names none.
 
-
-def summary(
-    labels: npt.NDArray[np.uint8], logits: npt.NDArray[np.float32], keras_answers: npt.NDArray[np.int64]
-) -> dict[str, Any]:
-    """Sum up the test: images, accuracy, loss (mean negative log-likelihood, nats), and agreement with Keras's answers.
-
-    ``labels``: (N,); ``logits``: (N, 10) float32; ``keras_answers``: (N,), digits.
+    Raises PipelineError when a file is missing or is none.
     """
-    answers = logits.argmax(axis=1)
-    likelihood = probabilities(logits)[np.arange(len(labels)), labels]
+    try:
+        card = json.loads((model_folder / layout.MODEL_CARD).read_text(encoding="utf-8"))
+        return Classifier((model_folder / layout.SCORING_MODEL).read_bytes()), float(card.get("temperature", 1))
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise PipelineError(f"{model_folder}: cannot be loaded: {reason}. Run `dvc repro train`.") from error
+
+
+def summarise(labels: Labels, logits: Floats, temperature: float) -> dict[str, Any]:
+    """Sum up the answers to test images: accuracy with its 95 % interval, likelihood, calibration, coverage.
+
+    ``labels``: (N,); ``logits``: (N, 10) float32. ``nll`` is in nats, ``ece`` and the rest from 0 to 1; ``acc_at_98`` is the
+    accuracy on the 98 % of the images that are surest.
+    """
+    answers, confidence = metrics.answers_and_confidence(logits, temperature)
+    is_right = answers == labels
+    low, high = metrics.interval(int(is_right.sum()), len(labels))
     return {
         "images": len(labels),
-        "accuracy": round(float((answers == labels).mean()), 6),
-        "loss": round(float(-np.log(np.maximum(likelihood, np.finfo(np.float32).tiny)).mean()), 6),
-        "keras_accuracy": round(float((keras_answers == labels).mean()), 6),
-        "keras_agreement": round(float((keras_answers == answers).mean()), 6),
+        "accuracy": is_right.mean(),
+        "acc_low": low,
+        "acc_high": high,
+        "nll": metrics.negative_log_likelihood(logits, labels, temperature),
+        "ece": metrics.expected_calibration_error(confidence, is_right),
+        "acc_at_99": metrics.accuracy_at_coverage(confidence, is_right, 0.99),
+        "acc_at_98": metrics.accuracy_at_coverage(confidence, is_right, 0.98),
+        "acc_at_95": metrics.accuracy_at_coverage(confidence, is_right, 0.95),
     }
 
 
-def class_metrics(labels: npt.NDArray[np.uint8], answers: npt.NDArray[np.int64]) -> pd.DataFrame:
-    """Give precision and recall of each digit, 0 where a digit was never answered: columns digit, precision, recall."""
-    from sklearn.metrics import precision_recall_fscore_support
+def predictions(labels: Labels, logits: Floats) -> pd.DataFrame:
+    """Give a row for each test image, so that two models can be compared image by image.
 
-    precision, recall, _, _ = precision_recall_fscore_support(labels, answers, labels=range(10), zero_division=0)
-    return pd.DataFrame({"digit": range(10), "precision": precision, "recall": recall})
+    Columns: ``image`` (its index), ``actual``, then ``logit_0`` to ``logit_9``, before the temperature.
+    """
+    table = pd.DataFrame(logits, columns=[f"logit_{digit}" for digit in range(network.CLASSES)])
+    table.insert(0, "image", range(len(labels)))
+    table.insert(1, "actual", labels)
+    return table
 
 
 def answers_of_keras(model: Path, images: npt.NDArray[np.uint8], batch_size: int) -> npt.NDArray[np.int64]:
@@ -77,3 +98,11 @@ def answers_of_keras(model: Path, images: npt.NDArray[np.uint8], batch_size: int
     keras = network.import_keras()
     predicted = keras.models.load_model(model).predict(images.astype(np.float32), batch_size=batch_size, verbose=0)
     return np.asarray(predicted.argmax(axis=1), np.int64)
+
+
+def _rounded(summary: dict[str, Any]) -> dict[str, Any]:
+    return {name: round(float(value), 6) if isinstance(value, float) else value for name, value in summary.items()}
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")

@@ -1,5 +1,6 @@
 """The flows on a real temporary Prefect server."""
 
+import logging
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,10 +63,12 @@ def test_unchanged_stages_show_as_such_and_a_known_model_changes_nothing(project
     assert task_states(state) == {**dict.fromkeys([*STAGES, "register"], "Unchanged")}
 
 
-def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project) -> None:
+def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     project.set(train__epochs=6)
 
+    logging.getLogger("prefect.task_runs").addHandler(caplog.handler)
     state = train(return_state=True)
+    logging.getLogger("prefect.task_runs").removeHandler(caplog.handler)
 
     assert state.name == "Champion"
     assert "digit-cnn v1.1.0" in (state.message or "")
@@ -76,6 +79,8 @@ def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project) 
     }
     assert "| train | Completed |" in artifact("training-summary")
     assert "load_digits" in artifact("metrics")
+    logged = [record.getMessage() for record in caplog.records]
+    assert [line.split(":")[0] for line in logged if line.startswith("epoch ")] == [f"epoch {n} of 6" for n in range(1, 7)]
 
 
 def test_a_refusal_of_the_gate_completes_the_run_with_the_verdict(project: Project) -> None:
@@ -157,7 +162,7 @@ def test_a_cancelled_stage_leaves_no_process_behind(project: Project) -> None:
     project.set(train__epochs=500)
     lines = _repro("train")
     for line in lines:
-        if line.startswith("Epoch 2/"):
+        if line.startswith("epoch 2 of 500:"):
             break
 
     with pytest.raises(KeyboardInterrupt):

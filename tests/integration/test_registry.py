@@ -1,5 +1,6 @@
 """The registry on real Git and DVC."""
 
+import csv
 import json
 import shutil
 import subprocess
@@ -7,10 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline import dataset
-from pipeline.digits.model import Classifier
+from pipeline.digits import metrics
+from pipeline.digits.images import normalise
+from pipeline.digits.model import Classifier, probabilities
 from tests.conftest import Project
 
 Copy = Callable[[Project], Project]
@@ -213,10 +217,11 @@ def test_models_can_be_listed_without_an_identity(registered_project: Project, c
     assert "v1.0.0" in project.digits("models").stdout
 
 
-def test_a_damaged_model_is_refused(registered_project: Project, copy_of: Copy) -> None:
+@pytest.mark.parametrize("file", ["model.tflite", "model.json"])
+def test_a_damaged_model_is_refused(registered_project: Project, copy_of: Copy, file: str) -> None:
     project = copy_of(registered_project)
     project.digits("sample", "data/inbox/batch", "--count", "5")
-    content = (project.root / "models/digit-cnn/model.tflite").read_bytes()
+    content = (project.root / "models/digit-cnn" / file).read_bytes()
     (cached,) = (path for path in (project.root / ".dvc/cache").rglob("*") if path.is_file() and path.read_bytes() == content)
     cached.chmod(0o644)
     cached.write_bytes(content[:-1] + b"\0" if content[-1:] != b"\0" else content[:-1] + b"\1")
@@ -226,6 +231,33 @@ def test_a_damaged_model_is_refused(registered_project: Project, copy_of: Copy) 
     assert done.returncode == 1
     assert "its dvc.lock says" in done.stderr
     assert not (project.root / "data/scores").exists()
+
+
+def test_confidence_has_the_temperature_of_the_model_and_of_an_old_model_1(trained_project: Project, copy_of: Copy) -> None:
+    project = copy_of(trained_project)
+    project.digits("sample", "data/inbox/batch", "--count", "30")
+    data = dataset.read(project.root / "data/arrays.npz")
+    fields = np.stack([normalise(255 - image).field for image in data.test_images[:30, ..., 0]])[..., np.newaxis]
+    classifier = Classifier((project.root / "models/digit-cnn/model.tflite").read_bytes())
+    tested, logits = classifier.logits(data.test_images), classifier.logits(fields)
+    place = project.root / "models/digit-cnn/model.json"
+    card = json.loads(place.read_text())
+    for version, temperature in (("v1.0.0", None), ("v1.1.0", 3.0)):
+        card.pop("temperature")
+        place.unlink()
+        place.write_text(json.dumps(card if temperature is None else {**card, "temperature": temperature}))
+        card["temperature"] = temperature
+        project.dvc("commit", "--force", "train")
+        project.dvc("repro")
+        project.digits("register")
+        project.digits("score", "data/inbox/batch", "--model", version)
+
+        evaluated = json.loads((project.root / "metrics/evaluation.json").read_text())
+        expected = metrics.negative_log_likelihood(tested, data.test_labels, temperature or 1.0)
+        with (project.root / "data/scores/batch/scores.csv").open() as file:
+            written = [row["confidence"] for row in csv.DictReader(file)]
+        assert evaluated["nll"] == pytest.approx(expected, abs=1e-5)
+        assert written == [f"{one:.4f}" for one in probabilities(logits, temperature or 1.0).max(axis=1)]
 
 
 def test_another_clone_scores_with_the_tags_and_the_bytes_alone(registered_project: Project, tmp_path: Path) -> None:

@@ -2,16 +2,19 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 
 import keras
+import numpy as np
+import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from tests.conftest import MNIST, Project
+from tests.conftest import MNIST, Project, copy_project
 
 STAGES = ["ingest", "validate", "reshape", "train", "evaluate"]
 
@@ -54,6 +57,132 @@ def test_training_again_gives_the_same_bytes(trained_project: Project, copy_of: 
     assert model_hash(project) == model_hash(trained_project)
 
 
+@pytest.fixture(scope="module")
+def compact_project(trained_project: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    """A project on which the default architecture was trained for two epochs, and what that printed."""
+    project = copy_project(trained_project, tmp_path_factory.mktemp("compact"))
+    project.set(train__architecture="compact")
+    return project, project.dvc("repro").stdout
+
+
+def test_the_default_recipe_gives_the_same_bytes_again(compact_project: tuple[Project, str]) -> None:
+    project, _ = compact_project
+    first = model_hash(project)
+    curves = (project.root / "metrics/learning_curves.csv").read_bytes()
+
+    project.dvc("repro", "--force", "--single-item", "train")
+
+    assert model_hash(project) == first
+    assert (project.root / "metrics/learning_curves.csv").read_bytes() == curves
+
+
+def test_training_says_a_line_for_each_epoch_and_nothing_else(compact_project: tuple[Project, str]) -> None:
+    _, printed = compact_project
+    said = printed[printed.index("pipeline.stages train\n") :].splitlines()[1:]
+
+    number = r"\d+\.\d+"
+    line = (
+        rf"epoch {{}} of 2: loss {number}, validation loss {number}, validation accuracy {number}, rate {number}, "
+        rf"{number} s, \d+ s left"
+    )
+    assert re.fullmatch(line.format(1), said[0])
+    assert re.fullmatch(line.format(2), said[1])
+    assert said[2].startswith("Updating lock file")
+
+
+def test_dvc_keeps_the_learning_curves(compact_project: tuple[Project, str]) -> None:
+    curves = pd.read_csv(compact_project[0].root / "metrics/learning_curves.csv")
+
+    assert list(curves) == ["epoch", "loss", "accuracy", "validation_loss", "validation_accuracy"]
+    assert list(curves["epoch"]) == [1, 2]
+    assert curves["loss"][1] < curves["loss"][0]
+
+
+def test_the_scoring_model_is_small_int8_and_gives_float_logits(compact_project: tuple[Project, str]) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    project, _ = compact_project
+    model = project.root / "models/digit-cnn/model.tflite"
+    card = json.loads((project.root / "models/digit-cnn/model.json").read_text())
+
+    interpreter = Interpreter(str(model))
+    tensors = interpreter.get_tensor_details()
+    (output,) = interpreter.get_output_details()
+
+    assert model.stat().st_size <= 150_000
+    assert output["dtype"] is np.float32
+    weights = {tuple(tensor["shape"]): tensor["dtype"] for tensor in tensors if len(tensor["shape"]) in (2, 4)}
+    assert weights[(32, 5, 5, 1)] is np.int8  # the first convolution
+    assert weights[(10, 96)] is np.float32  # the last dense layer
+    assert card["architecture"] == "compact"
+    assert 0.05 <= card["temperature"] <= 20
+
+
+def test_the_default_network_opens_without_our_code_and_is_what_scores(compact_project: tuple[Project, str]) -> None:
+    project, _ = compact_project
+    metrics = json.loads((project.root / "metrics/evaluation.json").read_text())
+
+    model = keras.models.load_model(project.root / "models/digit-cnn/model.keras")
+
+    assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
+    assert metrics["keras_agreement"] > 0.98
+
+
+def test_the_evaluation_is_a_handful_of_short_columns(trained_project: Project) -> None:
+    metrics = json.loads((trained_project.root / "metrics/evaluation.json").read_text())
+
+    shown = trained_project.dvc("exp", "show", "--csv").stdout.splitlines()[0].split(",")
+
+    assert metrics["acc_low"] < metrics["accuracy"] < metrics["acc_high"]
+    assert metrics["nll"] > 0
+    assert 0 <= metrics["ece"] < 1
+    assert metrics["accuracy"] <= metrics["acc_at_99"] + 0.01 <= metrics["acc_at_98"] + 0.02 <= metrics["acc_at_95"] + 0.03
+    assert 0 <= metrics["min_recall"] <= metrics["accuracy"]
+    assert len(metrics) <= 14
+    assert all(len(name) <= 15 for name in metrics)
+    assert shown[shown.index("parent") + 1 : shown.index("ingest.dataset")] == list(metrics)
+
+
+def test_precision_and_recall_of_each_digit_are_a_plot(trained_project: Project) -> None:
+    classes = pd.read_csv(trained_project.root / "plots/classes.csv")
+    metrics = json.loads((trained_project.root / "metrics/evaluation.json").read_text())
+
+    assert list(classes) == ["digit", "precision", "recall"]
+    assert classes["recall"].min() == pytest.approx(metrics["min_recall"], abs=1e-5)
+
+
+def test_the_logits_of_every_test_image_are_kept_by_dvc(trained_project: Project) -> None:
+    kept = pd.read_csv(trained_project.root / "metrics/predictions.csv")
+    metrics = json.loads((trained_project.root / "metrics/evaluation.json").read_text())
+    lock = YAML(typ="safe").load((trained_project.root / "dvc.lock").read_text())
+
+    logits = kept[[f"logit_{digit}" for digit in range(10)]].to_numpy()
+    assert list(kept["image"]) == list(range(360))
+    assert (logits.argmax(axis=1) == kept["actual"]).mean() == pytest.approx(metrics["accuracy"], abs=1e-6)
+    assert "metrics/predictions.csv" in [out["path"] for out in lock["stages"]["evaluate"]["outs"]]
+    assert "metrics/predictions.csv" not in trained_project.git("ls-files")
+
+
+def test_a_model_that_is_not_the_one_of_dvc_lock_is_not_evaluated(
+    trained_project: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(trained_project)
+    model = project.root / "models/digit-cnn/model.tflite"
+    content = bytearray(model.read_bytes())
+    content[-1] ^= 1
+    model.unlink()  # a link to DVC's cache, maybe
+    model.write_bytes(content)
+    before = (project.root / "metrics/evaluation.json").read_bytes()
+
+    done = project.digits("evaluate", check=False)
+
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: models/digit-cnn: its hash is .*, dvc\.lock says .*: refused\. .*\n", done.stderr)
+    assert (project.root / "metrics/evaluation.json").read_bytes() == before
+    project.dvc("checkout", "--force", "models/digit-cnn")
+    assert project.digits("evaluate").stdout == "evaluate: done\n"
+
+
 def test_keras_opens_the_model_without_our_code(trained_project: Project) -> None:
     code = "import keras, sys; m = keras.models.load_model(sys.argv[1]); print(m.input_shape, m.output_shape)"
     model = trained_project.root / "models/digit-cnn/model.keras"
@@ -81,15 +210,18 @@ def test_dvc_shows_metrics_and_plots(trained_project: Project) -> None:
 
     assert metrics[""]["data"]["metrics/evaluation.json"]["data"]["accuracy"] > 0.5
     page = (trained_project.home / "plots/index.html").read_text()
-    assert "Confusion" in page
-    assert "Recall by digit" in page
+    for title in ("Loss by epoch", "Accuracy by epoch", "Confusion", "Recall by digit", "Accuracy by confidence"):
+        assert title in page
 
 
-def test_an_interrupted_repro_leaves_no_half_model_and_goes_on_when_run_again(
-    fresh_project: Project, trained_project: Project, copy_of: Callable[[Project], Project]
+@pytest.mark.parametrize(
+    ("architecture", "how"), [("plain", signal.SIGINT), ("compact", signal.SIGINT), ("compact", signal.SIGKILL)]
+)
+def test_an_interrupted_repro_leaves_no_half_model_and_the_last_one_can_be_had_back(
+    trained_project: Project, copy_of: Callable[[Project], Project], architecture: str, how: signal.Signals
 ) -> None:
-    project = copy_of(fresh_project)
-    project.set(train__epochs=500)
+    project = copy_of(trained_project)
+    project.set(train__architecture=architecture, train__epochs=500)
     with subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro"],
         cwd=project.root,
@@ -99,29 +231,47 @@ def test_an_interrupted_repro_leaves_no_half_model_and_goes_on_when_run_again(
         text=True,
         start_new_session=True,
     ) as process:
+        said = []
         for line in process.stdout or ():
-            if line.startswith("Epoch 3/"):
-                os.killpg(process.pid, signal.SIGINT)
+            said.append(line)
+            if line.startswith("epoch 3 of 500:"):
+                os.killpg(process.pid, how)
         code = process.wait(60)
 
     left = list((project.root / "models").glob("*"))
-    project.set(train__epochs=2)
-    again = project.dvc("repro")
+    project.dvc("checkout")
 
     assert code != 0
     assert left == []
-    assert ran(again.stdout) == ["train", "evaluate"]
-    assert model_hash(project) == model_hash(trained_project)
+    assert not [line for line in said if "Traceback" in line]
+    assert how is signal.SIGKILL or [line for line in said if line.startswith("error: train was interrupted. Run it again,")]
+    assert project.git("status", "--porcelain") == " D metrics/learning_curves.csv\n M params.yaml\n"
+    assert (project.root / "models/digit-cnn/model.tflite").read_bytes() == (
+        trained_project.root / "models/digit-cnn/model.tflite"
+    ).read_bytes()
+    project.git("checkout", "--", ".")
+    assert ran(project.dvc("repro").stdout) == []
 
 
-def test_a_loss_that_is_no_number_leaves_no_model(trained_project: Project, copy_of: Callable[[Project], Project]) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [{"train__plain__learning_rate": 1e30}, {"train__architecture": "compact", "train__compact__peak_learning_rate": 1e30}],
+    ids=["plain", "compact"],
+)
+def test_a_loss_that_is_no_number_leaves_no_model(
+    trained_project: Project, copy_of: Callable[[Project], Project], changes: dict[str, object]
+) -> None:
     project = copy_of(trained_project)
-    project.set(train__plain__learning_rate=1e30)
+    project.set(**changes)
 
     done = project.dvc("repro", check=False)
 
+    said = (done.stdout + done.stderr).splitlines()
+    words = "error: the loss is not a number: no model was written. Lower the learning rate of train.{} in params.yaml and "
+    words += "run again."
     assert done.returncode != 0
-    assert "the loss of epoch 1 is not a number" in done.stdout + done.stderr
+    assert [line for line in said if "not a number" in line] == [words.format(changes.get("train__architecture", "plain"))]
+    assert not [line for line in said if "Traceback" in line or "Invalid loss" in line]
     assert not (project.root / "models/digit-cnn").exists()
 
 

@@ -20,13 +20,15 @@ def test_the_shipped_file_is_valid(tmp_path: Path) -> None:
     loaded = load(tmp_path, SHIPPED)
 
     assert loaded.ingest.dataset == "mnist"
-    assert loaded.train.recipe == loaded.train.plain
+    assert loaded.train.recipe == loaded.train.compact
 
 
 @pytest.mark.parametrize(
     ("old", "new", "place", "what"),
     [
         ("  seed: 1\n", "  seed: 1\n  sead: 2\n", "train.sead", "unknown key"),
+        ("  scale: 0.1 ", "  scale: 1.3 ", "train.compact.augmentation.warp.scale", "less than or equal to 1, not 1.3"),
+        ("outlier_share: 0.03", "outlier_share: 1.0", "train.compact.augmentation.outlier_share", "less than 1, not 1.0"),
         ("score:\n", "scores: {}\nscore:\n", "scores", "unknown key"),
         ("    batch_size: 32\n", "    batch_size: many\n", "train.plain.batch_size", "valid integer, not 'many'"),
         ("    batch_size: 32\n", "    batch_size: '32'\n", "train.plain.batch_size", "valid integer, not '32'"),
@@ -36,7 +38,7 @@ def test_the_shipped_file_is_valid(tmp_path: Path) -> None:
         ("minimum_confidence: 0.8", "minimum_confidence: 1.8", "score.minimum_confidence", "less than or equal to 1, not 1.8"),
         ("minimum_ink: 0.01", "minimum_ink: 0.7", "validate", "minimum_ink 0.7 is not below maximum_ink 0.5"),
         ("validation_share: 0.1", "validation_share: .nan", "reshape.validation_share", "not nan"),
-        ("learning_rate: 0.001", "learning_rate: .inf", "train.plain.learning_rate", "finite"),
+        ("  learning_rate: 0.001", "  learning_rate: .inf", "train.plain.learning_rate", "finite"),
     ],
 )
 def test_what_cannot_be_used_is_named_with_its_place(tmp_path: Path, old: str, new: str, place: str, what: str) -> None:
@@ -64,7 +66,7 @@ def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_a_number_in_the_short_form_of_yaml_is_a_number(tmp_path: Path) -> None:
-    assert load(tmp_path, SHIPPED.replace("learning_rate: 0.001", "learning_rate: 1e-3")).train.recipe.learning_rate == 0.001
+    assert load(tmp_path, SHIPPED.replace("  learning_rate: 0.001", "  learning_rate: 1e-3")).train.plain.learning_rate == 0.001
 
 
 def test_train_epochs_takes_the_place_of_the_recipes(tmp_path: Path) -> None:

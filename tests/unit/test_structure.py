@@ -17,10 +17,10 @@ WORDS = ["ingest", "validate", "reshape", "train", "evaluate"]
 # From the ground up: a module may import from its own floor and from those before it.
 FLOORS = [
     ["pipeline/errors.py", "pipeline/layout.py"],
-    ["pipeline/atomic.py", "pipeline/params.py", "pipeline/git.py"],
+    ["pipeline/atomic.py", "pipeline/params.py", "pipeline/git.py", "pipeline/lock.py"],
     ["pipeline/digits/"],
     ["pipeline/quality/", "pipeline/raw.py", "pipeline/dataset.py", "pipeline/download.py", "pipeline/sample.py"],
-    ["pipeline/gate.py", "pipeline/snapshot.py"],
+    ["pipeline/gate.py", "pipeline/snapshot.py", "pipeline/training.py"],
     ["pipeline/registry.py"],
     ["pipeline/scoring/"],
     ["pipeline/stages/"],

@@ -1,0 +1,17 @@
+"""The memory allocator of the C library, told to keep what training frees and asks for again at every step."""
+
+import ctypes
+import sys
+
+M_TOP_PAD = -2  # of <malloc.h>
+PAD_BYTES = 64 * 2**20
+
+
+def keep_freed_memory() -> None:
+    """Let glibc take memory from the system in large pieces; does nothing where the C library is another.
+
+    Its threads' heaps otherwise shrink and grow with every step, and the system's zeroing of the same pages, again and again,
+    took as long as the arithmetic.
+    """
+    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+        mallopt(M_TOP_PAD, PAD_BYTES)

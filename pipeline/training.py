@@ -1,0 +1,173 @@
+"""Fitting a network to the training images by its recipe."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.dataset import Dataset
+from pipeline.digits import network
+from pipeline.digits.allocator import keep_freed_memory
+from pipeline.digits.augmentation.epochs import Augmentation, Images, Targets, draw_epochs
+from pipeline.errors import PipelineError
+from pipeline.params import CompactRecipe, PlainRecipe, Recipe
+
+# Going back to Python after every step would cost a twentieth of the time.
+STEPS_A_CALL = 20
+VALIDATION_BATCH = 1024
+FIRST_RATE = 0.05
+LAST_RATE = 0.002
+CURVES = {"loss": "loss", "accuracy": "accuracy", "val_loss": "validation_loss", "val_accuracy": "validation_accuracy"}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained keras.Model, and the learning curves: a row for each epoch, counted from 1.
+
+    Columns: ``epoch``, ``loss`` and ``accuracy`` on what was trained on, ``validation_loss``, ``validation_accuracy``.
+    """
+
+    model: Any
+    curves: pd.DataFrame
+
+
+def fit(data: Dataset, architecture: str, seed: int, recipe: Recipe) -> Fitted:
+    """Train a network and print a line for each epoch: the same data, recipe and seed give the same weights on one machine.
+
+    Raises PipelineError when the loss stops being a number.
+    """
+    keras = network.import_keras()
+    import tensorflow as tf
+
+    keep_freed_memory()
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    model = network.build(architecture)
+    progress = _progress(architecture, recipe.epochs)
+    if isinstance(recipe, PlainRecipe):
+        history = _fit_plain(model, data, recipe, progress)
+    else:
+        history = _fit_compact(model, data, seed, recipe, progress)
+    curves = pd.DataFrame(history.history)[list(CURVES)].rename(columns=CURVES)
+    curves.insert(0, "epoch", range(1, len(curves) + 1))
+    return Fitted(model, curves)
+
+
+def _fit_plain(model: Any, data: Dataset, recipe: PlainRecipe, progress: Any) -> Any:
+    import keras
+
+    model.compile(optimizer=keras.optimizers.Adam(recipe.learning_rate), loss=recipe.loss, metrics=["accuracy"])
+    return model.fit(
+        data.train_images.astype(np.float32),
+        data.train_labels,
+        validation_data=(data.validation_images.astype(np.float32), data.validation_labels),
+        batch_size=recipe.batch_size,
+        epochs=recipe.epochs,
+        callbacks=[progress],
+        verbose=0,
+    )
+
+
+def _fit_compact(model: Any, data: Dataset, seed: int, recipe: CompactRecipe, progress: Any) -> Any:
+    """Fit by Muon over one cycle (Smith and Topin, 2018): the rate rises in a line, then falls along a cosine."""
+    import keras
+
+    from pipeline.digits.muon import Muon
+
+    steps = steps_an_epoch(len(data.train_images), recipe)
+    rising = round(steps * recipe.epochs * recipe.warmup_share)
+    rate = keras.optimizers.schedules.CosineDecay(
+        FIRST_RATE * recipe.peak_learning_rate,
+        decay_steps=steps * recipe.epochs - rising,
+        alpha=LAST_RATE,
+        warmup_target=recipe.peak_learning_rate,
+        warmup_steps=rising,
+    )
+    optimizer = Muon(
+        rate,
+        weight_decay=recipe.weight_decay,
+        # The running mean of the weights is what Keras leaves in the model at the end of `fit`.
+        use_ema=True,
+        ema_momentum=recipe.average_momentum,
+    )
+    # The loss from logits: from probabilities, small ones would be cut off.
+    trainee = network.up_to_logits(model)
+    trainee.compile(
+        optimizer=optimizer,
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        steps_per_execution=STEPS_A_CALL,
+    )
+    return trainee.fit(
+        _batches(data, steps, seed, recipe),
+        validation_data=(data.validation_images, np.eye(network.CLASSES, dtype=np.float32)[data.validation_labels]),
+        validation_batch_size=VALIDATION_BATCH,
+        shuffle=False,
+        steps_per_epoch=steps,
+        epochs=recipe.epochs,
+        callbacks=[progress],
+        verbose=0,
+    )
+
+
+def steps_an_epoch(images: int, recipe: CompactRecipe) -> int:
+    """Give the steps of an epoch that shows every digit at least once; more where ``minimum_steps`` asks for more."""
+    steps = images / (1 - recipe.augmentation.outlier_share) / recipe.batch_size
+    return int(-(-max(steps, recipe.minimum_steps) // STEPS_A_CALL) * STEPS_A_CALL)
+
+
+def _batches(data: Dataset, steps: int, seed: int, recipe: CompactRecipe) -> Any:
+    """Give a tf.data.Dataset of the batches of all epochs; one epoch is drawn while the one before it is learned."""
+    import cv2
+    import tensorflow as tf
+
+    cv2.setNumThreads(1)  # the cores are busy learning
+    size, smoothing = steps * recipe.batch_size, recipe.label_smoothing
+
+    def epochs() -> Iterator[tuple[Images, Targets]]:
+        settings = Augmentation(**recipe.augmentation.model_dump())
+        images = data.train_images[..., 0]
+        for pictures, targets in draw_epochs(images, data.train_labels, settings, size=size, epochs=recipe.epochs, seed=seed):
+            yield pictures[..., np.newaxis], targets * (1 - smoothing) + np.float32(smoothing / network.CLASSES)
+
+    signature = tf.TensorSpec((size, 28, 28, 1), tf.uint8), tf.TensorSpec((size, network.CLASSES), tf.float32)
+    drawn = tf.data.Dataset.from_generator(epochs, output_signature=signature).prefetch(1)
+    # Batches of views: slicing image by image would cost a tenth of the time of training.
+    return drawn.flat_map(
+        lambda images, targets: tf.data.Dataset.from_tensor_slices(
+            (tf.reshape(images, (steps, -1, 28, 28, 1)), tf.reshape(targets, (steps, -1, network.CLASSES)))
+        )
+    ).prefetch(2)
+
+
+def _progress(architecture: str, epochs: int) -> Any:
+    """Make a Keras callback that prints a line for each epoch and raises PipelineError for a loss that is no number."""
+    import keras
+
+    started = epoch_started = time.monotonic()
+
+    def begin(_: int, __: Any) -> None:
+        nonlocal epoch_started
+        epoch_started = time.monotonic()
+
+    def check(_: int, logs: dict[str, float]) -> None:
+        if not np.isfinite(logs["loss"]):
+            raise PipelineError(
+                f"the loss is not a number: no model was written. Lower the learning rate of train.{architecture} in "
+                f"params.yaml and run again."
+            )
+
+    def tell(epoch: int, logs: dict[str, float]) -> None:
+        now, done = time.monotonic(), epoch + 1
+        print(
+            f"epoch {done} of {epochs}: loss {logs['loss']:.4f}, validation loss {logs['val_loss']:.4f}, "
+            f"validation accuracy {logs['val_accuracy']:.4f}, rate {float(callback.model.optimizer.learning_rate):.5f}, "
+            f"{now - epoch_started:.1f} s, {(now - started) / done * (epochs - done):.0f} s left",
+            flush=True,
+        )
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=tell, on_train_batch_end=check)
+    return callback

@@ -1,0 +1,65 @@
+"""How long an epoch is, what the optimizer does, and what training says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import params, training
+from pipeline.digits import network
+from pipeline.digits.muon import Muon
+from pipeline.errors import PipelineError
+
+RECIPE = params.load(Path(__file__).parents[2] / "params.yaml").train.compact
+
+
+@pytest.mark.parametrize(("images", "steps"), [(54_000, 220), (1_293, 40), (1, 40)])
+def test_an_epoch_shows_every_image_and_a_small_data_set_more_than_once(images: int, steps: int) -> None:
+    assert training.steps_an_epoch(images, RECIPE) == steps
+    assert steps * RECIPE.batch_size * (1 - RECIPE.augmentation.outlier_share) >= images
+
+
+def test_muon_moves_a_kernel_along_an_orthogonal_matrix_and_the_rest_as_adam_does() -> None:
+    import keras
+
+    kernel = keras.Variable(np.zeros((3, 3, 4, 8), np.float32), name="kernel")
+    bias = keras.Variable(np.zeros(8, np.float32), name="bias")
+    gradient = np.random.default_rng(0).normal(size=(3, 3, 4, 8)).astype(np.float32)
+
+    Muon(0.1).apply([gradient, np.full(8, 5.0, np.float32)], [kernel, bias])
+
+    step = np.asarray(kernel.value).reshape(36, 8)
+    singular = np.linalg.svd(step / (0.1 * 0.2 * 36**0.5), compute_uv=False)
+    assert singular.min() > 0.5
+    assert singular.max() < 1.4
+    assert np.sum(step * gradient.reshape(36, 8)) < 0
+    assert np.allclose(np.asarray(bias.value), -0.3 * 0.1, atol=1e-4)
+
+
+def test_muon_leaves_the_layer_of_the_logits_to_adam() -> None:
+    import keras
+
+    dense = keras.layers.Dense(3, name="logits", kernel_initializer="zeros")
+    dense.build((None, 4))
+
+    Muon(0.1).apply([np.full((4, 3), 5.0, np.float32), np.zeros(3, np.float32)], dense.trainable_variables)
+
+    assert np.allclose(np.asarray(dense.kernel.value), -0.3 * 0.1, atol=1e-4)
+
+
+def test_the_compact_network_ends_in_logits_and_probabilities() -> None:
+    network.import_keras()
+    model = network.build("compact")
+
+    assert [layer.name for layer in model.layers[-2:]] == ["logits", "probabilities"]
+    assert model.output_shape == (None, 10)
+    assert model.count_params() == 122_730
+
+
+def test_a_loss_that_is_no_number_stops_at_once_with_one_line() -> None:
+    network.import_keras()
+    progress = training._progress("compact", 5)
+
+    progress.on_train_batch_end(0, {"loss": 0.1})
+    with pytest.raises(PipelineError, match=r"^the loss is not a number: no model .* train\.compact in params\.yaml .*\.$"):
+        progress.on_train_batch_end(1, {"loss": float("nan")})
