@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-slow lint format lock clean
+.PHONY: help demo run test test-slow bench-training lint format lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SAMPLE := data/inbox/test-images
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/ready ## Run the whole job on 1,797 digits that need no download, in a throw-away clone
 	@$(BIN)/python -m flows.demo
@@ -26,6 +26,10 @@ lint: .venv/ready ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench-training: .venv/ready ## Measure the default recipe beside plain; takes a quarter of an hour
+	@$(BIN)/dvc repro --quiet reshape
+	@$(BIN)/python -m bench.training
 
 format: .venv/ready ## Mend style
 	$(BIN)/ruff check --fix .
