@@ -136,11 +136,15 @@ def _batches(data: Dataset, steps: int, seed: int, recipe: CompactRecipe) -> Any
     signature = tf.TensorSpec((size, 28, 28, 1), tf.uint8), tf.TensorSpec((size, network.CLASSES), tf.float32)
     drawn = tf.data.Dataset.from_generator(epochs, output_signature=signature).prefetch(1)
     # Batches of views: slicing image by image would cost a tenth of the time of training.
-    return drawn.flat_map(
+    batches = drawn.flat_map(
         lambda images, targets: tf.data.Dataset.from_tensor_slices(
             (tf.reshape(images, (steps, -1, 28, 28, 1)), tf.reshape(targets, (steps, -1, network.CLASSES)))
         )
-    ).prefetch(2)
+    )
+    options = tf.data.Options()
+    # There is nothing to tune, and the thread that would sleeps for up to a minute, which the end of `fit` waits for.
+    options.autotune.enabled = False
+    return batches.prefetch(2).with_options(options)
 
 
 def _progress(architecture: str, epochs: int) -> Any:

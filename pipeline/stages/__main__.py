@@ -10,4 +10,7 @@ try:
 except PipelineError as error:
     sys.exit(f"error: {error}")
 except KeyboardInterrupt:
-    sys.exit(f"error: {sys.argv[1]} was interrupted. Run it again, or bring the last results back with `dvc checkout`.")
+    sys.exit(
+        f"error: {sys.argv[1]} was interrupted. Run it again, or bring the last results back with `dvc checkout` and "
+        f"`git checkout metrics plots`."
+    )

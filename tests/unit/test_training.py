@@ -1,5 +1,9 @@
 """How long an epoch is, what the optimizer does, and what training says."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +67,24 @@ def test_a_loss_that_is_no_number_stops_at_once_with_one_line() -> None:
     progress.on_train_batch_end(0, {"loss": 0.1})
     with pytest.raises(PipelineError, match=r"^the loss is not a number: no model .* train\.compact in params\.yaml .*\.$"):
         progress.on_train_batch_end(1, {"loss": float("nan")})
+
+
+def test_what_a_person_set_for_other_projects_of_keras_changes_nothing(tmp_path: Path) -> None:
+    of_others = {"backend": "jax", "floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(of_others))
+    code = (
+        "from pipeline.digits import network; keras = network.import_keras(); config = keras.config;"
+        "print(config.backend(), config.floatx(), config.epsilon(), config.image_data_format())"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "torch"},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+    assert done.stdout == "tensorflow float32 1e-07 channels_last\n"
+    assert done.stderr == ""
