@@ -17,6 +17,8 @@ from prefect.states import Completed
 from pipeline.errors import PipelineError
 
 STOP_SECONDS = 20
+# What follows it are hints for a person at a terminal.
+DVC_HINTS = "To track the changes with git, run:"
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ def run_stage(stage: str) -> State[None]:
         return Completed(name="Unchanged", message="code, data and settings are those of the last run")
     lines = []
     for line in _repro(stage):
-        logger.info(line)
         lines.append(line)
+        if DVC_HINTS not in lines:
+            logger.info(line)
     if f"Running stage '{stage}':" in lines:
         return Completed(message=f"{stage} ran")
     return Completed(name="Restored", message="taken from DVC's cache of earlier runs")

@@ -80,7 +80,10 @@ def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project, 
     assert "| train | Completed |" in artifact("training-summary")
     assert "load_digits" in artifact("metrics")
     logged = [record.getMessage() for record in caplog.records]
-    assert [line.split(":")[0] for line in logged if line.startswith("epoch ")] == [f"epoch {n} of 6" for n in range(1, 7)]
+    started = logged.index("> python -m pipeline.stages train") + 1
+    assert [line.split(":")[0] for line in logged[started : started + 6]] == [f"epoch {n} of 6" for n in range(1, 7)]
+    assert logged[started + 6] == "Updating lock file 'dvc.lock'"
+    assert not [line for line in logged if "git add" in line or "dvc push" in line]
 
 
 def test_a_refusal_of_the_gate_completes_the_run_with_the_verdict(project: Project) -> None:
