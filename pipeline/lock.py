@@ -18,8 +18,8 @@ def recorded_hash(lock: str, output: Path) -> str | None:
 
 
 def require_recorded(folder: Path) -> None:
-    """Raise PipelineError when a file of an output is not the one of ``dvc.lock``, where that names the output."""
-    if not layout.LOCK.is_file():
+    """Raise PipelineError when a file of an output is not the one of ``dvc.lock``; where either is missing, nothing is held."""
+    if not (layout.LOCK.is_file() and folder.is_dir()):
         return
     recorded = recorded_hash(layout.LOCK.read_text(encoding="utf-8"), folder)
     found = folder_hash(folder)

@@ -1,5 +1,6 @@
 """What ``dvc.lock`` vouches for is held to it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,12 @@ def test_another_folder_than_the_recorded_one_is_refused_with_the_way_back(model
         lock.require_recorded(MODEL)
 
     assert f"`dvc checkout --force {MODEL}`" in str(raised.value)
+
+
+def test_a_folder_that_is_missing_is_left_to_whoever_reads_it(model: Path) -> None:
+    shutil.rmtree(model)
+
+    lock.require_recorded(MODEL)
 
 
 @pytest.mark.parametrize("text", [None, "", "schema: '2.0'\n", "stages:\n  train: {outs: []}\n"])
