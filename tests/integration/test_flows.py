@@ -1,6 +1,5 @@
 """The flows on a real temporary Prefect server."""
 
-import logging
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,9 +65,7 @@ def test_unchanged_stages_show_as_such_and_a_known_model_changes_nothing(project
 def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     project.set(train__epochs=6)
 
-    logging.getLogger("prefect.task_runs").addHandler(caplog.handler)
     state = train(return_state=True)
-    logging.getLogger("prefect.task_runs").removeHandler(caplog.handler)
 
     assert state.name == "Champion"
     assert "digit-cnn v1.1.0" in (state.message or "")
@@ -79,7 +76,7 @@ def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project, 
     }
     assert "| train | Completed |" in artifact("training-summary")
     assert "load_digits" in artifact("metrics")
-    logged = [record.getMessage() for record in caplog.records]
+    logged = [record.getMessage() for record in caplog.records if record.name == "prefect.task_runs"]
     started = logged.index("> python -m pipeline.stages train") + 1
     assert [line.split(":")[0] for line in logged[started : started + 6]] == [f"epoch {n} of 6" for n in range(1, 7)]
     assert logged[started + 6] == "Updating lock file 'dvc.lock'"
