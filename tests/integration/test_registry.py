@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import dataset
+from pipeline import dataset, registry
 from pipeline.digits import metrics
 from pipeline.digits.images import normalise
 from pipeline.digits.model import Classifier, probabilities
+from pipeline.scoring.shard import Rules, Shard, score_shard
 from tests.conftest import Project
 
 Copy = Callable[[Project], Project]
@@ -233,31 +234,50 @@ def test_a_damaged_model_is_refused(registered_project: Project, copy_of: Copy, 
     assert not (project.root / "data/scores").exists()
 
 
-def test_confidence_has_the_temperature_of_the_model_and_of_an_old_model_1(trained_project: Project, copy_of: Copy) -> None:
+def test_confidence_has_the_temperature_that_is_stored_with_the_model(
+    registered_project: Project, copy_of: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = copy_of(registered_project)
+    project.digits("sample", "data/inbox/batch", "--count", "5")
+    monkeypatch.chdir(project.root)
+    card = json.loads(Path("models/digit-cnn/model.json").read_text())
+    shard = Shard(0, Path("data/inbox/batch"), [b"00000.png"])
+
+    model = registry.load("champion")
+    rows = [
+        score_shard(shard, Classifier(model.content), model.version, Rules(temperature, 0.5, 1000))[0]
+        for temperature in (1.0, model.temperature * 10)
+    ]
+
+    assert model.temperature == card["temperature"]
+    assert rows[0].label == rows[1].label
+    assert float(rows[0].confidence) > float(rows[1].confidence) > float(rows[1].second_confidence) > 0
+
+
+@pytest.mark.slow
+def test_a_model_of_the_old_form_scores_as_registered_at_temperature_1(trained_project: Project, copy_of: Copy) -> None:
     project = copy_of(trained_project)
     project.digits("sample", "data/inbox/batch", "--count", "30")
     data = dataset.read(project.root / "data/arrays.npz")
     fields = np.stack([normalise(255 - image).field for image in data.test_images[:30, ..., 0]])[..., np.newaxis]
     classifier = Classifier((project.root / "models/digit-cnn/model.tflite").read_bytes())
-    tested, logits = classifier.logits(data.test_images), classifier.logits(fields)
     place = project.root / "models/digit-cnn/model.json"
     card = json.loads(place.read_text())
-    for version, temperature in (("v1.0.0", None), ("v1.1.0", 3.0)):
-        card.pop("temperature")
-        place.unlink()
-        place.write_text(json.dumps(card if temperature is None else {**card, "temperature": temperature}))
-        card["temperature"] = temperature
-        project.dvc("commit", "--force", "train")
-        project.dvc("repro")
-        project.digits("register")
-        project.digits("score", "data/inbox/batch", "--model", version)
+    del card["temperature"]
+    place.unlink()
+    place.write_text(json.dumps(card))
 
-        evaluated = json.loads((project.root / "metrics/evaluation.json").read_text())
-        expected = metrics.negative_log_likelihood(tested, data.test_labels, temperature or 1.0)
-        with (project.root / "data/scores/batch/scores.csv").open() as file:
-            written = [row["confidence"] for row in csv.DictReader(file)]
-        assert evaluated["nll"] == pytest.approx(expected, abs=1e-5)
-        assert written == [f"{one:.4f}" for one in probabilities(logits, temperature or 1.0).max(axis=1)]
+    project.dvc("commit", "--force", "train")
+    project.dvc("repro")
+    project.digits("register")
+    project.digits("score", "data/inbox/batch")
+
+    evaluated = json.loads((project.root / "metrics/evaluation.json").read_text())
+    expected = metrics.negative_log_likelihood(classifier.logits(data.test_images), data.test_labels, 1.0)
+    assert evaluated["nll"] == pytest.approx(expected, abs=1e-5)
+    with (project.root / "data/scores/batch/scores.csv").open() as file:
+        written = [row["confidence"] for row in csv.DictReader(file)]
+    assert written == [f"{one:.4f}" for one in probabilities(classifier.logits(fields), 1.0).max(axis=1)]
 
 
 def test_another_clone_scores_with_the_tags_and_the_bytes_alone(registered_project: Project, tmp_path: Path) -> None:

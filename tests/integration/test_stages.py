@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline import layout, lock
 from tests.conftest import MNIST, Project, copy_project
 
 STAGES = ["ingest", "validate", "reshape", "train", "evaluate"]
@@ -24,8 +25,7 @@ def ran(output: str) -> list[str]:
 
 
 def model_hash(project: Project) -> str:
-    lock = YAML(typ="safe").load((project.root / "dvc.lock").read_text())
-    return str(lock["stages"]["train"]["outs"][0]["md5"])
+    return str(lock.recorded_hash((project.root / "dvc.lock").read_text(), layout.MODEL))
 
 
 def test_a_second_repro_runs_nothing(trained_project: Project) -> None:
@@ -49,22 +49,15 @@ def test_settings_of_the_gate_and_of_scoring_run_nothing(
     assert ran(project.dvc("repro").stdout) == []
 
 
-def test_training_again_gives_the_same_bytes(trained_project: Project, copy_of: Callable[[Project], Project]) -> None:
-    project = copy_of(trained_project)
-
-    project.dvc("repro", "--force", "--single-item", "train")
-
-    assert model_hash(project) == model_hash(trained_project)
-
-
 @pytest.fixture(scope="module")
 def compact_project(trained_project: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
     """A project on which the default architecture was trained for two epochs, and what that printed."""
     project = copy_project(trained_project, tmp_path_factory.mktemp("compact"))
-    project.set(train__architecture="compact")
+    project.set(train__architecture="compact", train__compact__minimum_steps=20)
     return project, project.dvc("repro").stdout
 
 
+@pytest.mark.slow
 def test_the_default_recipe_gives_the_same_bytes_again(compact_project: tuple[Project, str]) -> None:
     project, _ = compact_project
     first = model_hash(project)
@@ -116,16 +109,6 @@ def test_the_scoring_model_is_small_int8_and_gives_float_logits(compact_project:
     assert weights[(10, 96)] is np.float32  # the last dense layer
     assert card["architecture"] == "compact"
     assert 0.05 <= card["temperature"] <= 20
-
-
-def test_the_default_network_opens_without_our_code_and_is_what_scores(compact_project: tuple[Project, str]) -> None:
-    project, _ = compact_project
-    metrics = json.loads((project.root / "metrics/evaluation.json").read_text())
-
-    model = keras.models.load_model(project.root / "models/digit-cnn/model.keras")
-
-    assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
-    assert metrics["keras_agreement"] > 0.98
 
 
 def test_the_evaluation_is_a_handful_of_short_columns(trained_project: Project) -> None:
@@ -180,15 +163,16 @@ def test_a_model_that_is_not_the_one_of_dvc_lock_is_not_evaluated(
     assert re.fullmatch(r"error: models/digit-cnn: its hash is .*, dvc\.lock says .*: refused\. .*\n", done.stderr)
     assert (project.root / "metrics/evaluation.json").read_bytes() == before
     project.dvc("checkout", "--force", "models/digit-cnn")
-    assert project.digits("evaluate").stdout == "evaluate: done\n"
+    assert lock.folder_hash(model.parent) == model_hash(project)
 
 
-def test_keras_opens_the_model_without_our_code(trained_project: Project) -> None:
+def test_keras_opens_the_model_without_our_code(compact_project: tuple[Project, str]) -> None:
+    project, _ = compact_project
     code = "import keras, sys; m = keras.models.load_model(sys.argv[1]); print(m.input_shape, m.output_shape)"
-    model = trained_project.root / "models/digit-cnn/model.keras"
+    model = project.root / "models/digit-cnn/model.keras"
 
     done = subprocess.run(
-        [sys.executable, "-I", "-c", code, str(model)], capture_output=True, text=True, check=True, cwd=trained_project.home
+        [sys.executable, "-I", "-c", code, str(model)], capture_output=True, text=True, check=True, cwd=project.home
     )
 
     assert done.stdout == "(None, 28, 28, 1) (None, 10)\n"
@@ -215,7 +199,8 @@ def test_dvc_shows_metrics_and_plots(trained_project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "how"), [("plain", signal.SIGINT), ("compact", signal.SIGINT), ("compact", signal.SIGKILL)]
+    ("architecture", "how"),
+    [("compact", signal.SIGINT), pytest.param("plain", signal.SIGKILL, marks=pytest.mark.slow)],
 )
 def test_an_interrupted_repro_leaves_no_half_model_and_the_last_one_can_be_had_back(
     trained_project: Project, copy_of: Callable[[Project], Project], architecture: str, how: signal.Signals
@@ -234,7 +219,7 @@ def test_an_interrupted_repro_leaves_no_half_model_and_the_last_one_can_be_had_b
         said = []
         for line in process.stdout or ():
             said.append(line)
-            if line.startswith("epoch 3 of 500:"):
+            if line.startswith("epoch 1 of 500:"):
                 os.killpg(process.pid, how)
         code = process.wait(60)
 
@@ -253,24 +238,16 @@ def test_an_interrupted_repro_leaves_no_half_model_and_the_last_one_can_be_had_b
     assert ran(project.dvc("repro").stdout) == []
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"train__plain__learning_rate": 1e30}, {"train__architecture": "compact", "train__compact__peak_learning_rate": 1e30}],
-    ids=["plain", "compact"],
-)
-def test_a_loss_that_is_no_number_leaves_no_model(
-    trained_project: Project, copy_of: Callable[[Project], Project], changes: dict[str, object]
-) -> None:
+def test_a_loss_that_is_no_number_leaves_no_model(trained_project: Project, copy_of: Callable[[Project], Project]) -> None:
     project = copy_of(trained_project)
-    project.set(**changes)
+    project.set(train__architecture="compact", train__compact__peak_learning_rate=1e30)
 
     done = project.dvc("repro", check=False)
 
     said = (done.stdout + done.stderr).splitlines()
-    words = "error: the loss is not a number: no model was written. Lower the learning rate of train.{} in params.yaml and "
-    words += "run again."
     assert done.returncode != 0
-    assert [line for line in said if "not a number" in line] == [words.format(changes.get("train__architecture", "plain"))]
+    (line,) = [line for line in said if "not a number" in line]
+    assert line.startswith("error: the loss is not a number: no model was written. Lower the learning rate of train.compact in")
     assert not [line for line in said if "Traceback" in line or "Invalid loss" in line]
     assert not (project.root / "models/digit-cnn").exists()
 
@@ -307,3 +284,20 @@ def test_the_published_accuracy_is_reached_on_mnist(fresh_project: Project, copy
     assert metrics["dataset"] == "mnist"
     # 98.39 % was published; the spread between machines and seeds is about 0.1 points.
     assert metrics["accuracy"] >= 0.982
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MNIST, reason="needs MNIST: set DIGITS_MNIST_MIRROR")
+def test_the_default_recipe_is_far_better_on_mnist(fresh_project: Project, copy_of: Callable[[Project], Project]) -> None:
+    project = copy_of(fresh_project)
+    project.set(ingest__dataset="mnist", train__architecture="compact", train__epochs=None)
+
+    project.dvc("repro", DIGITS_MNIST_MIRROR=MNIST)
+
+    metrics = json.loads((project.root / "metrics/evaluation.json").read_text())
+    # 99.58 to 99.65 % was measured; the margin is for other machines.
+    assert metrics["accuracy"] >= 0.995
+    assert metrics["ece"] <= 0.003
+    assert metrics["acc_at_98"] >= 0.998
+    assert metrics["keras_agreement"] >= 0.999
+    assert metrics["accuracy"] == pytest.approx(metrics["keras_accuracy"], abs=0.0002)
