@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, median
@@ -62,7 +63,7 @@ def main() -> None:
     table = ["| what | bound | aim | measured |", "|---|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
     fits = {name: ", ".join(f"{run.seconds:.0f}" for run in of) for name, of in (("plain", plain), (default, runs))}
     words = (
-        f"{os.cpu_count()} cores ({platform.machine()}), TensorFlow {_apart(_tensorflow)}. Seconds of `fit`, seeds 1, 2, 3: "
+        f"{os.cpu_count()} cores ({platform.machine()}), TensorFlow {version('tensorflow')}. Seconds of `fit`, seeds 1, 2, 3: "
         f"`plain` {fits['plain']}, `{default}` {fits[default]}. Accuracy of `plain`: "
         f"{_percent([run.metrics['accuracy'] for run in plain])}; of `model.keras` of `{default}`: "
         f"{_percent(each('keras_accuracy'))}."
@@ -113,13 +114,6 @@ def _percent(values: list[float]) -> str:
 
 def _ratio(values: list[float]) -> str:
     return f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f} of {len(values)})"
-
-
-def _tensorflow() -> str:
-    network.import_keras()
-    import tensorflow as tf
-
-    return str(tf.__version__)
 
 
 def _apart(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -33,8 +33,10 @@ def require_recorded(folder: Path) -> None:
 def folder_hash(folder: Path) -> str:
     """Hash a folder as DVC does: the md5 of the JSON of its files' names and md5s, in the order of the names."""
     files = sorted((path.relative_to(folder).parts, path) for path in folder.rglob("*") if path.is_file())
-    entries = [
-        {"md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(), "relpath": "/".join(parts)}
-        for parts, path in files
-    ]
-    return f"{hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest()}.dir"
+    entries = [{"md5": md5(path.read_bytes()), "relpath": "/".join(parts)} for parts, path in files]
+    return f"{md5(json.dumps(entries).encode())}.dir"
+
+
+def md5(content: bytes) -> str:
+    """Hash the bytes of a file as DVC does."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

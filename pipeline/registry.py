@@ -172,7 +172,7 @@ def _read_verified(version: Version, *names: str) -> list[bytes]:
             f"`dvc fetch --all-tags {layout.MODEL}`, or score with another --model."
         ) from error
     for path, expected, content in read:
-        found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        found = lock.md5(content)
         if found != expected:
             raise PipelineError(
                 f"{NAME} {version.version}: {path} has the md5 {found[:8]}…, its dvc.lock says {expected[:8]}…: refused. "

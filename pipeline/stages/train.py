@@ -8,8 +8,6 @@ from pipeline.digits import metrics, network
 from pipeline.digits.model import Classifier, in_batches
 from pipeline.params import Recipe
 
-BATCH = 1024
-
 
 def run(arrays: Path, model_folder: Path, curves_file: Path, *, architecture: str, seed: int, recipe: Recipe) -> None:
     """Write ``model.keras``, ``model.tflite`` and ``model.json`` into ``model_folder``, and the learning curves.
@@ -19,7 +17,7 @@ def run(arrays: Path, model_folder: Path, curves_file: Path, *, architecture: st
     data = dataset.read(arrays)
     fitted = training.fit(data, architecture, seed, recipe)
     scoring_model = network.to_litert(fitted.model, data.train_images)
-    logits = in_batches(Classifier(scoring_model), data.validation_images, BATCH)
+    logits = in_batches(Classifier(scoring_model), data.validation_images, training.VALIDATION_BATCH)
     card = {
         "architecture": architecture,
         "dataset": data.name,

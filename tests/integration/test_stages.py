@@ -202,7 +202,7 @@ def test_dvc_shows_metrics_and_plots(trained_project: Project) -> None:
     ("architecture", "how"),
     [("compact", signal.SIGINT), pytest.param("plain", signal.SIGKILL, marks=pytest.mark.slow)],
 )
-def test_an_interrupted_repro_leaves_no_half_model_and_the_last_one_can_be_had_back(
+def test_after_an_interrupted_repro_there_is_no_half_model_the_last_comes_back_and_training_again_gives_it(
     trained_project: Project, copy_of: Callable[[Project], Project], architecture: str, how: signal.Signals
 ) -> None:
     project = copy_of(trained_project)
@@ -236,18 +236,27 @@ def test_an_interrupted_repro_leaves_no_half_model_and_the_last_one_can_be_had_b
     ).read_bytes()
     project.git("checkout", "--", ".")
     assert ran(project.dvc("repro").stdout) == []
+    assert ran(project.dvc("repro", "--force", "--single-item", "train").stdout) == ["train"]
+    assert model_hash(project) == model_hash(trained_project)
 
 
-def test_a_loss_that_is_no_number_leaves_no_model(trained_project: Project, copy_of: Callable[[Project], Project]) -> None:
+@pytest.mark.parametrize(
+    ("architecture", "rate"),
+    [("compact", "peak_learning_rate"), pytest.param("plain", "learning_rate", marks=pytest.mark.slow)],
+)
+def test_a_loss_that_is_no_number_leaves_no_model(
+    trained_project: Project, copy_of: Callable[[Project], Project], architecture: str, rate: str
+) -> None:
     project = copy_of(trained_project)
-    project.set(train__architecture="compact", train__compact__peak_learning_rate=1e30)
+    project.set(**{"train__architecture": architecture, f"train__{architecture}__{rate}": 1e30})
 
     done = project.dvc("repro", check=False)
 
     said = (done.stdout + done.stderr).splitlines()
     assert done.returncode != 0
     (line,) = [line for line in said if "not a number" in line]
-    assert line.startswith("error: the loss is not a number: no model was written. Lower the learning rate of train.compact in")
+    words = "error: the loss is not a number: no model was written. Lower the learning rate of train."
+    assert line.startswith(f"{words}{architecture} in params.yaml")
     assert not [line for line in said if "Traceback" in line or "Invalid loss" in line]
     assert not (project.root / "models/digit-cnn").exists()
 

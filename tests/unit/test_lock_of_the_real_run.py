@@ -1,13 +1,16 @@
 """The committed results: they must be MNIST's, and belong to the code and the settings committed beside them."""
 
-import hashlib
 import json
 import subprocess
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+
+from pipeline import lock
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +23,11 @@ def committed(path: str) -> bytes:
 
 
 def md5(path: str) -> str:
-    return hashlib.md5(committed(path), usedforsecurity=False).hexdigest()
+    return lock.md5(committed(path))
+
+
+def recorded_hash(stages: dict[str, Any], stage: str, output: str) -> str:
+    return str(next(out["md5"] for out in stages[stage]["outs"] if out["path"] == output))
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +43,24 @@ def test_the_committed_run_was_made_by_the_committed_code(stages: dict[str, Any]
                 assert md5(dep["path"]) == dep["md5"], f"{dep['path']} changed: run `dvc repro` on MNIST and commit its results"
 
 
+def test_the_committed_run_had_the_committed_settings(stages: dict[str, Any]) -> None:
+    settings = YAML(typ="safe").load(committed("params.yaml").decode())
+
+    recorded = {key: value for stage in stages.values() for key, value in stage["params"]["params.yaml"].items()}
+    assert recorded == {key: reduce(getitem, key.split("."), settings) for key in recorded}
+    assert recorded["train.architecture"] == "compact"
+
+
+def test_the_committed_curves_and_plots_are_those_of_the_committed_run(stages: dict[str, Any], tmp_path: Path) -> None:
+    for name in ("confusion.csv", "classes.csv", "reliability.csv"):
+        (tmp_path / name).write_bytes(committed(f"plots/{name}"))
+
+    assert md5("metrics/learning_curves.csv") == recorded_hash(stages, "train", "metrics/learning_curves.csv")
+    assert lock.folder_hash(tmp_path) == recorded_hash(stages, "evaluate", "plots")
+
+
 def test_the_committed_metrics_are_those_of_mnist(stages: dict[str, Any]) -> None:
     metrics = json.loads(committed("metrics/evaluation.json"))
 
     assert (metrics["dataset"], metrics["images"]) == ("mnist", 10_000)
-    assert md5("metrics/evaluation.json") == next(
-        out["md5"] for out in stages["evaluate"]["outs"] if out["path"] == "metrics/evaluation.json"
-    )
+    assert md5("metrics/evaluation.json") == recorded_hash(stages, "evaluate", "metrics/evaluation.json")

@@ -10,12 +10,10 @@ from pipeline.digits.augmentation.european import european
 from pipeline.digits.augmentation.outliers import outliers
 from pipeline.digits.augmentation.pens import pens
 from pipeline.digits.augmentation.warp import warp
+from pipeline.digits.network import CLASSES
 
 Images = npt.NDArray[np.uint8]
 Targets = npt.NDArray[np.float32]
-Random = np.random.Generator
-
-CLASSES = 10
 
 
 @dataclass(frozen=True)
