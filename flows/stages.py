@@ -17,8 +17,8 @@ from prefect.states import Completed
 from pipeline.errors import PipelineError
 
 STOP_SECONDS = 20
-# What follows it are hints for a person at a terminal.
-DVC_HINTS = "To track the changes with git, run:"
+# From either on, DVC gives hints to a person at a terminal.
+DVC_HINTS = frozenset({"To track the changes with git, run:", "Use `dvc push` to send your updates to remote storage."})
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def run_stage(stage: str) -> State[None]:
     lines = []
     for line in _repro(stage):
         lines.append(line)
-        if DVC_HINTS not in lines:
+        if DVC_HINTS.isdisjoint(lines):
             logger.info(line)
     if f"Running stage '{stage}':" in lines:
         return Completed(message=f"{stage} ran")
