@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.digits import images
+from pipeline.digits import decoding, images, trust
+from pipeline.digits.field import FIELD
 from pipeline.digits.model import Classifier, probabilities
 from pipeline.scoring.listing import text
 
@@ -59,7 +60,7 @@ def score_shard(shard: Shard, classifier: Classifier, model: str, rules: Rules) 
     """Decode, normalise and read every picture of a shard: a row for each, in order; a broken one never stops the rest."""
     glyphs = [_glyph(shard.folder, path, rules.maximum_pixels) for path in shard.paths]
     fields = [glyph.field for glyph in glyphs if isinstance(glyph, images.Glyph)]
-    logits = classifier.logits(np.array(fields, np.uint8).reshape(-1, images.FIELD, images.FIELD, 1))
+    logits = classifier.logits(np.array(fields, np.uint8).reshape(-1, FIELD, FIELD, 1))
     scores = iter(probabilities(logits, rules.temperature))
     return [
         _error_row(path, glyph, model) if isinstance(glyph, str) else _row(path, glyph, next(scores), model, rules)
@@ -84,20 +85,16 @@ def _glyph(folder: Path, path: bytes, maximum_pixels: int) -> images.Glyph | str
     """Give the normalised picture, or the reason why there is none."""
     try:
         content = (folder / os.fsdecode(path)).read_bytes()
-        return images.normalise(images.decode(content, maximum_pixels=maximum_pixels))
+        return images.normalise(decoding.decode(content, maximum_pixels=maximum_pixels))
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    except images.DecodeError as error:
+    except decoding.DecodeError as error:
         return str(error)
 
 
 def _row(path: bytes, glyph: images.Glyph, scores: np.ndarray, model: str, rules: Rules) -> Row:
     first, second = np.argsort(-scores, kind="stable")[:2]
-    reason = ""
-    if glyph.is_blank:
-        reason = "no ink found"
-    elif scores[first] < rules.minimum_confidence:
-        reason = f"confidence below {rules.minimum_confidence:g}"
+    reason = trust.doubt(glyph, float(scores[first]), rules.minimum_confidence)
     return Row(
         file=_safe(path),
         page=1,

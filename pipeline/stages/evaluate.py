@@ -4,15 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pipeline import atomic, dataset, layout, lock
-from pipeline.digits import metrics, network
+from pipeline.digits import decoding, images, metrics, network
 from pipeline.digits.model import Classifier, in_batches
 from pipeline.errors import PipelineError
 
+Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
@@ -25,8 +27,9 @@ def run(arrays: Path, model_folder: Path, metrics_file: Path, predictions_file: 
     data = dataset.read(arrays)
     lock.require_recorded(model_folder)
     classifier, temperature = load(model_folder)
-    logits = in_batches(classifier, data.test_images, batch_size)
-    keras_answers = answers_of_keras(model_folder / layout.KERAS_MODEL, data.test_images, batch_size)
+    fields = as_scanned(data.test_images)
+    logits = in_batches(classifier, fields, batch_size)
+    keras_answers = answers_of_keras(model_folder / layout.KERAS_MODEL, fields, batch_size)
     answers, confidence = metrics.answers_and_confidence(logits, temperature)
     by_class = metrics.by_class(data.test_labels, answers)
     summary = {
@@ -58,6 +61,18 @@ def load(model_folder: Path) -> tuple[Classifier, float]:
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise PipelineError(f"{model_folder}: cannot be loaded: {reason}. Run `dvc repro train`.") from error
+
+
+def as_scanned(pictures: Images) -> Images:
+    """Send images the way that scans go: a PNG file, dark on light, decoded and normalised.
+
+    ``pictures``: (N, 28, 28, 1) uint8, light on black; so is the result. A fault on that way then shows in the metrics.
+    """
+    scanned = np.empty_like(pictures)
+    for index, picture in enumerate(pictures):
+        content = cv2.imencode(".png", cv2.bitwise_not(picture))[1].tobytes()
+        scanned[index, ..., 0] = images.normalise(decoding.decode(content, maximum_pixels=picture.size)).field
+    return scanned
 
 
 def summarise(labels: Labels, logits: Floats, temperature: float) -> dict[str, Any]:
@@ -93,10 +108,10 @@ def predictions(labels: Labels, logits: Floats) -> pd.DataFrame:
     return table
 
 
-def answers_of_keras(model: Path, images: npt.NDArray[np.uint8], batch_size: int) -> npt.NDArray[np.int64]:
-    """Give the digits that the Keras model answers: the scoring model is held to them. ``images``: (N, 28, 28, 1) uint8."""
+def answers_of_keras(model: Path, fields: Images, batch_size: int) -> npt.NDArray[np.int64]:
+    """Give the digits that the Keras model answers: the scoring model is held to them. ``fields``: (N, 28, 28, 1) uint8."""
     keras = network.import_keras()
-    predicted = keras.models.load_model(model).predict(images.astype(np.float32), batch_size=batch_size, verbose=0)
+    predicted = keras.models.load_model(model).predict(fields.astype(np.float32), batch_size=batch_size, verbose=0)
     return np.asarray(predicted.argmax(axis=1), np.int64)
 
 

@@ -25,9 +25,9 @@ def tags(project: Project) -> list[str]:
     return project.git("tag").split()
 
 
-def retrain(project: Project, epochs: int) -> None:
+def retrain(project: Project, epochs: int, **settings: object) -> None:
     """Train another model."""
-    project.set(train__epochs=epochs)
+    project.set(train__epochs=epochs, **settings)
     project.dvc("repro")
 
 
@@ -103,7 +103,7 @@ def test_a_model_that_does_not_beat_the_champion_is_registered_and_not_promoted(
     registered_project: Project, copy_of: Copy
 ) -> None:
     project = copy_of(registered_project)
-    retrain(project, 1)
+    retrain(project, 1, train__plain__batch_size=64)
 
     done = project.digits("register")
 

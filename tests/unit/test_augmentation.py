@@ -14,7 +14,7 @@ from pipeline.digits.augmentation.european import european, with_crossbar, with_
 from pipeline.digits.augmentation.outliers import outliers
 from pipeline.digits.augmentation.pens import pens
 from pipeline.digits.augmentation.warp import warp
-from pipeline.digits.images import centre_on_mass, fit_to_box
+from pipeline.digits.field import centre_on_mass, fit_to_box
 
 SHIPPED = params.load(Path(__file__).parents[2] / "params.yaml").train.compact.augmentation.model_dump()
 WARP = dict.fromkeys(SHIPPED["warp"], 0.0)

@@ -35,7 +35,7 @@ def test_the_shipped_file_is_valid(tmp_path: Path) -> None:
         ("    batch_size: 32\n", "    batch_size: 0\n", "train.plain.batch_size", "greater than 0, not 0"),
         ("    batch_size: 32\n", "", "train.plain.batch_size", "missing"),
         ("dataset: mnist", "dataset: cifar", "ingest.dataset", "'mnist' or 'load_digits', not 'cifar'"),
-        ("minimum_confidence: 0.8", "minimum_confidence: 1.8", "score.minimum_confidence", "less than or equal to 1, not 1.8"),
+        ("minimum_confidence: 0.95", "minimum_confidence: 1.8", "score.minimum_confidence", "less than or equal to 1, not 1.8"),
         ("minimum_ink: 0.01", "minimum_ink: 0.7", "validate", "minimum_ink 0.7 is not below maximum_ink 0.5"),
         ("validation_share: 0.1", "validation_share: .nan", "reshape.validation_share", "not nan"),
         ("  learning_rate: 0.001", "  learning_rate: .inf", "train.plain.learning_rate", "finite"),

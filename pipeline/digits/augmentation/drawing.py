@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.digits.images import FIELD, centre_on_mass, fit_to_box
+from pipeline.digits.field import FIELD, centre_on_mass, fit_to_box
 
 Gray = npt.NDArray[np.uint8]
 Point = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.digits.augmentation.drawing import into_field, stroke
-from pipeline.digits.images import FIELD
+from pipeline.digits.field import FIELD
 
 Images = npt.NDArray[np.uint8]
 Gray = npt.NDArray[np.uint8]

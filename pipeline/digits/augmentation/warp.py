@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.digits.augmentation.stacking import PAD, pad_rows, stacked
-from pipeline.digits.images import FIELD
+from pipeline.digits.field import FIELD
 
 Images = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -1,0 +1,149 @@
+"""Decoding image files: upright, dark and light as a person sees them."""
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from pipeline.digits import images
+from pipeline.digits.decoding import DecodeError, decode
+
+PIXELS = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def scan() -> np.ndarray:
+    """A real handwritten 5 as a scanner gives it: 120x90, dark on white, off the centre."""
+    digits = load_digits()
+    glyph = 255 - (digits.images[5] * 255 / 16).astype(np.uint8)
+    page = np.full((120, 90), 250, np.uint8)
+    page[20:84, 5:69] = np.minimum(cv2.resize(glyph, (64, 64), interpolation=cv2.INTER_CUBIC), 250)
+    return page
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def field(picture: np.ndarray) -> np.ndarray:
+    return images.normalise(picture).field
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16"])
+def test_every_kind_of_png_is_the_same_digit(scan: np.ndarray, mode: str) -> None:
+    picture = Image.fromarray((scan.astype(np.uint16) * 257) if mode == "I;16" else scan)
+    picture = picture if mode == "I;16" else picture.convert(mode)
+
+    decoded = decode(encoded(picture), maximum_pixels=PIXELS)
+
+    assert decoded.shape == scan.shape
+    assert np.abs(field(decoded).astype(int) - field(scan)).mean() < (25 if mode == "1" else 4)
+
+
+def test_strokes_on_a_transparent_ground_are_ink() -> None:
+    light = np.zeros((40, 40, 4), np.uint8)
+    light[10:30, 18:22] = 255
+    dark = light.copy()
+    dark[..., :3] = 0
+
+    fields = [field(decode(encoded(Image.fromarray(one)), maximum_pixels=PIXELS)) for one in (light, dark)]
+
+    assert np.array_equal(fields[0], fields[1])
+    assert fields[0].max() == 255
+
+
+@pytest.mark.parametrize("kind", ["BMP", "GIF", "JPEG", "PPM", "TIFF", "WEBP"])
+def test_other_formats_are_read(scan: np.ndarray, kind: str) -> None:
+    assert decode(encoded(Image.fromarray(scan), kind), maximum_pixels=PIXELS).shape == scan.shape
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded(scan: np.ndarray) -> None:
+    with pytest.raises(DecodeError, match="90x120 pixels, more than 10000"):
+        decode(encoded(Image.fromarray(scan)), maximum_pixels=10_000)
+
+
+@pytest.mark.parametrize("share", range(10))
+def test_a_truncated_png_has_a_reason(scan: np.ndarray, share: int) -> None:
+    whole = encoded(Image.fromarray(scan))
+
+    with pytest.raises(DecodeError, match=r"empty file|not an image|broken image"):
+        decode(whole[: len(whole) * share // 10], maximum_pixels=PIXELS)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_picture_or_a_reason(content: bytes) -> None:
+    try:
+        decode(content, maximum_pixels=PIXELS)
+    except DecodeError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(("orientation", "quarters"), [(3, 2), (6, 1), (8, 3)])
+def test_a_photo_is_turned_as_its_exif_says(scan: np.ndarray, kind: str, orientation: int, quarters: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = encoded(Image.fromarray(np.rot90(scan, quarters).copy()), kind, exif=exif)
+
+    decoded = decode(stored, maximum_pixels=PIXELS)
+
+    assert decoded.shape == scan.shape
+    assert np.abs(decoded.astype(int) - scan).mean() < 3
+
+
+def test_an_exif_that_cannot_be_read_loses_nothing(scan: np.ndarray) -> None:
+    content = encoded(Image.fromarray(scan), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff")
+
+    assert decode(content, maximum_pixels=PIXELS).shape == scan.shape
+
+
+def test_a_hot_pixel_in_a_deep_picture_does_not_hide_the_digit(scan: np.ndarray) -> None:
+    deep = scan.astype(np.uint16) * 16
+    deep[3, 4], deep[100, 80] = 65535, 65535
+
+    decoded = decode(encoded(Image.fromarray(deep)), maximum_pixels=PIXELS)
+
+    assert np.abs(field(decoded).astype(int) - field(scan)).mean() < 4
+
+
+@pytest.mark.parametrize("opacity", [255, 100])
+@pytest.mark.parametrize("colour", [0, 255])
+def test_a_drawing_on_a_transparent_ground_is_read(scan: np.ndarray, colour: int, opacity: int) -> None:
+    alpha = ((250 - scan.astype(float)) * opacity / 250).astype(np.uint8)
+    drawing = np.dstack([np.full((*scan.shape, 3), colour, np.uint8), alpha])
+
+    decoded = decode(encoded(Image.fromarray(drawing)), maximum_pixels=PIXELS)
+
+    assert np.abs(field(decoded).astype(int) - field(scan)).mean() < 10
+
+
+def test_the_white_of_an_eraser_is_paper(scan: np.ndarray) -> None:
+    drawing = np.dstack([np.zeros((*scan.shape, 3), np.uint8), 250 - scan])
+    drawing[:16], drawing[100:] = 255, 255
+
+    decoded = decode(encoded(Image.fromarray(drawing)), maximum_pixels=PIXELS)
+
+    assert np.abs(field(decoded).astype(int) - field(scan)).mean() < 4
+
+
+@pytest.mark.parametrize("is_light_ink", [False, True])
+def test_a_page_with_transparent_corners_keeps_its_colour(scan: np.ndarray, is_light_ink: bool) -> None:
+    page = 255 - scan if is_light_ink else scan
+    rgba = np.dstack([page, page, page, np.full_like(page, 255)])
+    for corner in (np.s_[:12, :12], np.s_[-12:, -12:], np.s_[:, :3]):
+        rgba[corner] = 0
+
+    decoded = decode(encoded(Image.fromarray(rgba)), maximum_pixels=PIXELS)
+
+    assert np.abs(field(decoded).astype(int) - field(scan)).mean() < 4
+
+
+def test_a_picture_that_is_transparent_all_over_is_blank() -> None:
+    assert images.normalise(decode(encoded(Image.new("RGBA", (40, 30))), maximum_pixels=PIXELS)).is_blank
