@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-slow bench-training lint format lock clean
+.PHONY: help demo run test test-slow bench-training bench-scans lint format lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -30,6 +30,9 @@ lint: .venv/ready ## Check style and types
 bench-training: .venv/ready ## Measure the default recipe beside plain; takes a quarter of an hour
 	@$(BIN)/dvc repro --quiet reshape
 	@$(BIN)/python -m bench.training
+
+bench-scans: .venv/ready ## Measure how scans are read: make bench-scans FOLDER..., images with a labels.csv
+	@$(BIN)/python -m bench.scans $(filter-out $@,$(MAKECMDGOALS))
 
 format: .venv/ready ## Mend style
 	$(BIN)/ruff check --fix .

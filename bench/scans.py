@@ -1,0 +1,177 @@
+"""How well scans are read and doubted, and what each step of the normaliser gains: ``make bench-scans FOLDER…``.
+
+A folder holds images, with ``labels.csv`` (``file,label``) in it or FOLDER.csv beside it, or with the label in each name after
+``_``; without a label there is no digit to read. Rendered pages are measured beside them.
+"""
+
+import csv
+import sys
+import timeit
+from contextlib import ExitStack
+from dataclasses import astuple, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bench import pages
+from bench.report import replace_table
+from pipeline import dataset, layout, params
+from pipeline.digits import decoding, field, images, metrics, trust
+from pipeline.digits.model import in_batches
+from pipeline.digits.scan import even, pen
+from pipeline.params import Score
+from pipeline.stages import evaluate
+
+Gray = npt.NDArray[np.uint8]
+
+SEED = 20240229
+PAGES_A_KIND = 150
+BATCH = 500
+STEPS: dict[str, list[tuple[Any, str, Any]]] = {
+    "strips along the border left on": [(images, "without_frame", lambda picture: picture)],
+    "boxes and ruled lines left on": [(even, "without_lines", lambda mask: mask)],
+    "squares left on": [(pen, "without_grid", lambda mask, _: (mask, 0.0))],
+    "light taken as even": [(images, "is_uneven", lambda _: False), (even, "is_uneven", lambda _: False)],
+    "photos read as scans": [(images, "SMALLEST_PHOTO", sys.maxsize)],
+    "broad digits in photos read as a pen's": [(pen, "ENOUGH_EXPLAINED", 0.0)],
+    "no closer look at small digits": [(even, "SMALL", 0), (pen, "SMALL", 0)],
+    "thin strokes not broadened before shrinking": [(field, "_as_broad_as_can_be_shrunk", lambda glyph, _: glyph)],
+    "thin strokes not broadened in the box": [(field, "_as_broad_as_usual", lambda glyph: glyph)],
+}
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Decoded pictures, None where one could not be, and their labels, -1 for no digit."""
+
+    name: str
+    pictures: list[Gray | None]
+    labels: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Shares of the rows, 0 to 1: with the right label, with status ``ok``, and right among those."""
+
+    right: float
+    coverage: float
+    right_of_ok: float
+
+
+def main() -> None:
+    """Measure every folder that is named, and the rendered pages; write the tables into docs/benchmarks.md."""
+    cv2.setNumThreads(1)
+    settings = params.load(layout.PARAMS).score
+    classifier, temperature = evaluate.load(layout.MODEL)
+    data = dataset.read(layout.ARRAYS)
+    folders = [read_folder(Path(name), settings) for name in sys.argv[1:]]
+    digits, others = render(pages.DIGITS, data, settings), render(pages.NO_DIGIT, data, settings)
+
+    def outcomes(collections: list[Collection]) -> list[Outcome]:
+        return [measure(collection, classifier, temperature, settings) for collection in collections]
+
+    rows = ["| pictures | number | right | `ok` | right of `ok` |", "|---|---|---|---|---|"]
+    for name, group in (("the folders", folders), ("the rendered digits", digits), ("", others)):
+        found = outcomes(group)
+        rows += [f"| {c.name} | {len(c.labels)} | {_shares(o)} |" for c, o in zip(group, found, strict=True)]
+        if name and group:
+            rows.append(f"| *mean of {name}* | | {_shares(average(found))} |")
+    replace_table("scans", "\n".join(rows))
+
+    rows = ["| step left out | right, folders | right, rendered digits | without a digit, but `ok` |", "|---|---|---|---|"]
+    for name, patches in {"none": [], **STEPS}.items():
+        with ExitStack() as stack:
+            for patch in patches:
+                stack.enter_context(mock.patch.object(*patch))
+            shares = [average(outcomes(group)) for group in (folders, digits, others) if group]
+        values = [share.right for share in shares[:-1]] + [shares[-1].coverage]
+        rows.append(f"| {name} | {'' if folders else '| '}{' | '.join(f'{value:.2%}' for value in values)} |")
+    replace_table("scans-steps", "\n".join(rows))
+
+    rows = ["| `normalise`, one core | time |", "|---|---|"]
+    rows += [f"| {name} | {microseconds(picture):,.0f} µs |" for name, picture in timed(data.test_images[0, ..., 0]).items()]
+    replace_table("scans-times", "\n".join(rows))
+
+
+def read_folder(folder: Path, settings: Score) -> Collection:
+    """Read the images and labels of a folder. Raises SystemExit where there are none."""
+    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in settings.image_suffixes)
+    labels = {path.name: path.stem.partition("_")[2] for path in found}
+    for table in (folder / "labels.csv", folder.with_suffix(".csv")):
+        if table.is_file():
+            with table.open(encoding="utf-8", newline="") as file:
+                labels = {row["file"]: row["label"] for row in csv.DictReader(file)}
+            break
+    if not labels:
+        raise SystemExit(f"{folder}: no images. Name folders of images.")
+    pictures = [decoded((folder / name).read_bytes(), settings) for name in labels]
+    return Collection(folder.name, pictures, np.array([int(label or -1) for label in labels.values()]))
+
+
+def render(kinds: dict[str, pages.Kind], data: dataset.Dataset, settings: Score) -> list[Collection]:
+    """Render pages of each kind from validation digits; each is encoded and decoded, as a file is."""
+    collections = []
+    for name, kind in kinds.items():
+        random = np.random.default_rng(SEED)
+        chosen = random.integers(len(data.validation_images), size=PAGES_A_KIND)
+        drawn = [kind(data.validation_images[index, ..., 0], random) for index in chosen]
+        pictures = [decoded(cv2.imencode(".png", picture)[1].tobytes(), settings) for picture in drawn]
+        labels = data.validation_labels[chosen].astype(np.int64) if kinds is pages.DIGITS else np.full(len(chosen), -1)
+        collections.append(Collection(name, pictures, labels))
+    return collections
+
+
+def decoded(content: bytes, settings: Score) -> Gray | None:
+    """Decode a picture; None where it cannot be."""
+    try:
+        return decoding.decode(content, maximum_pixels=settings.maximum_pixels)
+    except decoding.DecodeError:
+        return None
+
+
+def measure(collection: Collection, classifier: Any, temperature: float, settings: Score) -> Outcome:
+    """Read a collection as scoring does."""
+    glyphs = [images.BLANK if picture is None else images.normalise(picture) for picture in collection.pictures]
+    fields = np.stack([glyph.field for glyph in glyphs])[..., np.newaxis]
+    answers, confidence = metrics.answers_and_confidence(in_batches(classifier, fields, BATCH), temperature)
+    pairs = zip(glyphs, confidence.tolist(), strict=True)
+    is_ok = np.array([not trust.doubt(glyph, sure, settings.minimum_confidence) for glyph, sure in pairs])
+    is_right = answers == collection.labels
+    return Outcome(float(is_right.mean()), float(is_ok.mean()), float(is_right[is_ok].mean()) if is_ok.any() else 1.0)
+
+
+def average(outcomes: list[Outcome]) -> Outcome:
+    """Give the mean over collections, whatever their sizes."""
+    return Outcome(*np.mean([astuple(outcome) for outcome in outcomes], axis=0).tolist())
+
+
+def timed(digit: Gray) -> dict[str, Gray]:
+    """Give the pictures that ``normalise`` is timed on."""
+    large = cv2.convertScaleAbs(cv2.resize(255 - digit, (1000, 1000), interpolation=cv2.INTER_CUBIC), alpha=0.98)
+    uneven = (large * (1 - 0.5 * np.linspace(0, 1, 1000))).astype(np.uint8)
+    return {
+        "28x28 like MNIST": digit,
+        "28x28 like MNIST, dark on light": 255 - digit,
+        "28x28, off the centre": 255 - np.roll(digit, 4, axis=1),
+        "1000x1000, even light": np.asarray(large, np.uint8),
+        "1000x1000, uneven light": uneven,
+    }
+
+
+def microseconds(picture: Gray) -> float:
+    """Time ``normalise``: the median of nine rounds."""
+    calls = 1000 if picture.size < 1000 else 20
+    return float(np.median(timeit.repeat(partial(images.normalise, picture), number=calls, repeat=9)) / calls * 1e6)
+
+
+def _shares(outcome: Outcome) -> str:
+    return " | ".join(f"{value:.2%}" for value in astuple(outcome))
+
+
+if __name__ == "__main__":
+    main()
