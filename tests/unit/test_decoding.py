@@ -2,28 +2,16 @@
 
 import io
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from pipeline.digits import images
 from pipeline.digits.decoding import DecodeError, decode
 
 PIXELS = 1_000_000
-
-
-@pytest.fixture(scope="module")
-def scan() -> np.ndarray:
-    """A real handwritten 5 as a scanner gives it: 120x90, dark on white, off the centre."""
-    digits = load_digits()
-    glyph = 255 - (digits.images[5] * 255 / 16).astype(np.uint8)
-    page = np.full((120, 90), 250, np.uint8)
-    page[20:84, 5:69] = np.minimum(cv2.resize(glyph, (64, 64), interpolation=cv2.INTER_CUBIC), 250)
-    return page
 
 
 def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:

@@ -1,0 +1,16 @@
+"""What the unit tests share."""
+
+import cv2
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+
+@pytest.fixture(scope="session")
+def scan() -> np.ndarray:
+    """A real handwritten 5 as a scanner gives it: 120x90, dark on white, off the centre."""
+    digits = load_digits()
+    glyph = 255 - (digits.images[5] * 255 / 16).astype(np.uint8)
+    page = np.full((120, 90), 250, np.uint8)
+    page[20:84, 5:69] = np.minimum(cv2.resize(glyph, (64, 64), interpolation=cv2.INTER_CUBIC), 250)
+    return page
