@@ -3,31 +3,31 @@
 import cv2
 import numpy as np
 
-from pipeline.digits.scan.shapes import SQUARE, Gray, border, stroke_width
+from pipeline.digits.scan.shapes import SQUARE, Gray, stroke_width
 
 FIELD = 28
 BOX = 20
 MIDDLE = (FIELD - 1) / 2
-THINNEST = 1.3
 USUAL = 2.2
 FULL_INK = 50
-MOST_BORDER = 56
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
 def is_mnist_like(picture: Gray) -> bool:
     """Tell whether a picture, (h, w) uint8, is light ink on black in a 20x20 box, its centre of mass in the middle."""
-    if picture.shape != (FIELD, FIELD) or cv2.countNonZero(border(picture)) > MOST_BORDER:
-        return False
     _, _, width, height = cv2.boundingRect(picture)
+    if picture.shape != (FIELD, FIELD) or not BOX - 1 <= max(width, height) <= BOX:
+        return False
     row, column = centre_of_mass(picture)
-    return BOX - 1 <= max(width, height) <= BOX and max(abs(row - MIDDLE), abs(column - MIDDLE)) <= 1
+    return max(abs(row - MIDDLE), abs(column - MIDDLE)) <= 1
 
 
 def fit_to_box(ink: Gray) -> Gray:
     """Scale a glyph, keeping its proportions, so that its longer side is 20 pixels. ``ink``: (h, w) uint8."""
     height, width = ink.shape
     scale = BOX / max(height, width)
+    if scale == 1:
+        return ink
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return np.asarray(cv2.resize(ink, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
 
@@ -62,21 +62,10 @@ def draw(ink: Gray, mask: Gray) -> Gray | None:
     window = np.s_[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
     glyph = cv2.multiply(ink[window], cv2.dilate(mask[window], SQUARE[3]))
     glyph = cv2.convertScaleAbs(glyph, alpha=255 / max(cv2.mean(glyph, mask[window])[0], 1))
-    if max(width, height) > BOX:
-        glyph = _as_broad_as_can_be_shrunk(glyph, mask[window])
     left, top, width, height = cv2.boundingRect(cv2.threshold(glyph, FULL_INK, 1, cv2.THRESH_BINARY)[1])
     if not width:
         return None
     return centre_on_mass(_as_broad_as_usual(fit_to_box(glyph[top : top + height, left : left + width])))
-
-
-def _as_broad_as_can_be_shrunk(glyph: Gray, mask: Gray) -> Gray:
-    thinnest = THINNEST * max(cv2.boundingRect(mask)[2:]) / BOX
-    grow = int(min(thinnest - stroke_width(mask), 30)) + 1
-    if grow <= 1:
-        return glyph
-    framed = cv2.copyMakeBorder(glyph, grow, grow, grow, grow, cv2.BORDER_CONSTANT)
-    return np.asarray(cv2.dilate(framed, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (grow, grow))), np.uint8)
 
 
 def _as_broad_as_usual(glyph: Gray) -> Gray:

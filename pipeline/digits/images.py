@@ -1,6 +1,7 @@
 """From any decoded picture to what the network was trained on: 28x28, light ink on black, centred on its mass."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -9,18 +10,21 @@ from pipeline.digits import field
 from pipeline.digits.scan.even import find_on_even_paper, is_uneven
 from pipeline.digits.scan.frame import without_frame
 from pipeline.digits.scan.pen import find_in_photo
-from pipeline.digits.scan.shapes import Gray, Strokes
+from pipeline.digits.scan.shapes import Gray, Strokes, border, line_length, stroke_width
 
 SMALLEST_PHOTO = 128
+FREE = 0.3
 
 
-@dataclass(frozen=True)
-class Glyph:
+class Glyph(NamedTuple):
     """A normalised picture, and what doubt is judged by.
 
     ``field``: (28, 28) uint8, 0 for paper and 255 for ink. ``parts``: the pieces of ink it is made of, 0 where there was
     nothing to read. ``left_out``: the share, 0 to 1, of the picture's ink that was not taken for the digit. ``aspect``: its
-    width over its height. ``beside``: the height of a piece that stands beside the main one, over the main one's.
+    width over its height. ``beside``: the height of a piece that stands beside the main one, over the main one's. ``length``:
+    of the line that it is written in, over that of an eight of straight lines, as displays show it, in the same box; 0 where
+    the picture passed unchanged. ``is_faint``: the ink stands out so little that it may be none. ``is_cut_off``: it runs into
+    the border of the picture, which is free elsewhere.
     """
 
     field: Gray
@@ -28,6 +32,9 @@ class Glyph:
     left_out: float
     aspect: float
     beside: float
+    length: float
+    is_faint: bool = False
+    is_cut_off: bool = False
 
     @property
     def is_blank(self) -> bool:
@@ -35,7 +42,7 @@ class Glyph:
         return self.parts == 0
 
 
-BLANK = Glyph(np.zeros((field.FIELD, field.FIELD), np.uint8), 0, 0.0, 0.0, 0.0)
+BLANK = Glyph(np.zeros((field.FIELD, field.FIELD), np.uint8), 0, 0.0, 0.0, 0.0, 0.0)
 
 
 def normalise(picture: Gray) -> Glyph:
@@ -48,20 +55,34 @@ def normalise(picture: Gray) -> Glyph:
         for light in (picture, cv2.bitwise_not(picture)):
             if field.is_mnist_like(light):
                 _, _, width, height = cv2.boundingRect(light)
-                return Glyph(np.asarray(light, np.uint8), 1, 0.0, width / height, 0.0)
+                return Glyph(np.asarray(light, np.uint8), 1, 0.0, width / height, 0.0, 0.0)
     strokes = _find(picture)
-    if strokes is None:
+    drawn = strokes and field.draw(strokes.ink, strokes.mask)
+    if strokes is None or drawn is None:
         return BLANK
-    drawn = field.draw(strokes.ink, strokes.mask)
-    if drawn is None:
-        return BLANK
-    _, _, width, height = cv2.boundingRect(strokes.mask)
-    return Glyph(drawn, strokes.parts, strokes.left_out, width / height, strokes.beside)
+    _, _, width, height = box = cv2.boundingRect(strokes.mask)
+    length = line_length(strokes.mask) / (2 * height + 3 * width)
+    is_cut_off = _is_cut_off(strokes.mask, box)
+    return Glyph(drawn, strokes.parts, strokes.left_out, width / height, strokes.beside, length, strokes.is_faint, is_cut_off)
+
+
+def _is_cut_off(mask: Gray, box: Sequence[int]) -> bool:
+    """Tell whether more than the breadth of a stroke lies along the border, far from the one on the other side.
+
+    ``box``: left, top, width and height of the ink. A cut-out that fits its digit closely is near both borders.
+    """
+    left, top, width, height = box
+    right, bottom = mask.shape[1] - left - width, mask.shape[0] - top - height
+    if min(left, top, right, bottom) > 0:
+        return False
+    far, broad = FREE * max(width, height), stroke_width(mask)
+    sides = ((left, right, mask[:, 0]), (right, left, mask[:, -1]), (top, bottom, mask[0]), (bottom, top, mask[-1]))
+    return any(near == 0 and other > far and np.count_nonzero(line) > broad for near, other, line in sides)
 
 
 def _find(picture: Gray) -> Strokes | None:
     """A smaller picture is a cut-out: its strokes may be as broad as a shadow."""
     picture = without_frame(picture)
     may_be_photo = max(picture.shape) > SMALLEST_PHOTO
-    strokes = None if may_be_photo and is_uneven(picture) else find_on_even_paper(picture)
+    strokes = None if may_be_photo and is_uneven(border(picture)) else find_on_even_paper(picture)
     return find_in_photo(picture) if strokes is None and may_be_photo else strokes

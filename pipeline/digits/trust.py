@@ -6,6 +6,7 @@ WIDEST = 1.6
 MOST_PARTS = 3
 MOST_LEFT_OUT = 0.35
 TALLEST_BESIDE = 0.5
+LONGEST = 1.35
 # MNIST's own: 0.29 at the 99.9th percentile.
 MOST_INK = 0.32
 
@@ -20,11 +21,16 @@ def doubt(glyph: Glyph, confidence: float, minimum_confidence: float) -> str:
 
 def oddity(glyph: Glyph) -> str:
     """Say in what a normalised picture is unlike a digit; nothing where it is like one."""
-    if glyph.is_blank:
+    is_scattered = glyph.parts > MOST_PARTS or glyph.length > LONGEST
+    if glyph.is_blank or (glyph.is_faint and is_scattered):
         return "blank"
+    if glyph.is_faint:
+        return "too faint"
     if glyph.beside > TALLEST_BESIDE:
         return "several digits"
+    if glyph.is_cut_off:
+        return "cut off at the edge"
     is_overfull = float(glyph.field.mean()) / 255 > MOST_INK
-    if glyph.aspect > WIDEST or glyph.parts > MOST_PARTS or glyph.left_out > MOST_LEFT_OUT or is_overfull:
+    if is_scattered or is_overfull or glyph.aspect > WIDEST or glyph.left_out > MOST_LEFT_OUT:
         return "not like a digit"
     return ""

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.digits import images
+from bench import pages
+from pipeline.digits import decoding, images, trust
 
 
 def field(picture: np.ndarray) -> np.ndarray:
@@ -100,6 +101,14 @@ def test_the_box_of_a_form_is_left_out(large: np.ndarray) -> None:
         assert apart(page, large) < 10
 
 
+@pytest.mark.parametrize("share", [0.4, 0.55, 0.7])
+def test_a_ruled_line_is_left_out(large: np.ndarray, share: float) -> None:
+    page = large.copy()
+    page[int(share * len(page)) :][:3] = 80
+
+    assert apart(page, large) < 10
+
+
 def test_a_hole_beside_the_digit_is_left_out(large: np.ndarray) -> None:
     page = np.pad(large, ((0, 0), (90, 0)), constant_values=250)
     cv2.circle(page, (40, 120), 30, 30, -1)
@@ -158,6 +167,58 @@ def test_a_page_with_nothing_but_light_or_noise_on_it_is_blank() -> None:
         page = 220 * (1 - depth * np.hypot(x - 0.4, y - 0.5)) + random.normal(0, 4, x.shape)
 
         assert images.normalise(np.clip(page, 0, 255).astype(np.uint8)).is_blank
+
+
+@pytest.fixture(scope="module")
+def three() -> np.ndarray:
+    """A field as MNIST's are, with strokes of the usual breadth."""
+    page = np.full((100, 100), 255, np.uint8)
+    cv2.putText(page, "3", (30, 75), cv2.FONT_HERSHEY_SIMPLEX, 2.4, 0, 7, cv2.LINE_AA)
+    return field(page)
+
+
+@pytest.mark.parametrize("kind", pages.NO_DIGIT)
+def test_a_page_without_a_digit_is_not_taken_for_one(kind: str, three: np.ndarray) -> None:
+    random = np.random.default_rng(11)
+    odd = [trust.oddity(images.normalise(pages.NO_DIGIT[kind](three, random))) for _ in range(30)]
+
+    assert "" not in odd
+
+
+@pytest.mark.parametrize("kind", pages.DIGITS)
+def test_a_digit_is_found_on_any_page(kind: str, three: np.ndarray) -> None:
+    random = np.random.default_rng(11)
+    for _ in range(5):
+        page = cv2.imencode(".png", pages.DIGITS[kind](three, random))[1].tobytes()
+        glyph = images.normalise(decoding.decode(page, maximum_pixels=10**7))
+
+        assert trust.oddity(glyph) == ""
+        assert np.corrcoef(glyph.field.ravel(), three.ravel())[0, 1] > 0.7
+
+
+@pytest.mark.parametrize("quarters", range(4))
+def test_a_digit_that_runs_out_of_the_picture_is_cut_off(large: np.ndarray, quarters: int) -> None:
+    _, top, _, height = cv2.boundingRect((large < 128).astype(np.uint8))
+    page = np.ascontiguousarray(np.rot90(np.pad(large, 150, constant_values=250), quarters))
+    cut = np.pad(large, ((0, 0), (200, 200)), constant_values=250)[: top + height * 2 // 3]
+
+    assert not images.normalise(page).is_cut_off
+    assert images.normalise(np.ascontiguousarray(np.rot90(cut, quarters))).is_cut_off
+
+
+def test_a_cut_out_that_fits_closely_is_not_cut_off(large: np.ndarray) -> None:
+    left, top, width, height = cv2.boundingRect((large < 128).astype(np.uint8))
+
+    assert not images.normalise(large[top : top + height, left : left + width]).is_cut_off
+
+
+@pytest.mark.parametrize("shape", [(90, 120), (360, 480)])
+def test_ink_that_is_hardly_darker_than_the_paper_is_too_faint(scan: np.ndarray, shape: tuple[int, int]) -> None:
+    page = cv2.resize(scan, shape, interpolation=cv2.INTER_CUBIC)
+    faint = 240 - cv2.convertScaleAbs(255 - page, alpha=9 / 255)
+
+    assert images.normalise(faint).is_faint
+    assert not images.normalise(page).is_faint
 
 
 def test_ink_that_touches_every_edge_is_normalised() -> None:

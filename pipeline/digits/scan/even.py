@@ -14,7 +14,8 @@ FLAT = 24
 # A slope leaves a ridge of about 0.18 of its height at the border of the picture.
 RIDGE = 0.5
 DARKEST_PAPER = 40
-LEAST_CONTRAST = 14
+LEAST_CONTRAST = 5
+PLAIN_CONTRAST = 14
 LEAST_DEVIATIONS = 3
 MOST_INK = 0.6
 
@@ -22,10 +23,15 @@ MOST_INK = 0.6
 def find_on_even_paper(picture: Gray, *, is_closer_look: bool = False) -> Strokes | None:
     """Find the digit in a picture, (h, w) uint8, dark on light or light on dark; None where there is nothing to read."""
     small = shrink(picture, LONGEST)
-    found = _digit(*(_ink_in_uneven_light(small, is_dark=_is_dark_ink(small)) if is_uneven(small) else _ink(small)))
-    if found and not is_closer_look and extent(found.mask) < SMALL and max(picture.shape) > 1.3 * LONGEST:
+    edge = border(small)
+    if is_uneven(edge):
+        found = _digit(*_ink_in_uneven_light(small, is_dark=_is_dark_ink(small)))
+    else:
+        below, above = _apart(small, np.uint8(round(cv2.mean(edge)[0])))
+        found = _digit(below if _is_more(below, above) else above)
+    if found and not is_closer_look and max(picture.shape) > 1.3 * LONGEST and extent(found.mask) < SMALL:
         closer = find_on_even_paper(cut_out(picture, found.mask, 0.35)[0], is_closer_look=True)
-        return closer and Strokes(closer.ink, closer.mask, closer.parts, closer.left_out, max(found.beside, closer.beside))
+        return closer and closer._replace(beside=max(found.beside, closer.beside))
     return found
 
 
@@ -34,10 +40,10 @@ def find_broad(picture: Gray, *, is_dark: bool) -> Strokes | None:
     return _digit(*_ink_in_uneven_light(shrink(picture, LONGEST), is_dark=is_dark))
 
 
-def is_uneven(picture: Gray) -> bool:
-    """Tell whether the border shows more than one darkness."""
-    edge = border(picture)
-    return int(edge.max()) - int(edge.min()) > FLAT
+def is_uneven(edge: Gray) -> bool:
+    """Tell whether the pixels along the border are of more than one darkness."""
+    darkest, lightest, _, _ = cv2.minMaxLoc(edge)
+    return lightest - darkest > FLAT
 
 
 def cut_out(picture: Gray, mask: Gray, margin: float) -> tuple[Gray, Gray]:
@@ -52,15 +58,8 @@ def cut_out(picture: Gray, mask: Gray, margin: float) -> tuple[Gray, Gray]:
     return np.ascontiguousarray(picture[window]), mask[int(low_y) : int(high_y) + 1, int(low_x) : int(high_x) + 1]
 
 
-def _ink(picture: Gray) -> tuple[Gray, float]:
-    """Measure how far each pixel stands out from the paper that the border shows, and give the least that ink must."""
-    paper = round(cv2.mean(border(picture))[0])
-    is_dark = _is_skewed_dark(cv2.subtract(picture, paper, dtype=cv2.CV_32F))
-    return np.asarray(cv2.subtract(paper, picture) if is_dark else cv2.subtract(picture, paper), np.uint8), 0.0
-
-
 def _ink_in_uneven_light(picture: Gray, *, is_dark: bool) -> tuple[Gray, float]:
-    """Measure the same where the paper's darkness changes."""
+    """Measure how far each pixel stands out from paper whose darkness changes, and give the least that ink must."""
     light_paper = picture if is_dark else cv2.bitwise_not(picture)
     paper = paper_of(light_paper)
     ink = cv2.subtract(paper, light_paper)
@@ -70,36 +69,44 @@ def _ink_in_uneven_light(picture: Gray, *, is_dark: bool) -> tuple[Gray, float]:
 
 
 def _is_dark_ink(picture: Gray) -> bool:
-    """Ink is the narrow tail of what is left when the local mean is taken away."""
+    """Ink is what stands out most when the local mean is taken away."""
     small = shrink(picture, 64)
     size = max(3, min(small.shape) // 2 | 1)
-    local = cv2.blur(small, (size, size), borderType=cv2.BORDER_REPLICATE)
-    return _is_skewed_dark(cv2.subtract(small, local, dtype=cv2.CV_32F))
+    return _is_more(*_apart(small, np.asarray(cv2.blur(small, (size, size), borderType=cv2.BORDER_REPLICATE), np.uint8)))
 
 
-def _is_skewed_dark(difference: np.ndarray) -> bool:
-    return bool(cv2.sumElems(difference * difference * difference)[0] < 0)
+def _apart(picture: Gray, paper: Gray | np.uint8) -> tuple[Gray, Gray]:
+    """Measure how far each pixel is below the paper, and how far above."""
+    darker = np.minimum(picture, paper)
+    return paper - darker, picture - darker
 
 
-def _digit(ink: Gray, least: float) -> Strokes | None:
+def _is_more(one: Gray, other: Gray) -> bool:
+    return cv2.norm(one) > cv2.norm(other)
+
+
+def _digit(ink: Gray, least: float = 0.0) -> Strokes | None:
     """Choose the digit among the ink: Otsu's threshold (1979), then down to what is faint but joined to it."""
     level, mask = cv2.threshold(ink, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     if not 0 < cv2.countNonZero(mask) < MOST_INK * mask.size:
         return None
-    mean, deviation = (value[0, 0] for value in cv2.meanStdDev(ink, mask=1 - mask))
-    if cv2.mean(ink, mask)[0] - mean < max(LEAST_CONTRAST, LEAST_DEVIATIONS * deviation, least):
+    means, deviations = cv2.meanStdDev(ink, mask=1 - mask)
+    mean, deviation = means.item(), deviations.item()
+    contrast = cv2.mean(ink, mask)[0] - mean
+    if contrast < max(LEAST_CONTRAST, LEAST_DEVIATIONS * deviation, least):
         return None
+    is_faint = contrast < PLAIN_CONTRAST
     clean = without_lines(mask)
     faint_level = min(max(mean + LEAST_DEVIATIONS * deviation, 0.3 * level), 0.7 * level)
     faint = cv2.threshold(ink, faint_level, 1, cv2.THRESH_BINARY)[1]
     if clean is not mask:
         faint &= cv2.dilate(clean, SQUARE[5])
-    count, labels, table, _ = cv2.connectedComponentsWithStats(faint, connectivity=8)
+    count, labels, table, _ = cv2.connectedComponentsWithStatsWithAlgorithm(faint, 8, cv2.CV_32S, cv2.CCL_BBDT)
     if count == 1:
         return None
     if count == 2:
-        return Strokes(ink, faint, 1, 0.0, 0.0)
+        return Strokes(ink, faint, 1, 0.0, 0.0, is_faint)
     kept, beside = choose_parts(table[1:], faint.shape)
     area = table[1:, cv2.CC_STAT_AREA]
     chosen = np.concatenate([[0], kept]).astype(np.uint8)[labels]
-    return Strokes(ink, chosen, int(kept.sum()), 1 - float(area[kept].sum() / area.sum()), beside)
+    return Strokes(ink, chosen, int(kept.sum()), 1 - float(area[kept].sum() / area.sum()), beside, is_faint)

@@ -19,9 +19,15 @@ def without_lines(mask: Gray) -> Gray:
 
     ``mask``: (h, w) uint8, 0 and 1; so is the result, the same object where there was nothing to erase.
     """
+    box = cv2.boundingRect(mask)
     for is_turned in (False, True):
         height, width = mask.shape[::-1] if is_turned else mask.shape
-        filled = cv2.reduce(mask, 0 if is_turned else 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() >= LONG * width
+        if box[3 if is_turned else 2] < LONG * width:
+            continue
+        ink = cv2.reduce(mask, 0 if is_turned else 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+        if cv2.minMaxLoc(ink)[1] < LONG * width:
+            continue
+        filled = ink.ravel() >= LONG * width
         edge = int(MARGIN * height) + 1
         first, last = (mask[0], mask[-1]) if is_turned else (mask[:, 0], mask[:, -1])
         if not (filled[:edge].any() or filled[-edge:].any() or (filled.any() and first.any() and last.any())):

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.digits.scan import even
-from pipeline.digits.scan.lines import without_grid
+from pipeline.digits.scan.lines import without_grid, without_lines
 from pipeline.digits.scan.parts import choose_parts
 from pipeline.digits.scan.photo import PenInk, is_dark_pen, pen_ink
 from pipeline.digits.scan.shapes import SQUARE, Gray, Strokes, extent, shrink, stroke_width
@@ -13,11 +13,15 @@ from pipeline.digits.scan.shapes import SQUARE, Gray, Strokes, extent, shrink, s
 LONGEST = 224
 SMALL = 48
 SURE = 1.6
+PLAIN = 2.4
 FEWEST_SURE = 12
 ACROSS = 0.97
 SMALLEST = 0.06
 ENOUGH_EXPLAINED = 0.9
 MOSTLY_EXPLAINED = 0.5
+# Of a stroke's outline in per cent; a shadow has an edge on one side alone.
+SHARP_ALONG = 65
+DULL = 0.25
 
 
 def find_in_photo(picture: Gray) -> Strokes | None:
@@ -26,11 +30,12 @@ def find_in_photo(picture: Gray) -> Strokes | None:
     is_dark = is_dark_pen(small)
     pen = pen_ink(small, is_dark=is_dark)
     found = _digit(pen)
-    explained = _explained(small, found.mask) if found else 0.0
+    edges = _sharp_edges(small)
+    explained = _explained(edges, found.mask) if found else 0.0
     if explained < ENOUGH_EXPLAINED:  # broad strokes all over the picture are no pen's
         for is_dark_ink in (True, False):
             broad = even.find_broad(small, is_dark=is_dark_ink)
-            if broad and _fills(broad, small, max(explained, MOSTLY_EXPLAINED)):
+            if broad and not broad.is_faint and _fills(broad, edges, max(explained, MOSTLY_EXPLAINED)):
                 return broad
     if not found:
         return None
@@ -42,7 +47,7 @@ def find_in_photo(picture: Gray) -> Strokes | None:
         ink = pen_ink(closer, is_dark=is_dark).ink
         mask = cv2.resize(cv2.dilate(mask, SQUARE[3]), closer.shape[::-1], interpolation=cv2.INTER_NEAREST)
         mask = _above(mask, ink, 0.45)
-    return Strokes(ink, mask, found.parts, found.left_out, found.beside)
+    return found._replace(ink=ink, mask=mask)
 
 
 def _above(mask: Gray, ink: Gray, share: float) -> Gray:
@@ -50,23 +55,31 @@ def _above(mask: Gray, ink: Gray, share: float) -> Gray:
     return mask & (ink > share * np.percentile(ink[mask > 0], 80)).astype(np.uint8)
 
 
-def _fills(broad: Strokes, picture: Gray, least: float) -> bool:
-    """Tell whether broad strokes go over most of the picture and account for its edges, and are no page's edge.
+def _fills(broad: Strokes, edges: Gray, least: float) -> bool:
+    """Tell whether broad strokes go over most of the picture and along its edges, and are no page's edge nor a shadow's.
 
     ``least``: the share of the edges that they must account for.
     """
-    mask = np.asarray(cv2.resize(broad.mask, picture.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+    mask = np.asarray(cv2.resize(broad.mask, edges.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
     (_, _, width, height), size = cv2.boundingRect(mask), max(mask.shape)
     is_page = any(cv2.countNonZero(side) > 0.8 * len(side) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
     is_broad = max(width, height) > 0.7 * size and stroke_width(mask) > 0.06 * size
     is_open = cv2.countNonZero(mask) < 0.65 * width * height
-    return broad.parts < 4 and is_broad and is_open and not is_page and _explained(picture, mask) > least
+    if broad.parts > 3 or is_page or not (is_broad and is_open) or _explained(edges, mask) <= least:
+        return False
+    along = cv2.dilate(edges, SQUARE[5])[mask > cv2.erode(mask, SQUARE[3])]
+    dull, sharp = np.percentile(along, [100 - SHARP_ALONG, 80])
+    return bool(dull > DULL * sharp)
 
 
-def _explained(picture: Gray, mask: Gray) -> float:
-    """Give the share of the sharp edges in the picture that go along the mask's own."""
+def _sharp_edges(picture: Gray) -> Gray:
+    """Give how far the edges in a picture are above a third of its sharpest."""
     edges = cv2.morphologyEx(cv2.blur(picture, (3, 3)), cv2.MORPH_GRADIENT, SQUARE[3])
-    edges = cv2.subtract(edges, 0.3 * float(np.percentile(edges, 99.5)))
+    return np.asarray(cv2.subtract(edges, 0.3 * float(np.percentile(edges, 99.5))), np.uint8)
+
+
+def _explained(edges: Gray, mask: Gray) -> float:
+    """Give the share of the sharp edges that go along the mask's own."""
     along = cv2.multiply(edges, cv2.dilate(mask, SQUARE[9]) - cv2.erode(mask, SQUARE[9]))
     return float(cv2.sumElems(along)[0] / (cv2.sumElems(edges)[0] + 1))
 
@@ -77,7 +90,7 @@ def _digit(pen: PenInk) -> Strokes | None:
     if np.count_nonzero(is_sure) < FEWEST_SURE:
         return None
     mask, least = without_grid(is_real.astype(np.uint8), pen.soft)
-    mask = mask & (pen.soft > 0.3 * np.percentile(pen.soft[is_real], 90)).astype(np.uint8)
+    mask = without_lines(mask) & (pen.soft > 0.3 * np.percentile(pen.soft[is_real], 90)).astype(np.uint8)
     _, labels, table, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     strokes = _strokes(labels, table, mask, pen)
     if not strokes:
@@ -89,7 +102,9 @@ def _digit(pen: PenInk) -> Strokes | None:
     if is_crossing or is_weak:
         return None
     area = table[strokes, cv2.CC_STAT_AREA]
-    return Strokes(pen.ink, chosen, int(kept.sum()), 1 - float(area[kept].sum() / area.sum()), beside)
+    ink, left_out = area[kept].sum(), area[~kept & (area >= FEWEST_SURE)].sum()  # squares leave specks where they cross
+    is_faint = bool(np.percentile(pen.strength[chosen > 0], 80) < PLAIN)
+    return Strokes(pen.ink, chosen, int(kept.sum()), float(left_out / (ink + left_out)), beside, is_faint)
 
 
 def _strokes(labels: npt.NDArray[np.int32], table: npt.NDArray[np.int32], mask: Gray, pen: PenInk) -> list[int]:

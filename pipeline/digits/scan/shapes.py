@@ -1,6 +1,6 @@
 """Small measures of pictures and masks that the other rooms share."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,13 +13,13 @@ SQUARE = {size: np.ones((size, size), np.uint8) for size in range(1, 26)}
 ROUNDNESS = 1.2
 
 
-@dataclass(frozen=True)
-class Strokes:
+class Strokes(NamedTuple):
     """A digit as it was found in a picture.
 
     ``ink``: (h, w) uint8, how far each pixel stands out from the paper; ``mask``: (h, w) uint8, 1 where the digit is.
     ``parts``: the pieces of ink kept; ``left_out``: the share of the ink, 0 to 1, that was not; ``beside``: the height of the
-    tallest piece beside the main one, kept or not, over that of the main one; 0 where there is none.
+    tallest piece beside the main one, kept or not, over that of the main one; 0 where there is none. ``is_faint``: it stands
+    out so little that it may be no ink.
     """
 
     ink: Gray
@@ -27,6 +27,7 @@ class Strokes:
     parts: int
     left_out: float
     beside: float
+    is_faint: bool
 
 
 def shrink(picture: Gray, longest: int) -> Gray:
@@ -52,13 +53,19 @@ def border(picture: Gray) -> Gray:
 
 
 def stroke_width(ink: Gray) -> float:
-    """Estimate the width of the strokes, in pixels: twice the ink over its outline, which holds for grey ink as well.
+    """Estimate the width of the strokes, in pixels: the ink over the length of the line. ``ink``: (h, w) uint8."""
+    return cv2.sumElems(ink)[0] / max(1.0, line_length(ink))
+
+
+def line_length(ink: Gray) -> float:
+    """Estimate the length of the line that ink is written in, in pixels, times its value: half of its outline.
 
     ``ink``: (h, w) uint8. The outline is the total variation along rows and columns, longer than a slanting line is.
     """
-    framed = cv2.copyMakeBorder(ink, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    outline = cv2.norm(framed[1:], framed[:-1], cv2.NORM_L1) + cv2.norm(framed[:, 1:], framed[:, :-1], cv2.NORM_L1)
-    return float(2 * ROUNDNESS * cv2.sumElems(ink)[0] / max(1.0, outline))
+    row = ink.shape[1] + 1
+    framed = cv2.copyMakeBorder(ink, 1, 1, 1, 0, cv2.BORDER_CONSTANT).ravel()
+    outline = cv2.norm(framed[1:], framed[:-1], cv2.NORM_L1) + cv2.norm(framed[row:], framed[:-row], cv2.NORM_L1)
+    return outline / (2 * ROUNDNESS)
 
 
 def extent(mask: Gray) -> int:
