@@ -148,6 +148,22 @@ def _box(digit: Gray, random: Random) -> Gray:
     return np.asarray(page, np.uint8)
 
 
+def _ruled(digit: Gray, random: Random) -> Gray:
+    """Write on a ruled line, in even light; the line may run under the digit or through it."""
+    page = _clean(digit, random)
+    rows = np.flatnonzero((page < 128).any(axis=1))
+    row = int(random.uniform(rows.mean(), len(page)))
+    page[row : row + int(max(1, len(page) * random.uniform(0.005, 0.02)))] = random.integers(0, 150)
+    return page
+
+
+def _hairline(digit: Gray, random: Random) -> Gray:
+    """Draw in lines of one or two pixels, as a program plots them."""
+    size = int(random.uniform(100, 600))
+    page = placed(thinned(digit, size, int(random.integers(1, 3))), (int(size * 1.2),) * 2, random)
+    return np.asarray(255 - page * random.uniform(150, 255), np.uint8)
+
+
 def _lid(digit: Gray, random: Random) -> Gray:
     page = _clean(digit, random)
     for side in random.permutation(4)[: random.integers(1, 5)]:
@@ -202,6 +218,8 @@ DIGITS: dict[str, Kind] = {
     "edge of the page": _page,
     "broad, cut tight, uneven light": _tight,
     "box of a form": _box,
+    "ruled line": _ruled,
+    "hairline": _hairline,
     "lid of the scanner": _lid,
     "punch hole": _hole,
     "blackboard": _blackboard,

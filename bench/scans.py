@@ -7,6 +7,7 @@ A folder holds images, with ``labels.csv`` (``file,label``) in it or FOLDER.csv 
 import csv
 import sys
 import timeit
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import astuple, dataclass
 from functools import partial
@@ -23,7 +24,7 @@ from bench.report import replace_table
 from pipeline import dataset, layout, params
 from pipeline.digits import decoding, field, images, metrics, trust
 from pipeline.digits.model import in_batches
-from pipeline.digits.scan import even, pen
+from pipeline.digits.scan import even, pen, shapes
 from pipeline.params import Score
 from pipeline.stages import evaluate
 
@@ -34,14 +35,22 @@ PAGES_A_KIND = 150
 BATCH = 500
 STEPS: dict[str, list[tuple[Any, str, Any]]] = {
     "strips along the border left on": [(images, "without_frame", lambda picture: picture)],
-    "boxes and ruled lines left on": [(even, "without_lines", lambda mask: mask)],
+    "boxes and ruled lines left on": [(room, "without_lines", lambda mask: mask) for room in (even, pen)],
     "squares left on": [(pen, "without_grid", lambda mask, _: (mask, 0.0))],
-    "light taken as even": [(images, "is_uneven", lambda _: False), (even, "is_uneven", lambda _: False)],
+    "light taken as even": [(room, "is_uneven", lambda _: False) for room in (images, even)],
     "photos read as scans": [(images, "SMALLEST_PHOTO", sys.maxsize)],
     "broad digits in photos read as a pen's": [(pen, "ENOUGH_EXPLAINED", 0.0)],
     "no closer look at small digits": [(even, "SMALL", 0), (pen, "SMALL", 0)],
-    "thin strokes not broadened before shrinking": [(field, "_as_broad_as_can_be_shrunk", lambda glyph, _: glyph)],
-    "thin strokes not broadened in the box": [(field, "_as_broad_as_usual", lambda glyph: glyph)],
+    "thin strokes not broadened": [(field, "_as_broad_as_usual", lambda glyph: glyph)],
+}
+
+
+VARIANTS: dict[str, Callable[[Gray], Gray]] = {
+    "negative": lambda picture: 255 - picture,
+    "twice the size": lambda picture: np.asarray(
+        cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.uint8
+    ),
+    "8 pixels of paper around": lambda picture: np.pad(picture, 8, constant_values=int(np.median(shapes.border(picture)))),
 }
 
 
@@ -82,6 +91,14 @@ def main() -> None:
         if name and group:
             rows.append(f"| *mean of {name}* | | {_shares(average(found))} |")
     replace_table("scans", "\n".join(rows))
+
+    rows = ["| pictures of the folders | the same label |", "|---|---|"]
+    labels = [answers(pictures, classifier, temperature)[1] for pictures in (c.pictures for c in folders)]
+    for name, change in VARIANTS.items():
+        changed = [[picture if picture is None else change(picture) for picture in c.pictures] for c in folders]
+        same = [answers(pictures, classifier, temperature)[1] == label for pictures, label in zip(changed, labels, strict=True)]
+        rows += [f"| {name} | {np.mean(np.concatenate(same)):.2%} |"] if folders else []
+    replace_table("scans-same", "\n".join(rows))
 
     rows = ["| step left out | right, folders | right, rendered digits | without a digit, but `ok` |", "|---|---|---|---|"]
     for name, patches in {"none": [], **STEPS}.items():
@@ -136,13 +153,20 @@ def decoded(content: bytes, settings: Score) -> Gray | None:
 
 def measure(collection: Collection, classifier: Any, temperature: float, settings: Score) -> Outcome:
     """Read a collection as scoring does."""
-    glyphs = [images.BLANK if picture is None else images.normalise(picture) for picture in collection.pictures]
-    fields = np.stack([glyph.field for glyph in glyphs])[..., np.newaxis]
-    answers, confidence = metrics.answers_and_confidence(in_batches(classifier, fields, BATCH), temperature)
+    glyphs, found, confidence = answers(collection.pictures, classifier, temperature)
     pairs = zip(glyphs, confidence.tolist(), strict=True)
     is_ok = np.array([not trust.doubt(glyph, sure, settings.minimum_confidence) for glyph, sure in pairs])
-    is_right = answers == collection.labels
+    is_right = found == collection.labels
     return Outcome(float(is_right.mean()), float(is_ok.mean()), float(is_right[is_ok].mean()) if is_ok.any() else 1.0)
+
+
+def answers(
+    pictures: list[Gray | None], classifier: Any, temperature: float
+) -> tuple[list[images.Glyph], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Normalise pictures and label them: their glyphs, the labels and the confidence in each."""
+    glyphs = [images.BLANK if picture is None else images.normalise(picture) for picture in pictures]
+    fields = np.stack([glyph.field for glyph in glyphs])[..., np.newaxis]
+    return glyphs, *metrics.answers_and_confidence(in_batches(classifier, fields, BATCH), temperature)
 
 
 def average(outcomes: list[Outcome]) -> Outcome:
