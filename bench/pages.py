@@ -234,6 +234,19 @@ def _blank(_: Gray, random: Random) -> Gray:
     return finished(page * shade(shape, random) if random.random() < 0.3 else page, random, random.uniform(0, 8))
 
 
+def _dust(_: Gray, random: Random) -> Gray:
+    """Scan an empty page with one to three specks on it, up to a hundredth of its longer side."""
+    height, width = (int(side) for side in random.uniform(60, 900, 2))
+    page = random.uniform(200, 255) * light((height, width), random, random.uniform(0, 0.4))
+    for _speck in range(random.integers(1, 4)):
+        length = random.uniform(1, max(2, 0.005 * max(height, width)))
+        place, axes = random.uniform(0.1, 0.9, 2) * (width, height), (length, random.uniform(0.2, 0.6) * length)
+        speck = np.zeros((height, width), np.uint8)
+        cv2.ellipse(speck, (place, 2 * np.array(axes), random.uniform(0, 180)), 255, -1, cv2.LINE_AA)
+        page *= 1 - speck / 255 * random.uniform(0.4, 0.9)
+    return finished(page, random, 1)
+
+
 def _solid(_: Gray, random: Random) -> Gray:
     return np.full(tuple(random.integers(1, 400, 2)), random.integers(0, 256), np.uint8)
 
@@ -256,4 +269,10 @@ def _two_digits(digit: Gray, random: Random) -> Gray:
     return np.asarray(random.uniform(190, 255) * (1 - ink * random.uniform(0.5, 0.95)), np.uint8)
 
 
-NO_DIGIT: dict[str, Kind] = {"blank page": _blank, "one grey": _solid, "noise": _noise, "two digits": _two_digits}
+NO_DIGIT: dict[str, Kind] = {
+    "blank page": _blank,
+    "blank page with dust": _dust,
+    "one grey": _solid,
+    "noise": _noise,
+    "two digits": _two_digits,
+}

@@ -80,12 +80,13 @@ def main() -> None:
     data = dataset.read(layout.ARRAYS)
     folders = [read_folder(Path(name), settings) for name in sys.argv[1:]]
     digits, others = render(pages.DIGITS, data, settings), render(pages.NO_DIGIT, data, settings)
+    test_set = Collection("MNIST's test images", list(data.test_images[..., 0]), data.test_labels.astype(np.int64))
 
     def outcomes(collections: list[Collection]) -> list[Outcome]:
         return [measure(collection, classifier, temperature, settings) for collection in collections]
 
     rows = ["| pictures | number | right | `ok` | right of `ok` |", "|---|---|---|---|---|"]
-    for name, group in (("the folders", folders), ("the rendered digits", digits), ("", others)):
+    for name, group in (("the folders", folders), ("the rendered digits", digits), ("", [*others, test_set])):
         found = outcomes(group)
         rows += [f"| {c.name} | {len(c.labels)} | {_shares(o)} |" for c, o in zip(group, found, strict=True)]
         if name and group:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from pipeline.digits import field
-from pipeline.digits.scan.even import find_on_even_paper, is_uneven
+from pipeline.digits.scan.even import find_in_scan, is_uneven
 from pipeline.digits.scan.frame import without_frame
 from pipeline.digits.scan.pen import find_in_photo
 from pipeline.digits.scan.shapes import Gray, Strokes, border, line_length, stroke_width
@@ -84,5 +84,5 @@ def _find(picture: Gray) -> Strokes | None:
     """A smaller picture is a cut-out: its strokes may be as broad as a shadow."""
     picture = without_frame(picture)
     may_be_photo = max(picture.shape) > SMALLEST_PHOTO
-    strokes = None if may_be_photo and is_uneven(border(picture)) else find_on_even_paper(picture)
+    strokes = None if may_be_photo and is_uneven(border(picture)) else find_in_scan(picture)
     return find_in_photo(picture) if strokes is None and may_be_photo else strokes

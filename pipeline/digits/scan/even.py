@@ -5,7 +5,7 @@ import numpy as np
 
 from pipeline.digits.scan.lines import without_lines
 from pipeline.digits.scan.paper import paper_of
-from pipeline.digits.scan.parts import choose_parts
+from pipeline.digits.scan.parts import choose_parts, is_speck
 from pipeline.digits.scan.shapes import SQUARE, Gray, Strokes, border, extent, shrink
 
 LONGEST = 160
@@ -20,19 +20,23 @@ LEAST_DEVIATIONS = 3
 MOST_INK = 0.6
 
 
-def find_on_even_paper(picture: Gray, *, is_closer_look: bool = False) -> Strokes | None:
+def find_in_scan(picture: Gray) -> Strokes | None:
     """Find the digit in a picture, (h, w) uint8, dark on light or light on dark; None where there is nothing to read."""
+    window, found = picture, _find(picture)
+    if found and max(picture.shape) > 1.3 * LONGEST and extent(found.mask) < SMALL:
+        window, beside = cut_out(picture, found.mask, 0.35)[0], found.beside
+        found = _find(window)
+        found = found and found._replace(beside=max(beside, found.beside))
+    return None if not found or is_speck(found.mask, window, picture) else found
+
+
+def _find(picture: Gray) -> Strokes | None:
     small = shrink(picture, LONGEST)
     edge = border(small)
     if is_uneven(edge):
-        found = _digit(*_ink_in_uneven_light(small, is_dark=_is_dark_ink(small)))
-    else:
-        below, above = _apart(small, np.uint8(round(cv2.mean(edge)[0])))
-        found = _digit(below if _is_more(below, above) else above)
-    if found and not is_closer_look and max(picture.shape) > 1.3 * LONGEST and extent(found.mask) < SMALL:
-        closer = find_on_even_paper(cut_out(picture, found.mask, 0.35)[0], is_closer_look=True)
-        return closer and closer._replace(beside=max(found.beside, closer.beside))
-    return found
+        return _digit(*_ink_in_uneven_light(small, is_dark=_is_dark_ink(small)))
+    below, above = _apart(small, np.uint8(round(cv2.mean(edge)[0])))
+    return _digit(below if _is_more(below, above) else above)
 
 
 def find_broad(picture: Gray, *, is_dark: bool) -> Strokes | None:

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.digits.scan.shapes import Gray, extent
+
 MOST_PARTS = 12
 CENTRAL = 0.3
 FAR_FROM_CENTRE = 1.2
@@ -15,6 +17,8 @@ WIDEST_GAP = 0.25
 WIDEST_GAP_TO_EDGE = 0.05
 SAME_COLUMN = 0.25
 NARROW = 0.15
+SPECK = 0.01
+HALO = 6
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,17 @@ def choose_parts(table: npt.NDArray[np.int32], shape: tuple[int, int]) -> tuple[
             left, top = min(left, part.left), min(top, part.top)
             right, bottom = max(right, part.right), max(bottom, part.bottom)
     return kept, beside
+
+
+def is_speck(mask: Gray, window: Gray, picture: Gray) -> bool:
+    """Tell whether the digit is too small for one: on the page, or to be read at all.
+
+    ``mask``: of the window, shrunk; ``window``: the part of the picture that was looked at. Blur and compression broaden
+    specks by some pixels.
+    """
+    size = extent(mask) * max(window.shape) / max(mask.shape)
+    longest = max(picture.shape)
+    return bool(size < min(SPECK * longest + HALO, longest / 4))
 
 
 def _part(number: int, box: list[int], shape: tuple[int, int]) -> _Part:

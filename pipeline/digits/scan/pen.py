@@ -6,7 +6,7 @@ import numpy.typing as npt
 
 from pipeline.digits.scan import even
 from pipeline.digits.scan.lines import without_grid, without_lines
-from pipeline.digits.scan.parts import choose_parts
+from pipeline.digits.scan.parts import choose_parts, is_speck
 from pipeline.digits.scan.photo import PenInk, is_dark_pen, pen_ink
 from pipeline.digits.scan.shapes import SQUARE, Gray, Strokes, extent, shrink, stroke_width
 
@@ -40,14 +40,14 @@ def find_in_photo(picture: Gray) -> Strokes | None:
     if not found:
         return None
     mask = _above(found.mask, found.ink, 0.3)
-    ink = found.ink
+    window, ink = picture, found.ink
     if extent(mask) < SMALL and max(picture.shape) > 1.3 * LONGEST:
-        closer, mask = even.cut_out(picture, mask, 0.5)
-        closer = shrink(closer, even.LONGEST)
+        window, mask = even.cut_out(picture, mask, 0.5)
+        closer = shrink(window, even.LONGEST)
         ink = pen_ink(closer, is_dark=is_dark).ink
         mask = cv2.resize(cv2.dilate(mask, SQUARE[3]), closer.shape[::-1], interpolation=cv2.INTER_NEAREST)
         mask = _above(mask, ink, 0.45)
-    return found._replace(ink=ink, mask=mask)
+    return None if is_speck(mask, window, picture) else found._replace(ink=ink, mask=mask)
 
 
 def _above(mask: Gray, ink: Gray, share: float) -> Gray:
