@@ -101,14 +101,13 @@ def main() -> None:
         rows += [f"| {name} | {np.mean(np.concatenate(same)):.2%} |"] if folders else []
     replace_table("scans-same", "\n".join(rows))
 
-    rows = ["| step left out | right, folders | right, rendered digits | without a digit, but `ok` |", "|---|---|---|---|"]
+    rows = ["| step left out | pictures | right | `ok` | right of `ok` |", "|---|---|---|---|---|"]
     for name, patches in {"none": [], **STEPS}.items():
         with ExitStack() as stack:
             for patch in patches:
                 stack.enter_context(mock.patch.object(*patch))
-            shares = [average(outcomes(group)) for group in (folders, digits, others) if group]
-        values = [share.right for share in shares[:-1]] + [shares[-1].coverage]
-        rows.append(f"| {name} | {'' if folders else '| '}{' | '.join(f'{value:.2%}' for value in values)} |")
+            for group, label in ((folders, "folders"), (digits, "rendered digits"), (others, "no digit")):
+                rows += [f"| {name} | {label} | {_shares(average(outcomes(group)))} |"] if group else []
     replace_table("scans-steps", "\n".join(rows))
 
     rows = ["| `normalise`, one core | time |", "|---|---|"]
