@@ -10,6 +10,7 @@ from pipeline.digits.scan.shapes import SQUARE, Gray, Strokes, border, extent, s
 
 LONGEST = 160
 SMALL = 72
+MARGIN = 0.35
 FLAT = 24
 # A slope leaves a ridge of about 0.18 of its height at the border of the picture.
 RIDGE = 0.5
@@ -24,7 +25,7 @@ def find_in_scan(picture: Gray) -> Strokes | None:
     """Find the digit in a picture, (h, w) uint8, dark on light or light on dark; None where there is nothing to read."""
     window, found = picture, _find(picture)
     if found and max(picture.shape) > 1.3 * LONGEST and extent(found.mask) < SMALL:
-        window, beside = cut_out(picture, found.mask, 0.35)[0], found.beside
+        window, beside = cut_out(picture, found.mask, MARGIN)[0], found.beside
         found = _find(window)
         found = found and found._replace(beside=max(beside, found.beside))
     return None if not found or is_speck(found.mask, window, picture) else found

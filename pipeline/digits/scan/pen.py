@@ -19,6 +19,13 @@ ACROSS = 0.97
 SMALLEST = 0.06
 ENOUGH_EXPLAINED = 0.9
 MOSTLY_EXPLAINED = 0.5
+WEAKEST = 0.3
+WEAKEST_CLOSER = 0.45
+MARGIN = 0.5
+OVER_MOST = 0.7
+BROAD = 0.06
+MOST_INK = 0.65
+SIDE = 0.8
 # Of a stroke's outline in per cent; a shadow has an edge on one side alone.
 SHARP_ALONG = 65
 DULL = 0.25
@@ -28,25 +35,32 @@ def find_in_photo(picture: Gray) -> Strokes | None:
     """Find the digit in a photo, (h, w) uint8; None where there is nothing to read."""
     small = shrink(picture, LONGEST)
     is_dark = is_dark_pen(small)
-    pen = pen_ink(small, is_dark=is_dark)
-    found = _digit(pen)
-    edges = _sharp_edges(small)
+    found = _digit(pen_ink(small, is_dark=is_dark))
+    return _find_broad(small, found) or (found and _look_closer(picture, found, is_dark=is_dark))
+
+
+def _find_broad(picture: Gray, found: Strokes | None) -> Strokes | None:
+    """Find broad strokes all over the picture, where those found do not account for its edges: they are no pen's."""
+    edges = _sharp_edges(picture)
     explained = _explained(edges, found.mask) if found else 0.0
-    if explained < ENOUGH_EXPLAINED:  # broad strokes all over the picture are no pen's
-        for is_dark_ink in (True, False):
-            broad = even.find_broad(small, is_dark=is_dark_ink)
+    if explained < ENOUGH_EXPLAINED:
+        for is_dark in (True, False):
+            broad = even.find_broad(picture, is_dark=is_dark)
             if broad and not broad.is_faint and _fills(broad, edges, max(explained, MOSTLY_EXPLAINED)):
                 return broad
-    if not found:
-        return None
-    mask = _above(found.mask, found.ink, 0.3)
+    return None
+
+
+def _look_closer(picture: Gray, found: Strokes, *, is_dark: bool) -> Strokes | None:
+    """Take a small digit from the picture in full size; None where it is a speck."""
+    mask = _above(found.mask, found.ink, WEAKEST)
     window, ink = picture, found.ink
     if extent(mask) < SMALL and max(picture.shape) > 1.3 * LONGEST:
-        window, mask = even.cut_out(picture, mask, 0.5)
+        window, mask = even.cut_out(picture, mask, MARGIN)
         closer = shrink(window, even.LONGEST)
         ink = pen_ink(closer, is_dark=is_dark).ink
         mask = cv2.resize(cv2.dilate(mask, SQUARE[3]), closer.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        mask = _above(mask, ink, 0.45)
+        mask = _above(mask, ink, WEAKEST_CLOSER)
     return None if is_speck(mask, window, picture) else found._replace(ink=ink, mask=mask)
 
 
@@ -62,9 +76,9 @@ def _fills(broad: Strokes, edges: Gray, least: float) -> bool:
     """
     mask = np.asarray(cv2.resize(broad.mask, edges.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
     (_, _, width, height), size = cv2.boundingRect(mask), max(mask.shape)
-    is_page = any(cv2.countNonZero(side) > 0.8 * len(side) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
-    is_broad = max(width, height) > 0.7 * size and stroke_width(mask) > 0.06 * size
-    is_open = cv2.countNonZero(mask) < 0.65 * width * height
+    is_page = any(cv2.countNonZero(side) > SIDE * len(side) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+    is_broad = max(width, height) > OVER_MOST * size and stroke_width(mask) > BROAD * size
+    is_open = cv2.countNonZero(mask) < MOST_INK * width * height
     if broad.parts > 3 or is_page or not (is_broad and is_open) or _explained(edges, mask) <= least:
         return False
     along = cv2.dilate(edges, SQUARE[5])[mask > cv2.erode(mask, SQUARE[3])]
@@ -90,7 +104,7 @@ def _digit(pen: PenInk) -> Strokes | None:
     if np.count_nonzero(is_sure) < FEWEST_SURE:
         return None
     mask, least = without_grid(is_real.astype(np.uint8), pen.soft)
-    mask = without_lines(mask) & (pen.soft > 0.3 * np.percentile(pen.soft[is_real], 90)).astype(np.uint8)
+    mask = without_lines(mask) & (pen.soft > WEAKEST * np.percentile(pen.soft[is_real], 90)).astype(np.uint8)
     _, labels, table, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     strokes = _strokes(labels, table, mask, pen)
     if not strokes:
