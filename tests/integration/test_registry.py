@@ -16,7 +16,7 @@ from pipeline.digits import metrics
 from pipeline.digits.images import normalise
 from pipeline.digits.model import Classifier, probabilities
 from pipeline.scoring.shard import Rules, Shard, score_shard
-from tests.conftest import Project
+from tests.conftest import Project, copy_project
 
 Copy = Callable[[Project], Project]
 
@@ -99,16 +99,19 @@ def test_the_same_model_twice_is_said_and_changes_nothing(registered_project: Pr
     assert tags(project) == tags(registered_project)
 
 
-def test_a_model_that_does_not_beat_the_champion_is_registered_and_not_promoted(
-    registered_project: Project, copy_of: Copy
-) -> None:
-    project = copy_of(registered_project)
+@pytest.fixture(scope="module")
+def second_version(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    """A project with a second version, and what registering it printed. Not to be changed."""
+    project = copy_project(registered_project, tmp_path_factory.mktemp("second"))
     retrain(project, 1, train__plain__batch_size=64)
+    return project, project.digits("register").stdout
 
-    done = project.digits("register")
 
-    assert "digit-cnn v1.1.0" in done.stdout
-    assert "not champion: accuracy" in done.stdout
+def test_a_model_that_does_not_beat_the_champion_is_registered_and_not_promoted(second_version: tuple[Project, str]) -> None:
+    project, printed = second_version
+
+    assert "digit-cnn v1.1.0" in printed
+    assert "not champion: accuracy" in printed
     assert tags(project) == ["digit-cnn#champion#1", "digit-cnn@v1.0.0", "digit-cnn@v1.1.0"]
 
 
@@ -132,10 +135,8 @@ def test_a_better_model_is_promoted_and_rolled_back_and_dvc_follows(
     assert (tmp_path / "model/model.tflite").read_bytes() == first
 
 
-def test_a_dozen_promotions_in_a_second_leave_the_last_one_champion(registered_project: Project, copy_of: Copy) -> None:
-    project = copy_of(registered_project)
-    retrain(project, 1)
-    project.digits("register")
+def test_a_dozen_promotions_in_a_second_leave_the_last_one_champion(second_version: tuple[Project, str], copy_of: Copy) -> None:
+    project = copy_of(second_version[0])
     code = (
         "from pipeline import registry\n"
         "for turn in range(12): registry.promote(f'v1.{1 - turn % 2}.0')\n"

@@ -198,10 +198,8 @@ def test_dvc_shows_metrics_and_plots(trained_project: Project) -> None:
         assert title in page
 
 
-@pytest.mark.parametrize(
-    ("architecture", "how"),
-    [("compact", signal.SIGINT), pytest.param("plain", signal.SIGKILL, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("architecture", "how"), [("compact", signal.SIGINT), ("plain", signal.SIGKILL)])
 def test_after_an_interrupted_repro_there_is_no_half_model_the_last_comes_back_and_training_again_gives_it(
     trained_project: Project, copy_of: Callable[[Project], Project], architecture: str, how: signal.Signals
 ) -> None:
