@@ -43,8 +43,6 @@ STEPS: dict[str, list[tuple[Any, str, Any]]] = {
     "no closer look at small digits": [(even, "SMALL", 0), (pen, "SMALL", 0)],
     "thin strokes not broadened": [(field, "_as_broad_as_usual", lambda glyph: glyph)],
 }
-
-
 VARIANTS: dict[str, Callable[[Gray], Gray]] = {
     "negative": lambda picture: 255 - picture,
     "twice the size": lambda picture: np.asarray(
@@ -94,7 +92,7 @@ def main() -> None:
     replace_table("scans", "\n".join(rows))
 
     rows = ["| pictures of the folders | the same label |", "|---|---|"]
-    labels = [answers(pictures, classifier, temperature)[1] for pictures in (c.pictures for c in folders)]
+    labels = [answers(c.pictures, classifier, temperature)[1] for c in folders]
     for name, change in VARIANTS.items():
         changed = [[picture if picture is None else change(picture) for picture in c.pictures] for c in folders]
         same = [answers(pictures, classifier, temperature)[1] == label for pictures, label in zip(changed, labels, strict=True)]

@@ -10,10 +10,10 @@ from pipeline.digits import field
 from pipeline.digits.scan.even import find_in_scan, is_uneven
 from pipeline.digits.scan.frame import without_frame
 from pipeline.digits.scan.pen import find_in_photo
-from pipeline.digits.scan.shapes import Gray, Strokes, border, line_length, stroke_width
+from pipeline.digits.scan.shapes import Gray, Strokes, border, line_length
 
 SMALLEST_PHOTO = 128
-FREE = 0.3
+LEAST_FREE = 0.3
 
 
 class Glyph(NamedTuple):
@@ -61,23 +61,24 @@ def normalise(picture: Gray) -> Glyph:
     if strokes is None or drawn is None:
         return BLANK
     _, _, width, height = box = cv2.boundingRect(strokes.mask)
-    length = line_length(strokes.mask) / (2 * height + 3 * width)
-    is_cut_off = _is_cut_off(strokes.mask, box)
+    line = line_length(strokes.mask)
+    length, is_cut_off = line / (2 * height + 3 * width), _is_cut_off(strokes.mask, box, line)
     return Glyph(drawn, strokes.parts, strokes.left_out, width / height, strokes.beside, length, strokes.is_faint, is_cut_off)
 
 
-def _is_cut_off(mask: Gray, box: Sequence[int]) -> bool:
+def _is_cut_off(mask: Gray, box: Sequence[int], line: float) -> bool:
     """Tell whether more than the breadth of a stroke lies along the border, far from the one on the other side.
 
-    ``box``: left, top, width and height of the ink. A cut-out that fits its digit closely is near both borders.
+    ``box``: left, top, width and height of the ink; ``line``: the length of its line. A cut-out that fits its digit closely is
+    near both borders.
     """
     left, top, width, height = box
     right, bottom = mask.shape[1] - left - width, mask.shape[0] - top - height
     if min(left, top, right, bottom) > 0:
         return False
-    far, broad = FREE * max(width, height), stroke_width(mask)
+    far, breadth = LEAST_FREE * max(width, height), cv2.countNonZero(mask) / max(1.0, line)
     sides = ((left, right, mask[:, 0]), (right, left, mask[:, -1]), (top, bottom, mask[0]), (bottom, top, mask[-1]))
-    return any(near == 0 and other > far and np.count_nonzero(line) > broad for near, other, line in sides)
+    return any(near == 0 and other > far and np.count_nonzero(side) > breadth for near, other, side in sides)
 
 
 def _find(picture: Gray) -> Strokes | None:

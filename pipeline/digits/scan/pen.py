@@ -25,9 +25,9 @@ MARGIN = 0.5
 OVER_MOST = 0.7
 BROAD = 0.06
 MOST_INK = 0.65
-SIDE = 0.8
-# Of a stroke's outline in per cent; a shadow has an edge on one side alone.
-SHARP_ALONG = 65
+MOST_OF_SIDE = 0.8
+# A stroke is sharp along two thirds of its outline, a shadow on one side alone.
+DULLEST_THIRD, SHARPEST_FIFTH = 35, 80
 DULL = 0.25
 
 
@@ -76,13 +76,13 @@ def _fills(broad: Strokes, edges: Gray, least: float) -> bool:
     """
     mask = np.asarray(cv2.resize(broad.mask, edges.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
     (_, _, width, height), size = cv2.boundingRect(mask), max(mask.shape)
-    is_page = any(cv2.countNonZero(side) > SIDE * len(side) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+    is_page = any(cv2.countNonZero(side) > MOST_OF_SIDE * len(side) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
     is_broad = max(width, height) > OVER_MOST * size and stroke_width(mask) > BROAD * size
     is_open = cv2.countNonZero(mask) < MOST_INK * width * height
     if broad.parts > 3 or is_page or not (is_broad and is_open) or _explained(edges, mask) <= least:
         return False
     along = cv2.dilate(edges, SQUARE[5])[mask > cv2.erode(mask, SQUARE[3])]
-    dull, sharp = np.percentile(along, [100 - SHARP_ALONG, 80])
+    dull, sharp = np.percentile(along, [DULLEST_THIRD, SHARPEST_FIFTH])
     return bool(dull > DULL * sharp)
 
 
