@@ -10,10 +10,10 @@ from pipeline.digits.scan.shapes import Gray
 
 Floats = npt.NDArray[np.float32]
 
-GRID = 32
+GRID = 16
 DEGREE = 3
-ROUNDS = 8
-WEIGHT_BELOW = 0.1
+MOST_ROUNDS = 8
+WEIGHT_BELOW = np.float32(0.1)
 SMALLEST_NORM = 1e-2
 
 
@@ -24,22 +24,21 @@ def paper_of(picture: Gray) -> Gray:
     and touch the border. The surface is a cubic polynomial of the place (Eilers and Boelens, 2005, do so for spectra).
     """
     values = cv2.resize(picture, (GRID, GRID), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
-    places = _places()
-    weights = np.ones_like(values)
-    ridge = SMALLEST_NORM * np.eye(places.shape[1], dtype=np.float32)
-    surface = values
-    for _ in range(ROUNDS):
-        weighted = places * weights[:, np.newaxis]
-        factors = np.linalg.solve(weighted.T @ places + ridge, weighted.T @ values)
-        surface = places @ factors
-        weights = np.where(values > surface, np.float32(1), np.float32(WEIGHT_BELOW))
+    terms, ridge = _terms()
+    is_above, surface = np.ones(len(values), bool), values
+    for _ in range(MOST_ROUNDS):
+        weighted = terms * np.maximum(is_above, WEIGHT_BELOW)
+        surface = np.linalg.solve(weighted @ terms.T + ridge, weighted @ values) @ terms
+        was_above, is_above = is_above, values > surface
+        if (is_above == was_above).all():
+            break
     paper = np.clip(surface, 0, 255).reshape(GRID, GRID)
     return np.asarray(cv2.resize(paper, picture.shape[::-1]), np.uint8)
 
 
 @cache
-def _places() -> Floats:
-    """Give the terms of the polynomial at each point of the grid: (GRID * GRID, terms) float32."""
+def _terms() -> tuple[Floats, Floats]:
+    """Give the terms of the polynomial at each point of the grid, (terms, GRID * GRID), and what keeps their factors small."""
     y, x = np.mgrid[-1 : 1 : GRID * 1j, -1 : 1 : GRID * 1j]
-    terms = [x**i * y**j for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]
-    return np.stack(terms, axis=-1).reshape(GRID * GRID, -1).astype(np.float32)
+    terms = np.stack([x**i * y**j for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)], dtype=np.float32)
+    return terms.reshape(len(terms), -1), SMALLEST_NORM * np.eye(len(terms), dtype=np.float32)
