@@ -22,7 +22,7 @@ import numpy.typing as npt
 from bench import pages
 from bench.report import replace_table
 from pipeline import dataset, layout, params
-from pipeline.digits import decoding, field, images, metrics, trust
+from pipeline.digits import decoding, field, images, metrics, second_look, trust
 from pipeline.digits.model import in_batches
 from pipeline.digits.scan import even, pen, shapes
 from pipeline.params import Score
@@ -41,6 +41,7 @@ STEPS: dict[str, list[tuple[Any, str, Any]]] = {
     "photos read as scans": [(images, "SMALLEST_PHOTO", sys.maxsize)],
     "broad digits in photos read as a pen's": [(pen, "ENOUGH_EXPLAINED", 0.0)],
     "no closer look at small digits": [(even, "SMALL", 0), (pen, "SMALL", 0)],
+    "no second look": [(second_look, "SURE", 0.0)],
     "thin strokes not broadened": [(field, "_as_broad_as_usual", lambda glyph: glyph)],
 }
 VARIANTS: dict[str, Callable[[Gray], Gray]] = {
@@ -164,7 +165,8 @@ def answers(
     """Normalise pictures and label them: their glyphs, the labels and the confidence in each."""
     glyphs = [images.BLANK if picture is None else images.normalise(picture) for picture in pictures]
     fields = np.stack([glyph.field for glyph in glyphs])[..., np.newaxis]
-    return glyphs, *metrics.answers_and_confidence(in_batches(classifier, fields, BATCH), temperature)
+    logits = second_look.look_again(classifier, fields, in_batches(classifier, fields, BATCH), temperature)
+    return glyphs, *metrics.answers_and_confidence(logits, temperature)
 
 
 def average(outcomes: list[Outcome]) -> Outcome:
@@ -180,6 +182,7 @@ def timed(digit: Gray) -> dict[str, Gray]:
         "28x28 like MNIST": digit,
         "28x28 like MNIST, dark on light": 255 - digit,
         "28x28, off the centre": 255 - np.roll(digit, 4, axis=1),
+        "28x28, cut tight": 255 - np.asarray(cv2.resize(digit[4:24, 4:24], (28, 28), interpolation=cv2.INTER_CUBIC), np.uint8),
         "1000x1000, even light": np.asarray(large, np.uint8),
         "1000x1000, uneven light": uneven,
     }

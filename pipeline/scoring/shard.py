@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.digits import decoding, images, trust
 from pipeline.digits.field import FIELD
 from pipeline.digits.model import Classifier, probabilities
+from pipeline.digits.second_look import look_again
 from pipeline.scoring.listing import text
 
 FORMULA_STARTS = ("=", "+", "-", "@")
@@ -59,8 +60,9 @@ class Rules:
 def score_shard(shard: Shard, classifier: Classifier, model: str, rules: Rules) -> list[Row]:
     """Decode, normalise and read every picture of a shard: a row for each, in order; a broken one never stops the rest."""
     glyphs = [_glyph(shard.folder, path, rules.maximum_pixels) for path in shard.paths]
-    fields = [glyph.field for glyph in glyphs if isinstance(glyph, images.Glyph)]
-    logits = classifier.logits(np.array(fields, np.uint8).reshape(-1, FIELD, FIELD, 1))
+    found = [glyph.field for glyph in glyphs if isinstance(glyph, images.Glyph)]
+    fields = np.array(found, np.uint8).reshape(-1, FIELD, FIELD, 1)
+    logits = look_again(classifier, fields, classifier.logits(fields), rules.temperature)
     scores = iter(probabilities(logits, rules.temperature))
     return [
         _error_row(path, glyph, model) if isinstance(glyph, str) else _row(path, glyph, next(scores), model, rules)

@@ -15,7 +15,9 @@ from pipeline import dataset, registry
 from pipeline.digits import metrics
 from pipeline.digits.images import normalise
 from pipeline.digits.model import Classifier, probabilities
+from pipeline.digits.second_look import look_again
 from pipeline.scoring.shard import Rules, Shard, score_shard
+from pipeline.stages import evaluate
 from tests.conftest import Project, copy_project
 
 Copy = Callable[[Project], Project]
@@ -55,9 +57,10 @@ def test_dvc_alone_fetches_a_champion_that_scores(registered_project: Project, t
     content = (tmp_path / "model/model.tflite").read_bytes()
     assert content == (registered_project.root / "models/digit-cnn/model.tflite").read_bytes()
     data = dataset.read(registered_project.root / "data/arrays.npz")
-    answers = Classifier(content).logits(data.test_images).argmax(axis=1)
+    classifier, temperature = evaluate.load(tmp_path / "model")
+    logits = look_again(classifier, data.test_images, classifier.logits(data.test_images), temperature)
     metrics = json.loads((registered_project.root / "metrics/evaluation.json").read_text())
-    assert (answers == data.test_labels).mean() == pytest.approx(metrics["accuracy"], abs=1e-6)
+    assert (logits.argmax(axis=1) == data.test_labels).mean() == pytest.approx(metrics["accuracy"], abs=1e-6)
 
 
 def test_registering_leaves_branch_index_and_files_alone(trained_project: Project, copy_of: Copy) -> None:
@@ -274,11 +277,12 @@ def test_a_model_of_the_old_form_scores_as_registered_at_temperature_1(trained_p
     project.digits("score", "data/inbox/batch")
 
     evaluated = json.loads((project.root / "metrics/evaluation.json").read_text())
-    expected = metrics.negative_log_likelihood(classifier.logits(data.test_images), data.test_labels, 1.0)
+    of_images, of_fields = (look_again(classifier, one, classifier.logits(one), 1.0) for one in (data.test_images, fields))
+    expected = metrics.negative_log_likelihood(of_images, data.test_labels, 1.0)
     assert evaluated["nll"] == pytest.approx(expected, abs=1e-5)
     with (project.root / "data/scores/batch/scores.csv").open() as file:
         written = [row["confidence"] for row in csv.DictReader(file)]
-    assert written == [f"{one:.4f}" for one in probabilities(classifier.logits(fields), 1.0).max(axis=1)]
+    assert written == [f"{one:.4f}" for one in probabilities(of_fields, 1.0).max(axis=1)]
 
 
 def test_another_clone_scores_with_the_tags_and_the_bytes_alone(registered_project: Project, tmp_path: Path) -> None:
