@@ -6,6 +6,7 @@ import numpy as np
 from pipeline.digits.field import MIDDLE
 from pipeline.digits.model import Classifier, Floats, Images, in_batches, probabilities
 
+# Apart from what the settings call sure, so that no label depends on them.
 SURE = 0.95
 BATCH = 500
 # As far as the images of training are warped.

@@ -20,8 +20,8 @@ SMALLEST_NORM = 1e-2
 def paper_of(picture: Gray) -> Gray:
     """Fit a smooth surface to the paper, by asymmetric least squares: what is darker than it counts little.
 
-    ``picture``: (h, w) uint8, dark ink on light paper; so is the result. Strokes may be broad
-    and touch the border. The surface is a cubic polynomial of the place (Eilers and Boelens, 2005, do so for spectra).
+    ``picture``: (h, w) uint8, dark ink on light paper; so is the result. Strokes may be broad and touch the border.
+    The surface is a cubic polynomial of the place (Eilers and Boelens, 2005, do so for spectra).
     """
     values = cv2.resize(picture, (GRID, GRID), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
     terms, ridge = _terms()
