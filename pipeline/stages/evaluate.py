@@ -102,7 +102,8 @@ def summarise(labels: Labels, logits: Floats, temperature: float) -> dict[str, A
 def predictions(labels: Labels, logits: Floats) -> pd.DataFrame:
     """Give a row for each test image, so that two models can be compared image by image.
 
-    Columns: ``image`` (its index), ``actual``, then ``logit_0`` to ``logit_9``, before the temperature.
+    Columns: ``image`` (its index), ``actual``, then ``logit_0`` to ``logit_9``, before the temperature; of the second look
+    where that answers another digit.
     """
     table = pd.DataFrame(logits, columns=[f"logit_{digit}" for digit in range(network.CLASSES)])
     table.insert(0, "image", range(len(labels)))
