@@ -9,7 +9,7 @@ from pipeline.digits.model import Classifier, Floats, Images, in_batches, probab
 # Apart from what the settings call sure, so that no label depends on them.
 SURE = 0.95
 BATCH = 500
-# As far as the images of training are warped.
+# As far as the default recipe warps the images of training.
 DEGREES = 9.7
 SLANT = 0.15
 VIEWS = (

@@ -25,7 +25,7 @@ def paper_of(picture: Gray) -> Gray:
     """
     values = cv2.resize(picture, (GRID, GRID), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
     terms, ridge = _terms()
-    is_above, surface = np.ones(len(values), bool), values
+    is_above = np.ones(len(values), bool)
     for _ in range(MOST_ROUNDS):
         weighted = terms * np.maximum(is_above, WEIGHT_BELOW)
         surface = np.linalg.solve(weighted @ terms.T + ridge, weighted @ values) @ terms
