@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from bench import pages
 from pipeline.digits import decoding, images, trust
+from pipeline.stages import evaluate
 
 
 def field(picture: np.ndarray) -> np.ndarray:
@@ -84,6 +85,14 @@ def test_a_picture_made_like_mnist_passes_unchanged(scan: np.ndarray, polarity: 
     once = field(scan)
 
     assert np.array_equal(field(once ^ np.uint8(polarity)), once)
+
+
+def test_the_test_set_is_evaluated_by_way_of_the_normaliser(scan: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = field(scan)[np.newaxis, ..., np.newaxis]
+
+    np.testing.assert_array_equal(evaluate.as_scanned(digits), digits)
+    monkeypatch.setattr(images, "normalise", lambda _: images.BLANK)
+    assert not evaluate.as_scanned(digits).any()
 
 
 @pytest.fixture(scope="module")
