@@ -24,7 +24,7 @@ RETRIES: dict[str, dict[str, Any]] = {"ingest": {"retries": 2, "retry_delay_seco
 def register() -> State[None]:
     """Register the model if it passes the gate, and promote it if it beats the champion; the state's name is the verdict."""
     try:
-        registration = registry.register(params.load(layout.PARAMS).registration)
+        registration = registry.register(params.load(layout.PARAMS).register)
     except registry.GateRefusal as refusal:
         return Completed(name="Refused", message=str(refusal))
     if not registration.is_new:

@@ -1,5 +1,6 @@
 """Writing so that a reader never sees half a file or folder, whatever interrupts the writer."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -7,6 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import PipelineError
+from pipeline.names import shown
+
+# Refusals that only a writer meets.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 
 
 @contextmanager
@@ -15,14 +20,20 @@ def replacing(target: Path) -> Iterator[Path]:
 
     When the block fails, ``target`` stays as it was. A folder that stands already is moved aside before the new one takes
     its place: a reader may find none for a moment, but never half of one. Raises PipelineError for what the operating
-    system refuses: a full disk, a read-only folder.
+    system refuses to write: a full disk, a read-only folder. What else goes wrong in the block keeps its own words.
     """
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     aside = target.with_name(f".{target.name}.{os.getpid()}.old")
     try:
         with refusals_of(target):
             target.parent.mkdir(parents=True, exist_ok=True)
+        try:
             yield temporary
+        except OSError as error:
+            if _is_of_writing(error, temporary):
+                raise _refusal(target, error) from error
+            raise
+        with refusals_of(target):
             _flush(temporary)
             if target.is_dir():
                 target.replace(aside)
@@ -34,15 +45,22 @@ def replacing(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def refusals_of(target: Path) -> Iterator[None]:
-    """Turn what the operating system refuses while ``target`` is written into a PipelineError."""
+    """Turn what the operating system refuses into a PipelineError, where all that is done is writing ``target``."""
     try:
         yield
     except OSError as error:
-        if error.errno is None:
-            raise
-        raise PipelineError(
-            f"{target}: cannot write: {error.strerror}. Make room or make the folder writable, then run again."
-        ) from error
+        raise _refusal(target, error) from error
+
+
+def _refusal(target: Path, error: OSError) -> PipelineError:
+    reason = error.strerror or str(error)
+    return PipelineError(f"{shown(target)}: cannot write: {reason}. Make room or make the folder writable, then run again.")
+
+
+def _is_of_writing(error: OSError, temporary: Path) -> bool:
+    """Tell whether an error met while ``temporary`` was filled is one of writing it, and not of reading something else."""
+    place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    return error.errno in NO_ROOM or (place is not None and temporary in (place, *place.parents))
 
 
 def write_text(target: Path, text: str) -> None:

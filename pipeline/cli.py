@@ -1,11 +1,14 @@
 """The command ``digits``: parse, read the settings, call, print errors."""
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
+from pipeline import layout
 from pipeline.errors import PipelineError
 
 app = typer.Typer(
@@ -25,52 +28,72 @@ def main() -> None:
         sys.exit(1)
 
 
-def _stage(name: str) -> None:
-    from pipeline import stages
+class InProject(TyperCommand):
+    """A command that works in the project's root alone."""
 
-    stages.run(name)
-    print(f"{name}: done")
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Raises PipelineError elsewhere."""
+        layout.require_root()
+        return super().invoke(ctx)
 
 
-@app.command()
+command = partial(app.command, cls=InProject)
+
+
+@command()
 def ingest() -> None:
     """Stage: fetch the data set and verify every byte."""
-    _stage("ingest")
+    from pipeline.stages import ingest as stage
+
+    stage.main()
+    print("ingest: done")
 
 
-@app.command()
+@command()
 def validate() -> None:
     """Stage: hold the images to the expectations."""
-    _stage("validate")
+    from pipeline.stages import validate as stage
+
+    stage.main()
+    print("validate: done")
 
 
-@app.command()
+@command()
 def reshape() -> None:
     """Stage: split and shape the images for Keras."""
-    _stage("reshape")
+    from pipeline.stages import reshape as stage
+
+    stage.main()
+    print("reshape: done")
 
 
-@app.command()
+@command()
 def train() -> None:
     """Stage: fit the network and write it for Keras and for scoring."""
-    _stage("train")
+    from pipeline.stages import train as stage
+
+    stage.main()
+    print("train: done")
 
 
-@app.command()
+@command()
 def evaluate() -> None:
     """Stage: test the model that scores."""
-    _stage("evaluate")
+    from pipeline.stages import evaluate as stage
+
+    stage.main()
+    print("evaluate: done")
 
 
-@app.command()
+@command()
 def register() -> None:
     """Register the trained model if it passes the gate; make it champion if it beats the champion."""
-    from pipeline import layout, params, registry
+    from pipeline import params, registry
 
-    print(registry.register(params.load(layout.PARAMS).registration).message)
+    print(registry.register(params.load(layout.PARAMS).register).message)
 
 
-@app.command()
+@command()
 def models() -> None:
     """List the registered models."""
     from rich.console import Console
@@ -88,7 +111,7 @@ def models() -> None:
     Console().print(table if table.row_count else "No model is registered yet. Train and register one: `make run`.")
 
 
-@app.command()
+@command()
 def promote(version: Annotated[str, typer.Argument(help="A registered version, such as v1.2.0.")]) -> None:
     """Make a registered version the champion: forward, or back to an older one."""
     from pipeline import registry
@@ -97,14 +120,14 @@ def promote(version: Annotated[str, typer.Argument(help="A registered version, s
     print(f"{registry.NAME} {version} is {'now' if changed else 'already'} the {registry.CHAMPION}")
 
 
-@app.command()
+@command()
 def score(
     folder: Annotated[Path, typer.Argument(help="The folder of pictures.", exists=True, file_okay=False)],
     out: Annotated[Path | None, typer.Option(help="Where the CSV goes; data/scores/NAME by default.", file_okay=False)] = None,
     model: Annotated[str, typer.Option(help="champion, or a version such as v1.2.0.")] = "champion",
 ) -> None:
     """Label a folder of scanned digits: one row of a CSV for every picture."""
-    from pipeline import layout, params, registry
+    from pipeline import params, registry
     from pipeline.scoring import run
 
     settings = params.load(layout.PARAMS).score
@@ -123,13 +146,12 @@ def score(
         raise PipelineError(f"{batch.scores}: {failure}.")
 
 
-@app.command()
+@command()
 def sample(
     folder: Annotated[Path, typer.Argument(help="The folder to make.")],
     count: Annotated[int, typer.Option(help="How many pictures.", min=1)] = 1000,
 ) -> None:
     """Cut a batch of PNG pictures from the test set, to try scoring on."""
-    from pipeline import layout
     from pipeline import sample as cutter
 
     print(f"{cutter.run(layout.ARRAYS, folder, count=count)} pictures in {folder}")

@@ -18,8 +18,9 @@ class SourceError(Exception):
 def source(place: str, *, timeout_seconds: float, attempts: int) -> Callable[[str], bytes]:
     """Give the function that reads a file by its name from ``place``; it raises SourceError.
 
-    A folder holds ``NAME.gz`` or ``NAME``, an address ``NAME.gz``. An address is given up after ``timeout_seconds`` without
-    a byte, and asked ``attempts`` times where the failure may pass, with twice the wait each time.
+    A folder holds ``NAME.gz`` or ``NAME``, or either with a dot for the dash (``train-images.idx3-ubyte``), an address
+    ``NAME.gz``. An address is given up after ``timeout_seconds`` without a byte, and asked ``attempts`` times where the failure
+    may pass, with twice the wait each time.
     """
     if not place.startswith(("http://", "https://")):
         return lambda name: _read(Path(place).expanduser(), name)
@@ -28,7 +29,8 @@ def source(place: str, *, timeout_seconds: float, attempts: int) -> Callable[[st
 
 
 def _read(folder: Path, name: str) -> bytes:
-    for path in (folder / f"{name}.gz", folder / name):
+    dotted = name.replace("-idx", ".idx")  # the name within the compressed file, which 7-Zip and `gunzip -N` go by
+    for path in (folder / f"{one}{suffix}" for one in (name, dotted) for suffix in (".gz", "")):
         try:
             return path.read_bytes()
         except FileNotFoundError:

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+from pipeline.errors import PipelineError
+from pipeline.names import shown
+
 PARAMS = Path("params.yaml")
+STAGES = Path("dvc.yaml")
 LOCK = Path("dvc.lock")
 
 MIRROR = Path("data/mirror")
@@ -26,3 +30,13 @@ DATA_DOCS = "data-docs"
 CONFUSION = "confusion.csv"
 CLASSES = "classes.csv"
 RELIABILITY = "reliability.csv"
+
+
+def require_root() -> None:
+    """Raise PipelineError when the working folder is not the project's root, which every path here starts from."""
+    missing = [str(path) for path in (PARAMS, STAGES) if not path.is_file()]
+    if missing:
+        raise PipelineError(
+            f"{shown(Path.cwd())}: not the project's root, it has no {' and no '.join(missing)}. "
+            f"Run this in the project's root folder."
+        )

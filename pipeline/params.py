@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline import layout
 from pipeline.errors import PipelineError
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -24,10 +26,6 @@ class Section(BaseModel):
     """One section of the file: unknown keys are errors, and a number in quotes is no number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    def settings(self) -> dict[str, Any]:
-        """Give the section as the keywords of its stage's ``run``."""
-        return {name: getattr(self, name) for name in type(self).model_fields}
 
 
 class Ingest(Section):
@@ -146,10 +144,6 @@ class Train(Section):
         recipe: Recipe = getattr(self, self.architecture)
         return recipe if self.epochs is None else recipe.model_copy(update={"epochs": self.epochs})
 
-    def settings(self) -> dict[str, Any]:
-        """Give the chosen recipe alone."""
-        return {"architecture": self.architecture, "seed": self.seed, "recipe": self.recipe}
-
 
 class Evaluate(Section):
     """How the model is run over the test set."""
@@ -177,39 +171,34 @@ class Score(Section):
     image_suffixes: Annotated[list[Suffix], Field(min_length=1)]
     minimum_confidence: Share
     maximum_error_share: Share
+    maximum_bytes: Count
     maximum_pixels: Count
     shard_size: Count
 
 
-class Params(Section):
+# No model of pydantic's: its own methods `validate` and `register` would stand in the way of two sections.
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Params:
     """The whole file, a section for each stage and for the two commands that change a result."""
 
     ingest: Ingest
-    # Named by alias: pydantic's own BaseModel.validate must keep its name.
-    validation: Validate = Field(alias="validate")
+    validate: Validate
     reshape: Reshape
     train: Train
     evaluate: Evaluate
-    registration: Register = Field(alias="register")
+    register: Register
     score: Score
-
-    def section(self, stage: str) -> dict[str, Any]:
-        """Give the settings of a stage by its name in ``dvc.yaml``."""
-        names = {field.alias or name: name for name, field in type(self).model_fields.items()}
-        section: Section = getattr(self, names[stage])
-        return section.settings()
 
 
 def load(path: Path) -> Params:
     """Read ``params.yaml`` as DVC does (YAML 1.2: ``1e-3`` is a number). Raises PipelineError with line and key."""
+    layout.require_root()
     try:
         content = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PipelineError(f"{path}: not found in {Path.cwd()}. Run this in the project's root folder.") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise PipelineError(f"{path}: not YAML: {' '.join(str(error).split())}. Mend it and run again.") from None
     try:
-        return Params.model_validate(content)
+        return TypeAdapter(Params).validate_python(content)
     except ValidationError as error:
         faults = "; ".join(_fault(fault, content) for fault in error.errors())
         raise PipelineError(f"{path}: {faults}. Mend it and run again.") from None
@@ -218,7 +207,7 @@ def load(path: Path) -> Params:
 def _fault(fault: Any, content: Any) -> str:
     key = ".".join(str(part) for part in fault["loc"]) or "the whole file"
     line = _line(content, fault["loc"])
-    if fault["type"] == "extra_forbidden":
+    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"line {line}: {key}: unknown key"
     if fault["type"] == "missing":
         return f"line {line}: {key}: missing"

@@ -31,7 +31,7 @@ def decode(content: bytes, *, maximum_pixels: int) -> Gray:
     """Decode an image file to (h, w) uint8 grey, turned as its EXIF says; what is transparent becomes paper.
 
     Colour becomes luminance, and the range of deep pictures 0 to 255. Raises DecodeError with the reason for anything that is
-    not a whole picture of at most ``maximum_pixels``.
+    not a whole picture of at most ``maximum_pixels``, and MemoryError.
     """
     from PIL import Image
 
@@ -44,7 +44,7 @@ def decode(content: bytes, *, maximum_pixels: int) -> Gray:
                 raise DecodeError(f"{width}x{height} pixels, more than {maximum_pixels}")
             picture.load()
             return _grey(_upright(picture))
-    except DecodeError:
+    except (DecodeError, MemoryError):
         raise
     except Image.DecompressionBombError:
         raise DecodeError("declares too many pixels") from None

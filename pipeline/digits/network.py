@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -23,16 +24,17 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 def import_keras() -> Any:
     """Import Keras and TensorFlow, which takes seconds, without the pages that they write of it.
 
-    Keras works as it comes: what a person's ``keras.json`` says for other projects must not change this one's weights.
+    Keras works as it comes: what a person's ``keras.json`` or environment says for other projects must not change, or break,
+    this one's weights.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name in [name for name in os.environ if name.startswith("KERAS_")]:
+        del os.environ[name]
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with quiet():
+    with tempfile.TemporaryDirectory() as home, quiet():
+        os.environ["KERAS_HOME"] = home
         import keras
         import tensorflow as tf  # noqa: F401 - its kernels load here, under quiet
-    keras.config.set_floatx("float32")
-    keras.config.set_epsilon(1e-7)
-    keras.config.set_image_data_format("channels_last")
     return keras
 
 

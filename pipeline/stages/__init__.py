@@ -1,20 +1,19 @@
 """The stages of ``dvc.yaml``: a module each, with one ``run()`` that takes files, then its section of ``params.yaml``."""
 
-from importlib import import_module
-from pathlib import Path
+import sys
+from collections.abc import Callable
 
-from pipeline import layout, params
-
-FILES: dict[str, tuple[Path, ...]] = {
-    "ingest": (layout.RAW,),
-    "validate": (layout.RAW, layout.VALIDATION),
-    "reshape": (layout.RAW, layout.ARRAYS),
-    "train": (layout.ARRAYS, layout.MODEL, layout.CURVES),
-    "evaluate": (layout.ARRAYS, layout.MODEL, layout.METRICS, layout.PREDICTIONS, layout.PLOTS),
-}
+from pipeline.errors import PipelineError
 
 
-def run(stage: str) -> None:
-    """Run one stage in the working folder. Raises PipelineError."""
-    settings = params.load(layout.PARAMS).section(stage)
-    import_module(f"pipeline.stages.{stage}").run(*FILES[stage], **settings)
+def run_as_process(name: str, stage: Callable[[], None]) -> None:
+    """Run a stage as DVC does, in a process of its own. Exits 1 with one line for what a user can mend."""
+    try:
+        stage()
+    except PipelineError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(
+            f"error: {name} was interrupted. Run it again, or bring the last results back with `dvc checkout` and "
+            f"`git checkout metrics plots`."
+        )

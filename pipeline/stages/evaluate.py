@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline import atomic, dataset, layout, lock
+from pipeline import atomic, dataset, layout, lock, params, stages
 from pipeline.digits import decoding, images, metrics, network
 from pipeline.digits.model import Classifier, in_batches
 from pipeline.digits.second_look import look_again
@@ -18,6 +18,12 @@ from pipeline.errors import PipelineError
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+
+
+def main() -> None:
+    """Run the stage on the project's files, by its section of ``params.yaml``. Raises PipelineError."""
+    settings = params.load(layout.PARAMS).evaluate
+    run(layout.ARRAYS, layout.MODEL, layout.METRICS, layout.PREDICTIONS, layout.PLOTS, batch_size=settings.batch_size)
 
 
 def run(arrays: Path, model_folder: Path, metrics_file: Path, predictions_file: Path, plots: Path, *, batch_size: int) -> None:
@@ -124,3 +130,7 @@ def _rounded(summary: dict[str, Any]) -> dict[str, Any]:
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
     table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
+
+
+if __name__ == "__main__":
+    stages.run_as_process("evaluate", main)

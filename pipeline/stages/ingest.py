@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import download, layout, raw
+from pipeline import download, layout, params, raw, stages
 from pipeline.digits import idx, images
 from pipeline.errors import PipelineError
 
@@ -25,6 +25,18 @@ MNIST_SHA256 = {
 }
 
 Fetch = Callable[[str], bytes]
+
+
+def main() -> None:
+    """Run the stage on the project's files, by its section of ``params.yaml``. Raises PipelineError."""
+    settings = params.load(layout.PARAMS).ingest
+    run(
+        layout.RAW,
+        dataset=settings.dataset,
+        mirrors=settings.mirrors,
+        timeout_seconds=settings.timeout_seconds,
+        attempts=settings.attempts,
+    )
 
 
 def run(folder: Path, *, dataset: str, mirrors: Sequence[str], timeout_seconds: float, attempts: int) -> None:
@@ -92,3 +104,7 @@ def sample() -> dict[str, bytes]:
         raw.TEST_IMAGES: idx.encode(fields[-SAMPLE_TEST_IMAGES:]),
         raw.TEST_LABELS: idx.encode(labels[-SAMPLE_TEST_IMAGES:]),
     }
+
+
+if __name__ == "__main__":
+    stages.run_as_process("ingest", main)

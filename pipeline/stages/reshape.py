@@ -4,8 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import dataset, raw
+from pipeline import dataset, layout, params, raw, stages
 from pipeline.errors import PipelineError
+
+
+def main() -> None:
+    """Run the stage on the project's files, by its section of ``params.yaml``. Raises PipelineError."""
+    settings = params.load(layout.PARAMS).reshape
+    run(layout.RAW, layout.ARRAYS, validation_share=settings.validation_share, seed=settings.seed)
 
 
 def run(raw_folder: Path, arrays: Path, *, validation_share: float, seed: int) -> None:
@@ -43,3 +49,7 @@ def split(data: raw.RawData, validation_share: float, seed: int) -> dataset.Data
         test_images=data.test_images[..., None],
         test_labels=data.test_labels,
     )
+
+
+if __name__ == "__main__":
+    stages.run_as_process("reshape", main)

@@ -3,10 +3,23 @@
 import json
 from pathlib import Path
 
-from pipeline import atomic, dataset, layout, training
+from pipeline import atomic, dataset, layout, params, stages, training
 from pipeline.digits import metrics, network
 from pipeline.digits.model import Classifier, in_batches
 from pipeline.params import Recipe
+
+
+def main() -> None:
+    """Run the stage on the project's files, by its section of ``params.yaml``. Raises PipelineError."""
+    settings = params.load(layout.PARAMS).train
+    run(
+        layout.ARRAYS,
+        layout.MODEL,
+        layout.CURVES,
+        architecture=settings.architecture,
+        seed=settings.seed,
+        recipe=settings.recipe,
+    )
 
 
 def run(arrays: Path, model_folder: Path, curves_file: Path, *, architecture: str, seed: int, recipe: Recipe) -> None:
@@ -31,3 +44,7 @@ def run(arrays: Path, model_folder: Path, curves_file: Path, *, architecture: st
         (temporary / layout.SCORING_MODEL).write_bytes(scoring_model)
         atomic.write_text(temporary / layout.MODEL_CARD, json.dumps(card, indent=2) + "\n")
     atomic.write_text(curves_file, fitted.curves.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+
+
+if __name__ == "__main__":
+    stages.run_as_process("train", main)

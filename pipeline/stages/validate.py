@@ -6,10 +6,24 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline import atomic, layout, raw
+from pipeline import atomic, layout, params, raw, stages
 from pipeline.digits import features
 from pipeline.errors import PipelineError
 from pipeline.quality import expectations
+
+
+def main() -> None:
+    """Run the stage on the project's files, by its section of ``params.yaml``. Raises PipelineError."""
+    settings = params.load(layout.PARAMS).validate
+    run(
+        layout.RAW,
+        layout.VALIDATION,
+        minimum_ink=settings.minimum_ink,
+        maximum_ink=settings.maximum_ink,
+        minimum_peak=settings.minimum_peak,
+        maximum_border=settings.maximum_border,
+        minimum_class_share=settings.minimum_class_share,
+    )
 
 
 def run(
@@ -63,3 +77,7 @@ def stop_at_failures(outcomes: list[expectations.Outcome], folder: Path) -> None
             f"the data is not valid: {'; '.join(failures)}. See {folder / layout.DATA_DOCS / 'index.html'}; mend the data, "
             f"or the bounds under `validate` in params.yaml, and run again."
         )
+
+
+if __name__ == "__main__":
+    stages.run_as_process("validate", main)

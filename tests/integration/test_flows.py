@@ -77,7 +77,7 @@ def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project, 
     assert "| train | Completed |" in artifact("training-summary")
     assert "load_digits" in artifact("metrics")
     logged = [record.getMessage() for record in caplog.records if record.name == "prefect.task_runs"]
-    started = logged.index("> python -m pipeline.stages train") + 1
+    started = logged.index("> python -m pipeline.stages.train") + 1
     assert [line.split(":")[0] for line in logged[started : started + 6]] == [f"epoch {n} of 6" for n in range(1, 7)]
     assert logged[started + 6] == "Updating lock file 'dvc.lock'"
     assert not [line for line in logged if "git add" in line or "dvc push" in line]
@@ -168,7 +168,7 @@ def test_a_cancelled_stage_leaves_no_process_behind(project: Project) -> None:
     with pytest.raises(KeyboardInterrupt):
         lines.throw(KeyboardInterrupt)
 
-    left = subprocess.run(["pgrep", "--full", "pipeline.stages train"], capture_output=True, text=True, check=False).stdout
+    left = subprocess.run(["pgrep", "--full", "pipeline.stages.train"], capture_output=True, text=True, check=False).stdout
     assert [pid for pid in left.split() if Path(f"/proc/{pid}/cwd").resolve() == project.root] == []
     assert not (project.root / "models/digit-cnn").exists()
 

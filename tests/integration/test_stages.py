@@ -71,7 +71,7 @@ def test_the_default_recipe_gives_the_same_bytes_again(compact_project: tuple[Pr
 
 def test_training_says_a_line_for_each_epoch_and_nothing_else(compact_project: tuple[Project, str]) -> None:
     _, printed = compact_project
-    said = printed[printed.index("pipeline.stages train\n") :].splitlines()[1:]
+    said = printed[printed.index("pipeline.stages.train\n") :].splitlines()[1:]
 
     number = r"\d+\.\d+"
     line = (

@@ -38,3 +38,22 @@ def test_what_the_system_refuses_is_one_clear_line(tmp_path: Path) -> None:
 
     with pytest.raises(PipelineError, match=r"file/inside: cannot write: .+\. Make room"):
         atomic.write_text(tmp_path / "file" / "inside", "text")
+
+
+def test_a_folder_that_cannot_be_filled_is_said_of_the_target(tmp_path: Path) -> None:
+    with (
+        pytest.raises(PipelineError, match=r"folder: cannot write: .+\. Make room"),
+        atomic.replacing(tmp_path / "folder") as temporary,
+    ):
+        (temporary / "file").write_text("its folder was not made")
+
+
+@pytest.mark.parametrize("source", ["missing", "folder"])
+def test_what_cannot_be_read_while_something_is_written_keeps_its_own_words(tmp_path: Path, source: str) -> None:
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(OSError, match=source) as raised, atomic.replacing(tmp_path / "target") as temporary:
+        temporary.write_bytes((tmp_path / source).read_bytes())
+
+    assert raised.type in (FileNotFoundError, IsADirectoryError)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

@@ -3,11 +3,12 @@
 import gzip
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline import raw
+from pipeline import download, raw
 from pipeline.digits import idx
 from pipeline.download import SourceError
 from pipeline.errors import PipelineError
@@ -36,6 +37,16 @@ def test_the_first_source_that_has_the_files_is_used() -> None:
 
 def test_files_may_be_compressed_or_plain() -> None:
     assert ingest.fetch({"zipped": lambda name: gzip.compress(FILES[name], 1)}) == FILES
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bytes])
+@pytest.mark.parametrize("dash", ["-idx", ".idx"])
+def test_a_folder_may_hold_them_under_either_name(tmp_path: Path, compress: Callable[[bytes], bytes], dash: str) -> None:
+    for name, content in FILES.items():
+        suffix = ".gz" if compress is gzip.compress else ""
+        (tmp_path / f"{name.replace('-idx', dash)}{suffix}").write_bytes(compress(content))
+
+    assert ingest.fetch({"folder": download.source(str(tmp_path), timeout_seconds=1, attempts=1)}) == FILES
 
 
 def test_a_source_that_stops_halfway_is_completed_by_the_next() -> None:

@@ -24,38 +24,35 @@ def test_the_shipped_file_is_valid(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "place", "what"),
+    ("old", "new", "line", "place", "what"),
     [
-        ("  seed: 1\n", "  seed: 1\n  sead: 2\n", "train.sead", "unknown key"),
-        ("  scale: 0.1 ", "  scale: 1.3 ", "train.compact.augmentation.warp.scale", "less than or equal to 1, not 1.3"),
-        ("outlier_share: 0.03", "outlier_share: 1.0", "train.compact.augmentation.outlier_share", "less than 1, not 1.0"),
-        ("score:\n", "scores: {}\nscore:\n", "scores", "unknown key"),
-        ("    batch_size: 32\n", "    batch_size: many\n", "train.plain.batch_size", "valid integer, not 'many'"),
-        ("    batch_size: 32\n", "    batch_size: '32'\n", "train.plain.batch_size", "valid integer, not '32'"),
-        ("    batch_size: 32\n", "    batch_size: 0\n", "train.plain.batch_size", "greater than 0, not 0"),
-        ("    batch_size: 32\n", "", "train.plain.batch_size", "missing"),
-        ("dataset: mnist", "dataset: cifar", "ingest.dataset", "'mnist' or 'load_digits', not 'cifar'"),
-        ("minimum_confidence: 0.95", "minimum_confidence: 1.8", "score.minimum_confidence", "less than or equal to 1, not 1.8"),
-        ("minimum_ink: 0.01", "minimum_ink: 0.7", "validate", "minimum_ink 0.7 is not below maximum_ink 0.5"),
-        ("validation_share: 0.1", "validation_share: .nan", "reshape.validation_share", "not nan"),
-        ("  learning_rate: 0.001", "  learning_rate: .inf", "train.plain.learning_rate", "finite"),
+        ("  seed: 1\n", "  seed: 1\n  sead: 2\n", "  sead: 2", "train.sead", "unknown key"),
+        ("scale: 0.1 ", "scale: 1.3 ", "        scale: 1.3", "train.compact.augmentation.warp.scale", "or equal to 1, not 1.3"),
+        ("outlier_share: 0.03", "outlier_share: 1.0", "      outlier_", "train.compact.augmentation.outlier_share", "not 1.0"),
+        ("score:\n", "scores: {}\nscore:\n", "scores:", "scores", "unknown key"),
+        ("batch_size: 32\n", "batch_size: many\n", "    batch_size: many", "train.plain.batch_size", "integer, not 'many'"),
+        ("batch_size: 32\n", "batch_size: '32'\n", "    batch_size: '32'", "train.plain.batch_size", "integer, not '32'"),
+        ("batch_size: 32\n", "batch_size: 0\n", "    batch_size: 0", "train.plain.batch_size", "greater than 0, not 0"),
+        ("    batch_size: 32\n", "", "  plain:", "train.plain.batch_size", "missing"),
+        ("dataset: mnist", "dataset: cifar", "  dataset:", "ingest.dataset", "'mnist' or 'load_digits', not 'cifar'"),
+        ("confidence: 0.95", "confidence: 1.8", "  minimum_confidence:", "score.minimum_confidence", "equal to 1, not 1.8"),
+        ("minimum_ink: 0.01", "minimum_ink: 0.7", "validate:", "validate", "minimum_ink 0.7 is not below maximum_ink 0.5"),
+        ("share: 0.1 ", "share: .nan ", "  validation_share:", "reshape.validation_share", "not nan"),
+        ("  learning_rate: 0.001", "  learning_rate: .inf", "    learning_rate:", "train.plain.learning_rate", "finite"),
+        ("register: ", "registered: ", "registered:", "registered", "unknown key"),
     ],
 )
-def test_what_cannot_be_used_is_named_with_its_place(tmp_path: Path, old: str, new: str, place: str, what: str) -> None:
+def test_what_cannot_be_used_is_named_with_its_place(
+    tmp_path: Path, old: str, new: str, line: str, place: str, what: str
+) -> None:
     text = SHIPPED.replace(old, new, 1)
-    assert text != SHIPPED
-    changed = next(
-        number for number, (a, b) in enumerate(zip(SHIPPED.split("\n"), text.split("\n"), strict=False), 1) if a != b
-    )
+    (expected,) = (number for number, content in enumerate(text.split("\n"), 1) if content.startswith(line))
 
     with pytest.raises(PipelineError) as raised:
         load(tmp_path, text)
 
-    message = str(raised.value)
-    assert f"{place}: " in message
-    assert what in message
-    named = int(message.split("line ")[1].split(":", maxsplit=1)[0])
-    assert abs(named - changed) <= 5
+    assert f"line {expected}: {place}: " in str(raised.value)
+    assert what in str(raised.value)
 
 
 def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
@@ -80,8 +77,3 @@ def test_what_is_no_settings_file_is_an_error_on_one_line(tmp_path: Path, text: 
 
     assert "\n" not in str(raised.value)
     assert "params.yaml" in str(raised.value)
-
-
-def test_a_missing_file_says_where_to_run(in_folder: Path) -> None:
-    with pytest.raises(PipelineError, match="project's root"):
-        params.load(Path("params.yaml"))

@@ -69,22 +69,28 @@ def test_a_loss_that_is_no_number_stops_at_once_with_one_line() -> None:
         progress.on_train_batch_end(1, {"loss": float("nan")})
 
 
-def test_what_a_person_set_for_other_projects_of_keras_changes_nothing(tmp_path: Path) -> None:
-    of_others = {"backend": "jax", "floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}
+@pytest.mark.parametrize(
+    "of_others",
+    [
+        {"backend": "jax", "floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"},
+        {"floatx": "bfloat16"},  # which Keras itself refuses
+    ],
+)
+def test_what_a_person_set_for_other_projects_of_keras_changes_nothing(tmp_path: Path, of_others: dict[str, object]) -> None:
     (tmp_path / "keras.json").write_text(json.dumps(of_others))
     code = (
         "from pipeline.digits import network; keras = network.import_keras(); config = keras.config;"
-        "print(config.backend(), config.floatx(), config.epsilon(), config.image_data_format())"
+        "print(config.backend(), config.floatx(), config.epsilon(), config.image_data_format(), config.max_epochs())"
     )
 
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "torch"},
+        env={**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "torch", "KERAS_MAX_EPOCHS": "1"},
         capture_output=True,
         text=True,
         check=True,
         cwd=Path(__file__).parents[2],
     )
 
-    assert done.stdout == "tensorflow float32 1e-07 channels_last\n"
+    assert done.stdout == "tensorflow float32 1e-07 channels_last None\n"
     assert done.stderr == ""
