@@ -21,10 +21,10 @@ BATCH = "demo"
 def main() -> None:
     """Clone the project, train and register a model, score a batch, and print what came out."""
     shutil.rmtree(FOLDER, ignore_errors=True)
-    if subprocess.run(["git", "clone", "--quiet", "--no-tags", ".", str(CLONE)], check=False).returncode:
+    if subprocess.run(["git", "clone", "--quiet", "--no-tags", ".", str(CLONE)], env=_environment(), check=False).returncode:
         sys.exit("error: the demo works in a clone, and this folder cannot be cloned. Get the project with git and run again.")
     for name, value in (("user.name", "demo"), ("user.email", "demo@localhost")):
-        subprocess.run(["git", "config", name, value], cwd=CLONE, check=True)
+        subprocess.run(["git", "config", name, value], cwd=CLONE, env=_environment(), check=True)
     settings = YAML().load(CLONE / layout.PARAMS)
     settings["ingest"]["dataset"] = "load_digits"
     YAML().dump(settings, CLONE / layout.PARAMS)
@@ -41,8 +41,9 @@ def _run(*arguments: str) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Give the environment less what leads to the user's Prefect server, cluster, mirror or home."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "DASK_", "DIGITS_"))}
+    """Give the environment less what leads to the user's Prefect server, cluster, mirror, home or Git repository."""
+    elsewhere = ("PREFECT_", "DASK_", "DIGITS_", "GIT_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(elsewhere)}
     homes = {f"{tool}_HOME": str((FOLDER / tool.lower()).absolute()) for tool in ("PREFECT", "KERAS")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**kept, "PATH": path, **homes, "DO_NOT_TRACK": "1"}
