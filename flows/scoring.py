@@ -1,6 +1,6 @@
 """The flow ``score-inbox``: every batch in the inbox that has no up-to-date scores is scored with the champion."""
 
-import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # It sets up logging when imported; inside a run, Prefect would wait five seconds for that.
@@ -11,16 +11,36 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from pipeline import layout, params, registry
+from flows import module
+from pipeline import layout, params, registry, tags
 from pipeline.errors import PipelineError
+from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.scoring import run
+from pipeline.scoring.listing import name_some
 from pipeline.scoring.manifest import Manifest
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a batch: the manifest of what was scored now, and in words what was left undone, and what was not read."""
+
+    manifest: Manifest | None = None
+    undone: str = ""
+    unread: str = ""
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """The batches of the inbox, by name, and what lies beside them and belongs to none."""
+
+    batches: list[Path] = field(default_factory=list)
+    loose: list[Path] = field(default_factory=list)
+
+
 @task(name="score", cache_policy=NO_CACHE)
-def score_batch(folder: Path, model: registry.ScoringModel, settings: Score) -> Manifest | None:
-    """Score one folder of the inbox; None when it is empty or its scores stand already.
+def score_batch(folder: Path, model: registry.ScoringModel, settings: Score) -> Outcome:
+    """Score one folder of the inbox, unless its scores stand already.
 
     Raises PipelineError past the share of errors, once: the rows stand, and the next run finds them.
     """
@@ -29,74 +49,102 @@ def score_batch(folder: Path, model: registry.ScoringModel, settings: Score) -> 
         batch = run.prepare(folder, run.default_out(folder), model, settings)
     except run.NothingToScoreError as nothing:
         logger.warning(str(nothing))
-        return None
+        return Outcome(undone=str(nothing).removesuffix("."))
+    undone, unread = batch.listing.unreadable_words, batch.listing.unread_words
+    for words in filter(None, (undone, unread)):
+        logger.warning("%s: %s", shown(folder.name), words)
     if batch.finished():
-        logger.info("%s: unchanged", folder.name)
-        return None
-    manifest = run.score(batch, model, settings, lambda done, total: logger.info("%d of %d images", done, total))
-    logger.info("%s: %s, in %s", folder.name, manifest.statuses, batch.scores)
+        logger.info("%s: unchanged", shown(folder.name))
+        return Outcome(None, undone, unread)
+    manifest = run.score(batch, model, lambda done, total: logger.info("%d of %d images", done, total))
+    logger.info("%s: %s, in %s", shown(folder.name), manifest.statuses, shown(batch.scores))
     if failure := run.too_many_errors(manifest, settings):
-        raise PipelineError(f"{batch.scores}: {failure}.")
-    return manifest
+        raise PipelineError(f"{shown(batch.scores)}: {failure}.")
+    return Outcome(manifest, undone, unread)
 
 
 @flow(name="score-inbox")
 def score_inbox() -> State[None]:
-    """Score what is new in ``data/inbox/``. One batch that fails does not keep the others from being scored."""
+    """Score what is new in ``data/inbox/``. One batch that fails does not keep the others from being scored.
+
+    A run that leaves something in the inbox without a row ends as ``Incomplete``, which is a kind of Completed.
+    """
     logger = get_run_logger()
-    folders = batches(layout.INBOX)
-    if not folders:
-        return Completed(name="Empty", message=f"no batch in {layout.INBOX}")
     try:
         settings = params.load(layout.PARAMS).score
-        model = registry.load(registry.CHAMPION)
+        inbox = look_into(layout.INBOX)
+        if not inbox.batches and not inbox.loose:
+            return Completed(name="Empty", message=f"no batch in {layout.INBOX}")
+        model = registry.load(tags.CHAMPION)
     except PipelineError as error:
         return Failed(message=str(error))
-    logger.info("%s %s, trained on %s", registry.NAME, model.version, model.dataset)
+    logger.info("%s %s, trained on %s", tags.NAME, model.version, model.dataset)
     states = {
-        folder.name: score_batch.with_options(task_run_name=_literally(folder.name))(folder, model, settings, return_state=True)
-        for folder in folders
+        folder: score_batch.with_options(task_run_name=_literally(folder))(folder, model, settings, return_state=True)
+        for folder in inbox.batches
     }
-    scored = {name: state.result() for name, state in states.items() if state.is_completed()}
-    manifests = {name: manifest for name, manifest in scored.items() if manifest}
+    outcomes = {folder: state.result() for folder, state in states.items() if state.is_completed()}
+    failures = [
+        f"{shown(folder.name)}: {state.result(raise_on_failure=False)}"
+        for folder, state in states.items()
+        if not state.is_completed()
+    ]
+    return _conclude(outcomes, failures, inbox.loose)
+
+
+def _conclude(outcomes: dict[Path, Outcome], failures: list[str], loose: list[Path]) -> State[None]:
+    """Say what was scored, what failed, and what has no row."""
+    manifests = {folder: outcome.manifest for folder, outcome in outcomes.items() if outcome.manifest}
     _publish(manifests)
-    failures = [f"{name}: {state.result(raise_on_failure=False)}" for name, state in states.items() if not state.is_completed()]
+    scored = ", ".join(f"{shown(folder.name)} ({manifest.rows} images)" for folder, manifest in manifests.items())
+    undone = [f"{shown(folder.name)}: {outcome.undone}" for folder, outcome in outcomes.items() if outcome.undone]
+    if loose:
+        undone.append(f"beside the batches in {layout.INBOX}, and not looked at: {name_some([path.name for path in loose])}")
+    unread = [f"{shown(folder.name)}: {outcome.unread}" for folder, outcome in outcomes.items() if outcome.unread]
+    message = "; ".join([*failures, f"scored {scored}" if scored else "nothing new to score", *undone, *unread])
     if failures:
-        return Failed(message="; ".join(failures))
-    summary = ", ".join(f"{name} ({manifest.rows} images)" for name, manifest in manifests.items())
-    return Completed(message=f"scored {summary}") if summary else Completed(name="Unchanged", message="nothing new to score")
+        return Failed(message=message)
+    if undone:
+        return Completed(name=module.INCOMPLETE, message=message)
+    return Completed(message=message) if scored else Completed(name="Unchanged", message=message)
 
 
-def _literally(name: str) -> str:
-    """Keep Prefect from filling in what stands in braces, or from choking on bytes that are no UTF-8."""
-    return name.encode("utf-8", "replace").decode().replace("{", "{{").replace("}", "}}")
+def _literally(folder: Path) -> str:
+    """Keep Prefect from filling in what stands in braces."""
+    return shown(folder.name).replace("{", "{{").replace("}", "}}")
 
 
-def batches(inbox: Path) -> list[Path]:
-    """List the folders of the inbox by name. Hidden ones, which may be half copied, and links are left out."""
-    if not inbox.is_dir():
-        return []
-    return sorted(path for path in inbox.iterdir() if path.is_dir() and not path.is_symlink() and not path.name.startswith("."))
+def look_into(inbox: Path) -> Inbox:
+    """List the inbox. What is hidden, which may be half copied, is left alone. Raises PipelineError when it cannot be read."""
+    try:
+        visible = sorted(path for path in inbox.iterdir() if not path.name.startswith("."))
+    except FileNotFoundError:
+        return Inbox()
+    except OSError as error:
+        raise PipelineError(f"{shown(inbox)}: cannot be read: {error.strerror}. Make it readable and run again.") from error
+    found = Inbox()
+    for path in visible:
+        (found.batches if path.is_dir() and not path.is_symlink() else found.loose).append(path)
+    return found
 
 
-def _publish(manifests: dict[str, Manifest]) -> None:
+def _publish(manifests: dict[Path, Manifest]) -> None:
     if manifests:
         create_table_artifact(
             key="scores",
             table=[
-                {"batch": name, "model": one.model, "images": one.rows, **one.statuses, "csv": str(layout.SCORES / name)}
-                for name, one in manifests.items()
+                {
+                    "batch": shown(folder.name),
+                    "model": one.model,
+                    "images": one.rows,
+                    **one.statuses,
+                    "csv": shown(run.default_out(folder)),
+                }
+                for folder, one in manifests.items()
             ],
             description="Batches scored by this run",
         )
 
 
-def main() -> None:
-    """Run the flow here and now: against ``PREFECT_API_URL`` where it is set, else on a temporary server."""
-    state = score_inbox(return_state=True)
-    print(f"{state.name}: {state.message}")
-    sys.exit(0 if state.is_completed() else 1)
-
-
 if __name__ == "__main__":
-    main()
+    module.run(score_inbox)

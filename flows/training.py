@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from typing import Any
 
 # It sets up logging when imported; inside a run, Prefect would wait five seconds for that.
@@ -12,9 +11,9 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
 
+from flows import module
 from flows.stages import read_graph, run_stage
-from pipeline import layout, params, registry
-from pipeline.errors import PipelineError
+from pipeline import layout, params, registry, tags
 
 # Only what a stage fetches from elsewhere can come right by itself.
 RETRIES: dict[str, dict[str, Any]] = {"ingest": {"retries": 2, "retry_delay_seconds": [5, 20]}}
@@ -65,7 +64,7 @@ def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
     create_table_artifact(
         key="metrics",
         table=[{"metric": name, "value": value} for name, value in metrics.items()],
-        description=f"Metrics of {registry.NAME} on {metrics['dataset']}",
+        description=f"Metrics of {tags.NAME} on {metrics['dataset']}",
     )
     with (layout.PLOTS / layout.CLASSES).open(encoding="utf-8", newline="") as rows:
         by_class = "\n".join(
@@ -75,7 +74,7 @@ def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
     create_markdown_artifact(
         key="training-summary",
         markdown=(
-            f"# {outcome.name}: {registry.NAME} on {metrics['dataset']}\n\n"
+            f"# {outcome.name}: {tags.NAME} on {metrics['dataset']}\n\n"
             f"```\n{outcome.message}\n```\n\n"
             f"| stage | outcome |\n|---|---|\n{stages}\n\n"
             f"| digit | precision | recall |\n|---|---|---|\n{by_class}\n"
@@ -84,16 +83,5 @@ def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
     )
 
 
-def main() -> None:
-    """Run the flow here and now: against ``PREFECT_API_URL`` where it is set, else on a temporary server."""
-    try:
-        check()
-    except PipelineError as error:
-        sys.exit(f"error: {error}")
-    state = train(return_state=True)
-    print(f"{state.name}: {state.message}")
-    sys.exit(0 if state.is_completed() else 1)
-
-
 if __name__ == "__main__":
-    main()
+    module.run(train, check)

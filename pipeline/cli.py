@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 
 from pipeline import layout
 from pipeline.errors import PipelineError
+from pipeline.names import shown
 
 app = typer.Typer(
     help="Train, register and use a classifier of handwritten digits.",
@@ -99,11 +100,11 @@ def models() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from pipeline import registry
+    from pipeline import tags
 
     table = Table("version", "champion", "dataset", "accuracy", "registered", "commit")
-    for one in registry.versions():
-        mark = registry.CHAMPION if one.is_champion else ""
+    for one in tags.versions():
+        mark = tags.CHAMPION if one.is_champion else ""
         accuracy = f"{one.metrics['accuracy']:.4f}" if one.metrics else "unknown"
         table.add_row(
             one.version, mark, one.metrics.get("dataset", "unknown"), accuracy, f"{one.registered_at:%Y-%m-%d}", one.commit[:12]
@@ -114,10 +115,10 @@ def models() -> None:
 @command()
 def promote(version: Annotated[str, typer.Argument(help="A registered version, such as v1.2.0.")]) -> None:
     """Make a registered version the champion: forward, or back to an older one."""
-    from pipeline import registry
+    from pipeline import registry, tags
 
     changed = registry.promote(version)
-    print(f"{registry.NAME} {version} is {'now' if changed else 'already'} the {registry.CHAMPION}")
+    print(f"{tags.NAME} {version} is {'now' if changed else 'already'} the {tags.CHAMPION}")
 
 
 @command()
@@ -127,7 +128,7 @@ def score(
     model: Annotated[str, typer.Option(help="champion, or a version such as v1.2.0.")] = "champion",
 ) -> None:
     """Label a folder of scanned digits: one row of a CSV for every picture."""
-    from pipeline import params, registry
+    from pipeline import params, registry, tags
     from pipeline.scoring import run
 
     settings = params.load(layout.PARAMS).score
@@ -137,13 +138,14 @@ def score(
     if manifest:
         print("Nothing changed since these scores were written.")
     else:
-        manifest = run.score(batch, scoring_model, settings, lambda done, total: print(f"{done} of {total}", file=sys.stderr))
+        manifest = run.score(batch, scoring_model, lambda done, total: print(f"{done} of {total}", file=sys.stderr))
     counts = ", ".join(f"{count} {status}" for status, count in manifest.statuses.items())
-    print(f"{manifest.rows} images with {registry.NAME} {manifest.model} ({manifest.dataset}): {counts}\n{batch.scores}")
-    for unreadable in manifest.unreadable_folders:
-        print(f"not looked into: {unreadable}", file=sys.stderr)
-    if failure := run.too_many_errors(manifest, settings):
-        raise PipelineError(f"{batch.scores}: {failure}.")
+    print(f"{manifest.rows} images with {tags.NAME} {manifest.model} ({manifest.dataset}): {counts}\n{shown(batch.scores)}")
+    if batch.listing.unread_words:
+        print(batch.listing.unread_words)
+    faults = [words for words in (batch.listing.unreadable_words, run.too_many_errors(manifest, settings)) if words]
+    if faults:
+        raise PipelineError(f"{shown(batch.scores)}: {'; '.join(faults)}.")
 
 
 @command()
@@ -154,4 +156,4 @@ def sample(
     """Cut a batch of PNG pictures from the test set, to try scoring on."""
     from pipeline import sample as cutter
 
-    print(f"{cutter.run(layout.ARRAYS, folder, count=count)} pictures in {folder}")
+    print(f"{cutter.run(layout.ARRAYS, folder, count=count)} pictures in {shown(folder)}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import PipelineError
+from pipeline.names import shown
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def run(*arguments: str, environment: dict[str, str] | None = None, text: str | 
     except FileNotFoundError:
         raise PipelineError("git: not found. Install Git; its tags are the registry.") from None
     if done.returncode:
-        raise PipelineError(f"{Path.cwd()}: `git {' '.join(arguments[:2])}` failed: {' '.join(done.stderr.split())}")
+        raise PipelineError(f"{shown(Path.cwd())}: `git {' '.join(arguments[:2])}` failed: {' '.join(done.stderr.split())}")
     return done.stdout
 
 
@@ -46,28 +47,37 @@ def show(commit: str, path: Path) -> str | None:
 
 
 def require_commit() -> None:
-    """Raise PipelineError where nothing can be registered: outside a Git repository, or before its first commit."""
+    """Raise PipelineError where nothing can be registered: outside a Git repository, in a part of one, or without a commit."""
     _require(
-        "not a Git repository. Clone the project with git: its tags are the registry",
-        "not a git repo",
-        "rev-parse",
-        "--git-dir",
+        *("rev-parse", "--git-dir"),
+        otherwise="not a Git repository. Clone the project with git: its tags are the registry",
+        when="not a git repo",
     )
-    _require("this Git repository has no commit yet. Commit the project first", "", "rev-parse", "HEAD^{commit}")
+    if prefix := run("rev-parse", "--show-prefix").strip("/\n"):
+        raise PipelineError(
+            f"{shown(Path.cwd())}: the sub-folder {shown(prefix)} of a Git repository, and tags are of the whole. Make the "
+            f"project a repository of its own: copy it elsewhere or run `git init` here, and commit it."
+        )
+    _require("rev-parse", "HEAD^{commit}", otherwise="this Git repository has no commit yet. Commit the project first")
 
 
 def require_identity() -> None:
     """Raise PipelineError where Git cannot sign a tag with a name."""
     name = "Set it with `git config user.name NAME` and `git config user.email ADDRESS`"
-    _require(f"Git does not know who you are. {name}", "", "var", "GIT_COMMITTER_IDENT")
+    _require("var", "GIT_COMMITTER_IDENT", otherwise=f"Git does not know who you are. {name}")
 
 
-def tag(*tags: Tag) -> None:
-    """Make annotated tags, all of them or none, each younger than every other.
+def tags(*patterns: str) -> list[str]:
+    """List the names of the tags that fit one of some patterns, such as ``digit-cnn@*``, the youngest first."""
+    return run("for-each-ref", "--sort=-taggerdate", "--format=%(refname:strip=2)", *_refs(patterns)).split()
+
+
+def tag(*tags: Tag, after: tuple[str, ...]) -> None:
+    """Make annotated tags, all of them or none, each younger than every tag that fits a pattern of ``after``.
 
     GTO and DVC go by the time of tags, in whole seconds: a clock that stands still or goes back must not hide the last one.
     """
-    youngest = run("for-each-ref", "--sort=-taggerdate", "--count=1", "--format=%(taggerdate:unix)", "refs/tags").strip()
+    youngest = run("for-each-ref", "--sort=-taggerdate", "--count=1", "--format=%(taggerdate:unix)", *_refs(after)).strip()
     first = max(int(time.time()), int(youngest or 0) + 1)
     updates = "".join(f"create refs/tags/{one.name} {_tag_object(one, first + number)}\n" for number, one in enumerate(tags))
     run("update-ref", "--stdin", text=updates)
@@ -78,9 +88,13 @@ def _tag_object(one: Tag, seconds: int) -> str:
     return run("mktag", text=f"object {one.commit}\ntype commit\ntag {one.name}\ntagger {tagger}\n\n{one.message}\n").strip()
 
 
-def _require(failure: str, symptom: str, *arguments: str) -> None:
-    """Run Git; when it fails with ``symptom`` among its words, raise PipelineError with ``failure`` in their place."""
+def _refs(patterns: tuple[str, ...]) -> list[str]:
+    return [f"refs/tags/{pattern}" for pattern in patterns]
+
+
+def _require(*arguments: str, otherwise: str, when: str = "") -> None:
+    """Run Git. Raises PipelineError: ``otherwise`` when it fails with ``when`` among its words, else with those."""
     try:
         run(*arguments)
     except PipelineError as error:
-        raise (PipelineError(f"{Path.cwd()}: {failure}.") if symptom in str(error) else error) from None
+        raise (PipelineError(f"{shown(Path.cwd())}: {otherwise}.") if when in str(error) else error) from None

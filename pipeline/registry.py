@@ -2,40 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pipeline import gate, git, layout, lock, snapshot
+from ruamel.yaml.error import YAMLError
+
+from pipeline import gate, git, layout, lock, snapshot, tags
 from pipeline.errors import PipelineError
 from pipeline.params import Register
-
-if TYPE_CHECKING:
-    from scmrepo.git import Git
-
-NAME = "digit-cnn"
-CHAMPION = "champion"
-FIRST_VERSION = "v1.0.0"
+from pipeline.tags import CHAMPION, NAME, Version, versions
 
 
 class GateRefusal(PipelineError):
     """The model misses a bound of the gate and was not registered."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """A registered model: its version, the commit that holds everything about it, and the metrics it was tested with.
-
-    ``metrics`` is empty for a tag that somebody else put on a commit without any.
-    """
-
-    version: str
-    commit: str
-    registered_at: datetime
-    is_champion: bool
-    metrics: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -68,45 +47,19 @@ def require_repository() -> None:
     git.require_identity()
 
 
-def versions() -> list[Version]:
-    """List the registered versions, oldest first. Raises PipelineError outside a Git repository."""
-    from gto.constants import Action
-    from gto.tag import find, parse_name
-
-    git.require_commit()
-    with _scm() as scm:
-        tags = find(action=Action.REGISTER, name=NAME, scm=scm)
-        assignments = find(action=Action.ASSIGN, name=NAME, stage=CHAMPION, scm=scm)
-    # The last assignment in time, as `dvc artifacts get --stage` has it.
-    champion = assignments[-1].target if assignments else None
-    return [
-        Version(
-            version=parse_name(tag.name)["version"],
-            commit=tag.target,
-            registered_at=tag.tag_datetime,
-            is_champion=tag.target == champion,
-            metrics=json.loads(git.show(tag.target, layout.METRICS) or "{}"),
-        )
-        for tag in tags
-    ]
-
-
 def register(bounds: Register) -> Registration:
     """Register the model in the workspace as the next version, and as champion if it beats the champion.
 
     The user's branch, index and files stay as they are. Raises GateRefusal when it misses a bound, and PipelineError when
     the workspace is not what ``dvc repro`` left.
     """
-    from gto.constants import Action
-    from gto.tag import name_tag
-
     require_repository()
     snapshot.require_clean()
     metrics = json.loads(layout.METRICS.read_text(encoding="utf-8"))
     known = versions()
     model = lock.recorded_hash(layout.LOCK.read_text(encoding="utf-8"), layout.MODEL)
     for version in known:
-        if lock.recorded_hash(git.show(version.commit, layout.LOCK) or "", layout.MODEL) == model:
+        if _recorded_model(version.commit) == model:
             message = f"{NAME} {version.version} is this very model already; nothing was changed"
             return Registration(version.version, is_new=False, is_champion=version.is_champion, message=message)
 
@@ -116,11 +69,10 @@ def register(bounds: Register) -> Registration:
         raise GateRefusal(f"not registered: {missed}. Train a better model, or change `register` in params.yaml.")
     champion = next((version for version in known if version.is_champion), None)
     comparison = gate.compare(metrics, champion.metrics if champion else None)
-    new = _next_version(known)
+    new = tags.next_version()
     commit = snapshot.take(f"Snapshot of the workspace for {NAME}")
     verdict = _verdict(metrics, checks, comparison)
-    registration = git.Tag(name_tag(Action.REGISTER, NAME, version=new, simple=True), commit, verdict)
-    git.tag(registration, *([_assignment(new, commit)] if comparison.promotes else []))
+    tags.add(tags.registration(new, commit, verdict), *([tags.assignment(new, commit)] if comparison.promotes else []))
     return Registration(new, is_new=True, is_champion=comparison.promotes, message=f"{NAME} {new}\n{verdict}")
 
 
@@ -132,7 +84,7 @@ def promote(version: str) -> bool:
         raise _unknown(version, list(known))
     if known[version].is_champion:
         return False
-    git.tag(_assignment(version, known[version].commit))
+    tags.add(tags.assignment(version, known[version].commit))
     return True
 
 
@@ -187,33 +139,14 @@ def _unknown(version: str, known: list[str]) -> PipelineError:
     )
 
 
-def _assignment(version: str, commit: str) -> git.Tag:
-    from gto.constants import Action
-    from gto.tag import name_tag
-
-    with _scm() as scm:
-        return git.Tag(name_tag(Action.ASSIGN, NAME, stage=CHAMPION, scm=scm), commit, f"{version} is the {CHAMPION}")
-
-
 def _verdict(metrics: dict[str, Any], checks: list[gate.Check], comparison: gate.Comparison) -> str:
     lines = [f"dataset: {metrics['dataset']}, test set {metrics['test_set']}", *map(str, checks)]
     lines.append(f"{CHAMPION if comparison.promotes else f'not {CHAMPION}'}: {comparison.reason}")
     return "\n".join(lines)
 
 
-def _next_version(known: list[Version]) -> str:
-    from semver import VersionInfo
-
-    latest = max((VersionInfo.parse(one.version.removeprefix("v")) for one in known), default=None)
-    return f"v{latest.bump_minor()}" if latest else FIRST_VERSION
-
-
-@contextmanager
-def _scm() -> "Iterator[Git]":
-    from scmrepo.git import Git
-
-    scm = Git(".")
+def _recorded_model(commit: str) -> str | None:
     try:
-        yield scm
-    finally:
-        scm.close()
+        return lock.recorded_hash(git.show(commit, layout.LOCK) or "", layout.MODEL)
+    except (YAMLError, AttributeError, KeyError, TypeError):  # no dvc.lock as DVC writes it
+        return None

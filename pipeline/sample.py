@@ -6,6 +6,7 @@ import cv2
 
 from pipeline import atomic, dataset
 from pipeline.errors import PipelineError
+from pipeline.names import shown
 
 
 def run(arrays: Path, folder: Path, *, count: int) -> int:
@@ -14,7 +15,7 @@ def run(arrays: Path, folder: Path, *, count: int) -> int:
     Raises PipelineError.
     """
     if folder.exists():
-        raise PipelineError(f"{folder}: exists already. Name another folder, or delete this one.")
+        raise PipelineError(f"{shown(folder)}: exists already. Name another folder, or delete this one.")
     images = dataset.read(arrays).test_images[:count, :, :, 0]
     with atomic.replacing(folder) as temporary:
         temporary.mkdir()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import git, layout
 from pipeline.errors import PipelineError
+from pipeline.names import shown
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -31,7 +32,7 @@ def take(message: str) -> str:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         git.run("read-tree", "HEAD", environment=index)
         git.run("add", "--update", ".", environment=index)
-        git.run("add", "--", *_files_of_the_stages(), environment=index)
+        git.run("add", "--force", "--", *_files_of_the_stages(), environment=index)  # whatever a person's Git ignores
         tree = git.run("write-tree", environment=index).strip()
     return git.run("commit-tree", tree, "-p", "HEAD", "-m", message).strip()
 
@@ -56,4 +57,4 @@ def _dvc() -> "Iterator[Repo]":
         with Repo(".") as repo:
             yield repo
     except DvcException as error:
-        raise PipelineError(f"{Path.cwd()}: DVC: {' '.join(str(error).split())}") from error
+        raise PipelineError(f"{shown(Path.cwd())}: DVC: {' '.join(str(error).split())}") from error

@@ -146,3 +146,14 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def too_deep(folder: Path) -> None:
+    """Make a folder whose path is longer than the system takes, so that nobody, not even root, can look into it by its path."""
+    place = os.open(folder, os.O_RDONLY)
+    for _ in range(25):
+        os.mkdir("deep" * 50, dir_fd=place)
+        inner = os.open("deep" * 50, os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = inner
+    os.close(place)

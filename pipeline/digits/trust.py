@@ -2,6 +2,7 @@
 
 from pipeline.digits.images import Glyph
 
+BLANK = "blank"
 WIDEST = 1.6
 MOST_PARTS = 3
 MOST_LEFT_OUT = 0.35
@@ -23,7 +24,7 @@ def oddity(glyph: Glyph) -> str:
     """Say in what a normalised picture is unlike a digit; nothing where it is like one."""
     is_scattered = glyph.parts > MOST_PARTS or glyph.length > LONGEST
     if glyph.is_blank or (glyph.is_faint and is_scattered):
-        return "blank"
+        return BLANK
     if glyph.is_faint:
         return "too faint"
     if glyph.beside > TALLEST_BESIDE:

@@ -2,23 +2,53 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from pipeline.names import shown
+
+NAMED = 3
+# What scanners, phones, cameras and drawing programs write: whoever put it there wants it read.
+PICTURES = (
+    ".3fr .ai .apng .arw .avif .bmp .cr2 .cr3 .crw .dib .djvu .dng .emf .eps .erf .gif .heic .heif .hif .ico .iiq .j2k .jfif "
+    ".jp2 .jpe .jpeg .jpg .jpx .jxl .kdc .mpo .mrw .nef .nrw .orf .pbm .pcx .pdf .pef .pgm .png .pnm .ppm .ps .psd .raf .raw "
+    ".rw2 .rwl .sr2 .srf .srw .svg .svgz .tga .tif .tiff .webp .wmf .x3f .xcf"
+)
 
 
 @dataclass
 class Listing:
     """The pictures of a folder, by their paths below it (bytes, forward slashes, in byte order), and what was left out.
 
+    ``unread_pictures`` are pictures by their suffix, which is not among those asked for; ``ignored`` counts what is neither.
     ``fingerprint`` changes when a picture is added, removed or changed, by name, size and time of change.
     """
 
     images: list[bytes] = field(default_factory=list)
+    unread_pictures: list[bytes] = field(default_factory=list)
     ignored: int = 0
     symbolic_links: int = 0
     unreadable_folders: list[str] = field(default_factory=list)
     fingerprint: str = ""
+
+    @property
+    def unread_by_suffix(self) -> dict[str, int]:
+        """Count the pictures that are not read, by their suffix in lower case."""
+        return dict(sorted(Counter(_suffix(path) for path in self.unread_pictures).items()))
+
+    @property
+    def unread_words(self) -> str:
+        """Name the pictures that are not read; nothing where there are none."""
+        if not self.unread_pictures:
+            return ""
+        return f"pictures of a kind that is not read: {name_some(self.unread_pictures)} ({len(self.unread_pictures)} in all)"
+
+    @property
+    def unreadable_words(self) -> str:
+        """Name the folders that could not be read; nothing where there are none."""
+        return f"folders that could not be read: {name_some(self.unreadable_folders)}" if self.unreadable_folders else ""
 
 
 def list_images(folder: Path, suffixes: Collection[str], leave_out: Path) -> Listing:
@@ -27,13 +57,16 @@ def list_images(folder: Path, suffixes: Collection[str], leave_out: Path) -> Lis
     Hidden files, other files and symbolic links are counted; ``leave_out``, the output, is not looked into.
     """
     listing = Listing()
-    endings = tuple(os.fsencode(suffix) for suffix in suffixes)
     digest = hashlib.sha256()
+    pictures = {*PICTURES.split(), *suffixes}
     for entry, path in _walk(os.fsencode(folder), b"", os.fsencode(leave_out.resolve()), listing):
+        suffix = _suffix(entry.name)
         if entry.is_symlink():
             listing.symbolic_links += 1
-        elif entry.name.startswith(b".") or not entry.name.lower().endswith(endings) or not entry.is_file():
+        elif entry.name.startswith(b".") or not entry.is_file() or suffix not in pictures:
             listing.ignored += 1
+        elif suffix not in suffixes:
+            listing.unread_pictures.append(path)
         else:
             listing.images.append(path)
             digest.update(b"%s\0%s\0" % (path, _state(entry)))
@@ -41,12 +74,18 @@ def list_images(folder: Path, suffixes: Collection[str], leave_out: Path) -> Lis
     return listing
 
 
+def name_some(names: Collection[Path | str | bytes]) -> str:
+    """Name the first few of some files or folders, and say when there are more."""
+    first = ", ".join(shown(name) for name in list(names)[:NAMED])
+    return f"{first} and {len(names) - NAMED} more" if len(names) > NAMED else first
+
+
 def _walk(folder: bytes, prefix: bytes, leave_out: bytes, listing: Listing) -> "Iterator[tuple[os.DirEntry[bytes], bytes]]":
     try:
         with os.scandir(folder) as scan:
             entries = list(scan)
     except OSError as error:
-        listing.unreadable_folders.append(f"{text(prefix) or '.'}: {error.strerror}")
+        listing.unreadable_folders.append(f"{shown(prefix) or '.'}: {error.strerror}")
         return
     # A folder sorts as its name with a slash, so that whole paths come in byte order.
     folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
@@ -59,14 +98,14 @@ def _walk(folder: bytes, prefix: bytes, leave_out: bytes, listing: Listing) -> "
             yield from _walk(entry.path, prefix + entry.name + b"/", leave_out, listing)
 
 
+def _suffix(path: bytes) -> str:
+    _, dot, ending = path.rpartition(b".")
+    return (dot + ending).decode("ascii", "replace").lower()
+
+
 def _state(entry: "os.DirEntry[bytes]") -> bytes:
     try:
         status = entry.stat()
     except OSError:
         return b"gone"
     return b"%d %d" % (status.st_size, status.st_mtime_ns)
-
-
-def text(path: bytes) -> str:
-    r"""Write a path as text: what is no UTF-8 becomes ``\xNN``."""
-    return path.decode("utf-8", "backslashreplace")

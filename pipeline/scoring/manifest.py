@@ -12,7 +12,11 @@ NAME = "manifest.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """A finished run of scoring. ``fingerprint`` stands for the pictures, the model and the settings together."""
+    """A finished run of scoring. ``fingerprint`` stands for all that decides on its rows: pictures, model, settings, code.
+
+    ``unread_pictures`` are counted by suffix. ``scored`` are the rows that this run did not find done; ``images_per_second`` is
+    of those.
+    """
 
     folder: str
     dataset: str
@@ -23,9 +27,11 @@ class Manifest:
     rows: int
     statuses: dict[str, int]
     labels: dict[str, int]
+    unread_pictures: dict[str, int]
     ignored: int
     symbolic_links: int
     unreadable_folders: list[str]
+    scored: int
     seconds: float
     images_per_second: float
     schema_version: int = SCHEMA_VERSION

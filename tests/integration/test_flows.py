@@ -1,5 +1,7 @@
 """The flows on a real temporary Prefect server."""
 
+import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,10 +13,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.scoring import batches, score_inbox
+from flows.scoring import look_into, score_inbox
 from flows.stages import Stage, _repro, read_graph
 from flows.training import train
-from tests.conftest import Project
+from tests.conftest import Project, too_deep
 
 STAGES = ["ingest", "validate", "reshape", "train", "evaluate"]
 
@@ -111,7 +113,6 @@ def test_a_stage_that_fails_ends_the_run_with_its_own_words(project: Project) ->
 def test_every_new_batch_of_the_inbox_is_scored_once(project: Project) -> None:
     for name in ("monday", "tuesday"):
         project.digits("sample", f"data/inbox/{name}", "--count", "5")
-    (project.root / "data/inbox/loose.png").touch()
 
     first = score_inbox(return_state=True)
     second = score_inbox(return_state=True)
@@ -176,18 +177,68 @@ def test_a_cancelled_stage_leaves_no_process_behind(project: Project) -> None:
 def test_a_batch_without_a_picture_yet_is_no_failure(project: Project) -> None:
     (project.root / "data/inbox/to-be-filled").mkdir()
 
-    assert score_inbox(return_state=True).name == "Unchanged"
+    state = score_inbox(return_state=True)
+
+    assert state.is_completed()
+    assert state.name == "Incomplete"
+    assert "data/inbox/to-be-filled: no images to score (0 other files" in (state.message or "")
 
 
 def test_an_empty_inbox_is_no_failure(project: Project) -> None:
     assert score_inbox(return_state=True).name == "Empty"
 
 
-def test_hidden_folders_and_links_are_no_batches(tmp_path: Path) -> None:
+def test_the_inbox_is_batches_and_what_lies_beside_them(tmp_path: Path) -> None:
     for name in ("b", "a", ".half-copied"):
         (tmp_path / name).mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "a")
     (tmp_path / "file.png").touch()
 
-    assert [path.name for path in batches(tmp_path)] == ["a", "b"]
-    assert batches(tmp_path / "missing") == []
+    inbox = look_into(tmp_path)
+
+    assert [path.name for path in inbox.batches] == ["a", "b"]
+    assert [path.name for path in inbox.loose] == ["file.png", "link"]
+    assert look_into(tmp_path / "missing").batches == []
+
+
+def test_an_inbox_that_cannot_be_read_fails_with_its_reason(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.layout.INBOX", Path("params.yaml"))
+
+    state = score_inbox(return_state=True)
+
+    assert state.is_failed()
+    assert state.message == "params.yaml: cannot be read: Not a directory. Make it readable and run again."
+
+
+def test_what_has_no_row_is_named_and_makes_the_run_incomplete(project: Project) -> None:
+    (project.root / "data/inbox/phone").mkdir()
+    (project.root / "data/inbox/phone/a.heic").touch()
+    (project.root / "data/inbox/loose.png").touch()
+    project.digits("sample", "data/inbox/monday", "--count", "2")
+    (project.root / "data/inbox/monday/b.pdf").touch()
+    too_deep(project.root / "data/inbox/monday")
+
+    states = [score_inbox(return_state=True) for _ in range(2)]
+
+    for state, scored in zip(states, ("scored monday (2 images); ", "nothing new to score; "), strict=True):
+        assert state.is_completed()
+        assert state.name == "Incomplete"
+        message = state.message or ""
+        assert message.startswith(scored)
+        assert "monday: folders that could not be read: deepdeep" in message
+        assert "phone: data/inbox/phone: no images to score" in message
+        assert "beside the batches in data/inbox, and not looked at: loose.png; " in message
+        assert message.endswith("monday: pictures of a kind that is not read: b.pdf (1 in all)")
+
+
+def test_a_batch_whose_name_is_no_utf_8_is_scored(project: Project) -> None:
+    project.digits("sample", "data/inbox/plain", "--count", "2")
+    (project.root / "data/inbox/plain").rename(os.fsdecode(os.fsencode(project.root) + b"/data/inbox/caf\xe9"))
+    project.digits("sample", r"data/inbox/caf\xe9", "--count", "3")
+
+    state = score_inbox(return_state=True)
+
+    assert state.is_completed()
+    assert state.message == r"scored caf\xe9 (3 images), caf\xe9 (2 images)"
+    assert task_states(state) == {r"caf\xe9": "Completed"}
+    assert {row["batch"] for row in json.loads(artifact("scores"))} == {r"caf\xe9"}

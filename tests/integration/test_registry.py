@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -249,7 +250,7 @@ def test_confidence_has_the_temperature_that_is_stored_with_the_model(
 
     model = registry.load("champion")
     rows = [
-        score_shard(shard, Classifier(model.content), model.version, Rules(temperature, 0.5, 1000))[0]
+        score_shard(shard, Classifier(model.content), model.version, Rules(temperature, 0.5, 10**6, 1000))[0]
         for temperature in (1.0, model.temperature * 10)
     ]
 
@@ -336,6 +337,165 @@ def test_a_tag_on_a_commit_without_metrics_breaks_nothing(registered_project: Pr
 
     assert "unknown" in shown.stdout
     assert "v1.0.0 is this very model already" in again.stdout
+
+
+def gto(project: Project, *arguments: str) -> str:
+    return project.run("gto", *arguments).stdout
+
+
+def shown_by_gto(project: Project) -> tuple[list[str], str | None]:
+    """Give the versions and the champion as ``gto show`` has them."""
+    versions = json.loads(gto(project, "show", "digit-cnn", "--json")) if project.git("tag") else []
+    stages = json.loads(gto(project, "show", "--json")).get("digit-cnn", {"stage": {}})["stage"]
+    return sorted(one["version"] for one in versions), stages.get("champion")
+
+
+def listed(project: Project) -> tuple[list[str], str | None]:
+    """Give the versions and the champion as the pipeline has them."""
+    code = "import json; from pipeline import tags; print(json.dumps([[v.version, v.is_champion] for v in tags.versions()]))"
+    found = json.loads(project.run(sys.executable, "-c", code).stdout)
+    return sorted(version for version, _ in found), next((version for version, champion in found if champion), None)
+
+
+@pytest.mark.parametrize(
+    ("commands", "champion"),
+    [
+        ([["deprecate", "digit-cnn", "v1.0.0", "champion"]], None),
+        ([["deprecate", "digit-cnn", "v1.0.0"]], None),
+        ([["deprecate", "digit-cnn"]], None),
+        ([["assign", "digit-cnn", "--version", "v1.1.0", "--stage", "champion"]], "v1.1.0"),
+        (
+            [
+                ["assign", "digit-cnn", "--version", "v1.1.0", "--stage", "champion"],
+                ["deprecate", "digit-cnn", "v1.1.0", "champion"],
+            ],
+            "v1.0.0",
+        ),
+        (
+            [
+                ["assign", "digit-cnn", "--version", "v1.1.0", "--stage", "champion"],
+                ["deprecate", "digit-cnn", "v1.1.0"],
+            ],
+            "v1.0.0",
+        ),
+    ],
+)
+def test_what_gto_deprecates_is_followed_as_gto_shows_it(
+    second_version: tuple[Project, str], copy_of: Copy, commands: list[list[str]], champion: str | None
+) -> None:
+    project = copy_of(second_version[0])
+    for command in commands:
+        gto(project, *command)
+
+    assert listed(project) == shown_by_gto(project)
+    assert listed(project)[1] == champion
+
+
+def test_after_the_champion_was_deprecated_the_next_model_becomes_it(registered_project: Project, copy_of: Copy) -> None:
+    project = copy_of(registered_project)
+    gto(project, "deprecate", "digit-cnn", "v1.0.0", "champion")
+    (project.root / "data/inbox/batch").mkdir()
+
+    done = project.digits("score", "data/inbox/batch", check=False)
+    again = project.digits("promote", "v1.0.0")
+
+    assert done.stderr.startswith("error: no champion yet.")
+    assert "is now the champion" in again.stdout
+    assert listed(project) == shown_by_gto(project) == (["v1.0.0"], "v1.0.0")
+
+
+def test_a_lightweight_tag_is_no_version_and_takes_its_number(second_version: tuple[Project, str], copy_of: Copy) -> None:
+    project = copy_of(second_version[0])
+    project.git("tag", "--delete", "digit-cnn@v1.1.0")
+    project.git("tag", "digit-cnn@v1.1.0")
+
+    done = project.digits("register")
+
+    assert "digit-cnn v1.2.0" in done.stdout
+    assert listed(project)[0] == ["v1.0.0", "v1.2.0"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("metrics/evaluation.json", '{"dataset": "mnist"}'),
+        ("metrics/evaluation.json", "[]"),
+        ("metrics/evaluation.json", '{"accuracy": "high", "dataset": "mnist", "test_set": "x"}'),
+        ("dvc.lock", "schema: '2.0'\nstages: {}\n"),
+        ("dvc.lock", "<<<<<<< a merge"),
+        ("dvc.lock", "[]"),
+    ],
+)
+def test_a_tag_on_a_commit_with_other_results_is_listed_as_unknown(
+    registered_project: Project, copy_of: Copy, file: str, content: str
+) -> None:
+    project = copy_of(registered_project)
+    before = (project.root / file).read_bytes()
+    (project.root / file).write_text(content)
+    project.git("commit", "--quiet", "--all", "--message", "Other results")
+    project.git("tag", "--annotate", "--message", "by hand", "digit-cnn@v1.6.0")
+    (project.root / file).write_bytes(before)
+    (project.root / "data/inbox/batch").mkdir()
+
+    shown = project.digits("models").stdout
+    again = project.digits("register")
+    scored = project.digits("score", "data/inbox/batch", "--model", "v1.6.0", check=False)
+
+    assert "v1.6.0" in shown
+    assert ("unknown" in shown) == file.startswith("metrics")
+    assert "v1.0.0 is this very model already" in again.stdout
+    assert scored.returncode == 1
+    assert scored.stderr.count("\n") == 1
+
+
+def test_a_tag_of_something_else_does_not_date_ours(trained_project: Project, copy_of: Copy) -> None:
+    project = copy_of(trained_project)
+    project.run("git", "tag", "--annotate", "--message", "far away", "theirs", GIT_COMMITTER_DATE="@4000000000 +0000")
+
+    project.digits("register")
+
+    dates = project.git("for-each-ref", "--format=%(taggerdate:unix)", "refs/tags/digit-cnn*").split()
+    assert all(abs(int(date) - time.time()) < 600 for date in dates)
+
+
+@pytest.mark.parametrize("command", [["register"], ["promote", "v1.0.0"], ["models"]])
+def test_in_a_sub_folder_of_a_repository_nothing_is_tagged(
+    trained_project: Project, tmp_path: Path, command: list[str]
+) -> None:
+    project = Project(tmp_path / "whole" / "digit-pipeline", trained_project.home)
+    shutil.copytree(trained_project.root, project.root, symlinks=True)
+    (project.root / ".git").rename(project.root.parent / ".git")
+
+    done = project.digits(*command, check=False)
+
+    assert done.returncode == 1
+    assert "the sub-folder digit-pipeline of a Git repository, and tags are of the whole" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert project.git("tag") == ""
+
+
+def test_results_that_git_ignores_are_in_the_snapshot(trained_project: Project, copy_of: Copy) -> None:
+    project = copy_of(trained_project)
+    project.git("rm", "--quiet", "-r", "--cached", "metrics", "plots")
+    project.git("commit", "--quiet", "--message", "Track no results")
+    (project.home / "ignore").write_text("plots/\nmetrics/\n")
+    project.git("config", "core.excludesFile", str(project.home / "ignore"))
+
+    project.digits("register")
+
+    kept = project.git("ls-tree", "-r", "--name-only", "digit-cnn@v1.0.0").split()
+    assert {"metrics/evaluation.json", "plots/confusion.csv"} <= set(kept)
+
+
+def test_a_clone_that_would_turn_lf_into_crlf_has_the_bytes_that_dvc_hashed(trained_project: Project, tmp_path: Path) -> None:
+    clone = Project(tmp_path / "clone", trained_project.home)
+    subprocess.run(
+        ["git", "clone", "--quiet", "-c", "core.autocrlf=true", str(trained_project.root), str(clone.root)], check=True
+    )
+    shutil.copytree(trained_project.root / ".dvc/cache", clone.root / ".dvc/cache")
+    clone.dvc("checkout")
+
+    assert json.loads(clone.dvc("status", "--json").stdout) == {}
 
 
 def test_version_and_champion_are_tagged_together_or_not_at_all(trained_project: Project, copy_of: Copy) -> None:

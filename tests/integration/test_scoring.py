@@ -101,7 +101,18 @@ def test_past_the_share_of_errors_the_run_fails_with_the_rows_written(project: P
 
 def test_names_cannot_run_as_formulas_or_break_the_csv(project: Project) -> None:
     good = (batch(project) / "00000.png").read_bytes()
-    names = ["=1+1.png", "+1.png", "-1.png", "@x.png", 'a,"b".png', "new\nline.png", "return\r.png", "ünï 🖊.png", "sub/=2.png"]
+    names = [
+        "=1+1.png",
+        "'=1+1.png",
+        "+1.png",
+        "-1.png",
+        "@x.png",
+        'a,"b".png',
+        "new\nline.png",
+        "return\r.png",
+        "ünï 🖊.png",
+        "sub/=2.png",
+    ]
     (batch(project) / "sub").mkdir()
     for name in names:
         (batch(project) / name).write_bytes(good)
@@ -111,9 +122,10 @@ def test_names_cannot_run_as_formulas_or_break_the_csv(project: Project) -> None
     project.digits("score", "data/inbox/batch")
 
     files = [row["file"] for row in rows(project)]
-    assert len(files) == 30
+    assert len(files) == len(set(files)) == 31
     assert {
         "'=1+1.png",
+        "''=1+1.png",
         "'+1.png",
         "'-1.png",
         "'@x.png",
@@ -192,7 +204,9 @@ def test_the_manifest_tells_what_was_scored_and_with_what(project: Project) -> N
     assert written["folder"] == "data/inbox/batch"
     assert (written["model"], written["dataset"]) == ("v1.0.0", "load_digits")
     assert sum(written["statuses"].values()) == 20  # type: ignore[attr-defined]
-    assert sum(written["labels"].values()) == 20  # type: ignore[attr-defined]
+    labelled = [row["label"] for row in rows(project) if row["label"]]
+    assert sum(written["labels"].values()) == len(labelled)  # type: ignore[attr-defined]
+    assert (written["scored"], written["unread_pictures"]) == (20, {})
 
 
 SCORE = [sys.executable, "-m", "pipeline", "score", "data/inbox/batch"]
@@ -206,6 +220,7 @@ def killed(project: Project) -> Project:
         (batch(project) / f"more-{number:04d}.png").write_bytes((batch(project) / f"{number % 20:05d}.png").read_bytes())
     with subprocess.Popen(SCORE, cwd=project.root, env=project.environment, stderr=subprocess.DEVNULL) as process:
         while len(parts(project)) < 50:
+            assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
     assert len(parts(project)) < 620
@@ -232,9 +247,13 @@ def test_a_killed_run_scores_no_finished_shard_again(killed: Project) -> None:
     first = parts(killed)[0]
     first.write_text(first.read_text().replace("v1.0.0", "from before the kill"))
 
+    kept = len(parts(killed))
     killed.run(*SCORE)
 
     assert [row["model"] for row in rows(killed)[:2]] == ["from before the kill", "v1.0.0"]
+    written = manifest(killed)
+    assert (written["rows"], written["scored"]) == (620, 620 - kept)
+    assert written["images_per_second"] == pytest.approx((620 - kept) / float(str(written["seconds"])), rel=0.02)
 
 
 def test_a_second_run_on_the_same_output_stops_with_a_clear_error(project: Project) -> None:
@@ -258,7 +277,7 @@ def test_rows_of_one_model_never_stand_beside_the_manifest_of_another(project: P
         "settings = params.load(layout.PARAMS).score\n"
         "model = dataclasses.replace(registry.load('champion'), version='v9.9.9')\n"
         "batch = run.prepare(Path('data/inbox/batch'), Path('data/scores/batch'), model, settings)\n"
-        "run.score(batch, model, settings, print)\n"
+        "run.score(batch, model, print)\n"
     )
     assert project.run(sys.executable, "-c", code, check=False).returncode == 1
     assert {row["model"] for row in rows(project)} == {"v9.9.9"}
@@ -269,13 +288,131 @@ def test_rows_of_one_model_never_stand_beside_the_manifest_of_another(project: P
     assert {row["model"] for row in rows(project)} == {"v1.0.0"}
 
 
-def test_two_folders_of_one_name_do_not_overwrite_each_other(project: Project) -> None:
+@pytest.mark.parametrize("missing", ["nothing", "manifest.json", "scores.csv"])
+@pytest.mark.parametrize("out", [[], ["--out", "data/scores/batch"]])
+def test_the_scores_of_another_folder_are_never_overwritten(project: Project, missing: str, out: list[str]) -> None:
     project.run(*SCORE)
-    before = (project.root / "data/scores/batch/scores.csv").read_bytes()
+    scores = project.root / "data/scores/batch"
+    (scores / missing).unlink(missing_ok=True)
+    before = {path.name: path.read_bytes() for path in scores.iterdir()}
     project.digits("sample", "elsewhere/batch", "--count", "5")
 
-    done = project.digits("score", "elsewhere/batch", check=False)
+    done = project.digits("score", "elsewhere/batch", *out, check=False)
 
     assert done.returncode == 1
-    assert "data/scores/batch: holds the scores of data/inbox/batch. Name another folder with --out." in done.stderr
-    assert (project.root / "data/scores/batch/scores.csv").read_bytes() == before
+    assert done.stderr == (
+        "error: data/scores/batch: holds the scores of data/inbox/batch. Name another folder with --out, or delete this one.\n"
+    )
+    assert {path.name: path.read_bytes() for path in scores.iterdir()} == before
+
+
+def test_a_csv_that_no_run_here_wrote_is_not_overwritten(project: Project) -> None:
+    (project.root / "mine").mkdir()
+    (project.root / "mine/scores.csv").write_text("my own")
+
+    done = project.digits("score", "data/inbox/batch", "--out", "mine", check=False)
+
+    assert done.returncode == 1
+    assert "mine: holds the scores of a folder that is not known" in done.stderr
+    assert (project.root / "mine/scores.csv").read_text() == "my own"
+
+
+def test_rows_of_a_killed_run_are_kept_from_another_folder(killed: Project) -> None:
+    killed.digits("sample", "elsewhere/batch", "--count", "5")
+    before = len(parts(killed))
+
+    done = killed.digits("score", "elsewhere/batch", check=False)
+
+    assert done.returncode == 1
+    assert "holds the scores of data/inbox/batch" in done.stderr
+    assert len(parts(killed)) == before
+
+
+def test_a_project_that_was_moved_knows_its_own_scores(project: Project, tmp_path: Path) -> None:
+    project.digits("score", str(project.root / "data/inbox/batch"))
+    moved = Project(project.root.rename(tmp_path / "moved"), project.home)
+
+    done = moved.digits("score", str(moved.root / "data/inbox/batch"))
+
+    assert "Nothing changed" in done.stdout
+    assert manifest(moved)["folder"] == "data/inbox/batch"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "changes"),
+    [
+        ("maximum_error_share", 0.2, False),
+        ("shard_size", 7, False),
+        ("image_suffixes", [".png", ".jpg"], False),
+        ("minimum_confidence", 0.99, True),
+        ("maximum_pixels", 10**6, True),
+        ("maximum_bytes", 10**6, True),
+    ],
+)
+def test_only_what_changes_a_row_makes_a_batch_be_scored_again(
+    project: Project, setting: str, value: object, changes: bool
+) -> None:
+    project.run(*SCORE)
+    project.set(**{f"score__{setting}": value})
+
+    done = project.run(*SCORE)
+
+    assert ("Nothing changed" not in done.stdout) == changes
+
+
+def test_an_edited_normaliser_makes_a_batch_be_scored_again(project: Project) -> None:
+    project.run(*SCORE)
+    with (project.root / "pipeline/digits/images.py").open("a") as code:
+        code.write("\nEDITED = True\n")
+
+    assert "Nothing changed" not in project.run(*SCORE).stdout
+
+
+def test_an_edited_normaliser_takes_no_rows_of_a_killed_run(killed: Project) -> None:
+    first = parts(killed)[0]
+    first.write_text(first.read_text().replace("v1.0.0", "from before the kill"))
+    with (killed.root / "pipeline/digits/images.py").open("a") as code:
+        code.write("\nEDITED = True\n")
+
+    killed.run(*SCORE)
+
+    assert {row["model"] for row in rows(killed)} == {"v1.0.0"}
+
+
+def test_another_size_of_shards_takes_no_rows_of_a_killed_run(killed: Project) -> None:
+    killed.set(score__shard_size=3)
+
+    killed.run(*SCORE)
+
+    assert [row["file"] for row in rows(killed)] == sorted(path.name for path in batch(killed).iterdir())
+
+
+def test_pictures_of_a_kind_that_is_not_read_are_named(project: Project) -> None:
+    for name in ("a.heic", "b.pdf", "notes.txt"):
+        (batch(project) / name).touch()
+
+    done = project.run(*SCORE)
+
+    assert done.stdout.splitlines()[-1] == "pictures of a kind that is not read: a.heic, b.pdf (2 in all)"
+    assert manifest(project)["unread_pictures"] == {".heic": 1, ".pdf": 1}
+    assert manifest(project)["ignored"] == 1
+
+
+def test_a_folder_of_nothing_but_pictures_of_another_kind_names_them(project: Project) -> None:
+    (project.root / "phone").mkdir()
+    (project.root / "phone/a.heic").touch()
+
+    done = project.digits("score", "phone", check=False)
+
+    assert done.returncode == 1
+    assert "pictures of a kind that is not read: a.heic (1 in all)." in done.stderr
+
+
+def test_names_that_are_no_utf_8_are_shown_where_standard_output_is_strict(project: Project) -> None:
+    folder = os.fsdecode(os.fsencode(project.root) + b"/data/inbox/caf\xe9")
+    batch(project).rename(folder)
+
+    first, second = (project.digits("score", folder, PYTHONIOENCODING="utf-8:strict") for _ in range(2))
+
+    assert first.stdout.splitlines()[-1] == r"data/scores/caf\xe9/scores.csv"
+    assert "Nothing changed" in second.stdout

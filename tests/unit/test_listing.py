@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.scoring.listing import Listing, list_images
+from tests.conftest import too_deep
 
 SUFFIXES = [".png", ".jpg"]
 
@@ -36,6 +37,37 @@ def test_a_suffix_counts_in_any_case_and_other_files_are_counted(tmp_path: Path)
 
     assert listing.images == [b"a.PNG", b"b.jPg"]
     assert listing.ignored == 6
+
+
+def test_pictures_of_another_kind_are_told_from_other_files(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.HEIC", "c.pdf", "d.svg", "e.dng", "f.gif", "notes.txt", "sub/g.heic", ".h.heic")
+
+    listing = listed(tmp_path)
+
+    assert listing.unread_pictures == [b"b.HEIC", b"c.pdf", b"d.svg", b"e.dng", b"f.gif", b"sub/g.heic"]
+    assert listing.unread_by_suffix == {".dng": 1, ".gif": 1, ".heic": 2, ".pdf": 1, ".svg": 1}
+    assert listing.unread_words == "pictures of a kind that is not read: b.HEIC, c.pdf, d.svg and 3 more (6 in all)"
+    assert listing.ignored == 2
+
+
+def test_a_suffix_that_was_asked_for_is_read_whatever_it_is(tmp_path: Path) -> None:
+    touch(tmp_path, "a.scan", "b.png")
+
+    listing = list_images(tmp_path, [".scan"], leave_out=tmp_path / "scores")
+
+    assert (listing.images, listing.unread_pictures) == ([b"a.scan"], [b"b.png"])
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    too_deep(tmp_path)
+
+    listing = listed(tmp_path)
+
+    assert listing.images == [b"a.png"]
+    assert len(listing.unreadable_folders) == 1
+    assert listing.unreadable_words.startswith("folders that could not be read: deepdeep")
+    assert listing.unreadable_words.endswith(": File name too long")
 
 
 def test_no_symbolic_link_is_followed(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ FLOORS = [
     ["pipeline/atomic.py", "pipeline/params.py", "pipeline/git.py", "pipeline/lock.py"],
     ["pipeline/digits/"],
     ["pipeline/quality/", "pipeline/raw.py", "pipeline/dataset.py", "pipeline/download.py", "pipeline/sample.py"],
-    ["pipeline/gate.py", "pipeline/snapshot.py", "pipeline/training.py"],
+    ["pipeline/gate.py", "pipeline/snapshot.py", "pipeline/tags.py", "pipeline/training.py"],
     ["pipeline/registry.py"],
     ["pipeline/scoring/"],
     ["pipeline/stages/"],
@@ -102,6 +102,12 @@ def test_a_stage_is_run_by_its_own_word(stage: str) -> None:
     assert STAGES[stage]["cmd"] == f"python -m pipeline.stages.{stage}"
 
 
+def test_the_version_of_scoring_is_of_every_module_that_turns_a_file_into_a_row() -> None:
+    from pipeline.scoring.version import MODULES
+
+    assert [f"pipeline/{module}" for module in MODULES] == sorted(reached_from("pipeline/scoring/shard.py"))
+
+
 def test_stages_never_import_each_other() -> None:
     for stage in WORDS:
         others = {f"pipeline/stages/{other}.py" for other in WORDS if other != stage}
@@ -124,7 +130,7 @@ def test_the_pipeline_knows_nothing_of_prefect(module: str) -> None:
 def test_only_the_registry_knows_dvc_and_gto(module: str) -> None:
     known = {name.split(".")[0] for name in imports(module)} & {"dvc", "dvc_data", "gto", "scmrepo"}
 
-    assert not known or module in {"pipeline/registry.py", "pipeline/snapshot.py"}
+    assert not known or module in {"pipeline/registry.py", "pipeline/snapshot.py", "pipeline/tags.py"}
 
 
 @pytest.mark.parametrize("module", modules("pipeline/digits"))

@@ -1,0 +1,69 @@
+"""Running a flow as a module: one line for what a user can mend, and no server left behind, however it ends."""
+
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+from prefect import Flow, State
+from prefect.client.orchestration import get_client
+from prefect.settings import get_current_settings
+
+from pipeline import layout
+from pipeline.errors import PipelineError
+from pipeline.names import shown
+
+INCOMPLETE = "Incomplete"
+
+
+def run(flow: Flow[[], State[Any]], check: Callable[[], None] = layout.require_root) -> NoReturn:
+    """Run a flow here and now: against ``PREFECT_API_URL`` where it is set, else on a temporary server.
+
+    ``check`` raises PipelineError for what would stop it at its end. Exits 1 when the flow fails or leaves something undone.
+    """
+    _end_orderly()
+    try:
+        check()
+        require_prefect()
+    except PipelineError as error:
+        sys.exit(f"error: {error}")
+    state = flow(return_state=True)
+    print(f"{state.name}: {state.message}")
+    sys.exit(0 if state.is_completed() and state.name != INCOMPLETE else 1)
+
+
+def require_prefect() -> None:
+    """Raise PipelineError where no server answers at ``PREFECT_API_URL``, or a temporary one has no place for its files."""
+    settings = get_current_settings()
+    if settings.api.url:
+        with get_client(sync_client=True) as client:
+            failure = client.api_healthcheck()
+        if failure:
+            reason = " ".join(str(failure).split()).rstrip(".") or type(failure).__name__
+            raise PipelineError(
+                f"{settings.api.url}: no Prefect server answers: {reason}. Start it, or unset PREFECT_API_URL to run on a "
+                f"temporary one."
+            )
+        return
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.home):
+            pass
+    except OSError as error:
+        raise PipelineError(
+            f"{shown(settings.home)}: Prefect cannot write its files: {error.strerror}. Make it writable, or name another "
+            f"folder in PREFECT_HOME."
+        ) from error
+
+
+def _end_orderly() -> None:
+    """Leave by way of Python's own end where a signal would stop the process dead, and with it what ends its server."""
+
+    def leave(number: int, _: FrameType | None) -> NoReturn:
+        sys.exit(128 + number)
+
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(one) is signal.SIG_DFL:
+            signal.signal(one, leave)

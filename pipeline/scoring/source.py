@@ -1,0 +1,38 @@
+"""Whose scores a folder holds: a file beside them names the folder that was scored, from before the first row on."""
+
+import os
+from pathlib import Path
+
+from pipeline import atomic
+from pipeline.errors import PipelineError
+from pipeline.names import shown
+
+NAME = ".source"
+
+
+def place_of(folder: Path) -> Path:
+    """Give a folder's path from the project's root where it lies in it, so that a project knows its own after a move."""
+    root, place = Path.cwd(), folder.resolve()
+    return place.relative_to(root) if place.is_relative_to(root) else place
+
+
+def require(scores: Path, folder: Path) -> None:
+    """Raise PipelineError where ``scores`` is, or is about to be, of another folder than ``folder``."""
+    try:
+        source = os.fsdecode((scores.parent / NAME).read_bytes())
+    except OSError:
+        if not scores.exists():
+            return
+        source = ""
+    if source != os.fspath(place_of(folder)):
+        known = shown(source) if source else "a folder that is not known"
+        raise PipelineError(
+            f"{shown(scores.parent)}: holds the scores of {known}. Name another folder with --out, or delete this one."
+        )
+
+
+def claim(scores: Path, folder: Path) -> None:
+    """Note that ``scores`` will be of ``folder``. Raises PipelineError where they are of another, or it cannot be written."""
+    require(scores, folder)
+    with atomic.replacing(scores.parent / NAME) as temporary:
+        temporary.write_bytes(os.fsencode(place_of(folder)))

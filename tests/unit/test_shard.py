@@ -1,0 +1,145 @@
+"""One shard: a row for every file, whatever is in it and whatever it is called."""
+
+import csv
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.digits import images
+from pipeline.digits.model import Classifier
+from pipeline.scoring import shard, version
+from pipeline.scoring.shard import Row, Rules, Shard, csv_line, csv_lines, name_in_csv, score_shard
+
+ROOT = Path(__file__).parents[2]
+RULES = Rules(temperature=1.0, minimum_confidence=0.5, maximum_bytes=10**6, maximum_pixels=10**8)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    """An untrained network: what a row says is not asked here."""
+    from pipeline.digits import network
+
+    network.import_keras()
+    return Classifier(network.to_litert(network.build("plain"), np.zeros((500, 28, 28, 1), np.uint8)))
+
+
+def score(folder: Path, classifier: Classifier, rules: Rules = RULES) -> dict[str, Row]:
+    names = sorted(os.fsencode(path.name) for path in folder.iterdir())
+    return {row.file: row for row in score_shard(Shard(0, folder, names), classifier, "v1.0.0", rules)}
+
+
+def write(file: Path, picture: np.ndarray) -> None:
+    file.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+
+
+def test_a_file_past_the_bound_is_an_error_row_unread(tmp_path: Path, scan: np.ndarray, classifier: Classifier) -> None:
+    write(tmp_path / "a.png", scan)
+    with (tmp_path / "b.png").open("wb") as file:
+        os.truncate(file.fileno(), 300 * 2**30)  # sparse: it takes no room
+
+    rows = score(tmp_path, classifier)
+
+    assert rows["a.png"].status != "error"
+    assert (rows["b.png"].status, rows["b.png"].label) == ("error", "")
+    assert rows["b.png"].reason == f"{300 * 2**30} bytes, more than 1000000"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux, whose /proc tells what a process uses")
+def test_a_picture_that_memory_does_not_suffice_for_is_an_error_row(tmp_path: Path, scan: np.ndarray) -> None:
+    write(tmp_path / "a.png", scan)
+    write(tmp_path / "b.png", np.zeros((9000, 9000), np.uint8))
+    write(tmp_path / "c.png", scan)
+    code = (
+        "import resource, sys; from pathlib import Path; from pipeline.scoring import shard\n"
+        "import PIL.Image, cv2, PIL.PngImagePlugin\n"
+        f"rules = shard.Rules({RULES.temperature}, 0.5, 10**6, 10**8)\n"
+        "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))\n"
+        "for name in 'abc': print(shard._glyph(Path(sys.argv[1]) / f'{name}.png', rules).__class__.__name__)\n"
+        "print(shard._glyph(Path(sys.argv[1]) / 'b.png', rules))\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines() == ["Glyph", "str", "Glyph", "needs more memory than there is"]
+
+
+def test_a_picture_that_the_normaliser_breaks_on_is_an_error_row(
+    tmp_path: Path, scan: np.ndarray, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(picture: np.ndarray) -> images.Glyph:
+        return normalise(picture) if picture.shape != (5, 5) else images.BLANK.missing  # type: ignore[attr-defined]
+
+    normalise = images.normalise
+    monkeypatch.setattr(shard.images, "normalise", broken)  # type: ignore[attr-defined]
+    write(tmp_path / "a.png", scan)
+    write(tmp_path / "b.png", scan[:5, :5])
+
+    rows = score(tmp_path, classifier)
+
+    assert rows["a.png"].status != "error"
+    assert rows["b.png"].reason == "cannot be normalised: 'Glyph' object has no attribute 'missing'"
+
+
+def test_a_blank_picture_has_no_label(tmp_path: Path, scan: np.ndarray, classifier: Classifier) -> None:
+    write(tmp_path / "blank.png", np.full((60, 40), 250, np.uint8))
+    write(tmp_path / "digit.png", scan)
+
+    rows = score(tmp_path, classifier)
+
+    assert rows["blank.png"] == Row("blank.png", 1, "", "", "", "", "review", "blank", "v1.0.0")
+    assert rows["digit.png"].label
+
+
+PIECES = [b"=", b"+", b"-", b"@", b"'", b"\t", b"\r", b"\n", b"\\", b"\xff", b"\\xff", b"xff", b"1.png", b'"', b","]
+FULL_WIDTH = "\uff1d\uff0b\uff0d\uff20"
+
+
+def real_name(file: str) -> bytes:
+    """Get a file's name back from the CSV, as the README says."""
+    return re.sub(rb"\\\\|\\x(..)", lambda found: bytes.fromhex((found[1] or b"5c").decode()), file.removeprefix("'").encode())
+
+
+@given(st.lists(st.sampled_from([*PIECES, *map(str.encode, FULL_WIDTH)]), min_size=1, max_size=5).map(b"".join))
+def test_every_name_comes_back_from_the_csv_and_none_is_a_formula(name: bytes) -> None:
+    line = csv_lines([Row(name_in_csv(name), 1, "", "", "", "", "error", "", "v1.0.0")])
+    (row,) = csv.reader(io.StringIO(line, newline=""))
+
+    assert real_name(row[0]) == name
+    assert not row[0].startswith(("=", "+", "-", "@", "\t", "\r", "\n", *FULL_WIDTH))
+
+
+@pytest.mark.parametrize(("one", "other"), [(b"=1.png", b"'=1.png"), (b"\xff.png", rb"\xff.png"), (b"\t1.png", b"'\t1.png")])
+def test_two_files_never_have_one_name(one: bytes, other: bytes) -> None:
+    assert name_in_csv(one) != name_in_csv(other)
+
+
+def test_a_line_of_the_csv_ends_in_lf() -> None:
+    assert csv_line(["a", "b\rc", 'd"e']) == 'a,"b\rc","d""e"\n'
+
+
+@pytest.mark.parametrize(
+    ("module", "changes"),
+    [("digits/images.py", True), ("digits/scan/pen.py", True), ("scoring/shard.py", True), ("digits/network.py", False)],
+)
+def test_the_version_of_scoring_changes_with_the_code_that_decides_on_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, changes: bool
+) -> None:
+    for name in (*version.MODULES, module):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((version.PACKAGE / name).read_bytes())
+    monkeypatch.setattr(version, "PACKAGE", tmp_path)
+    before = version.of_scoring.__wrapped__()
+
+    (tmp_path / module).write_text("# edited")
+
+    assert (version.of_scoring.__wrapped__() != before) == changes
