@@ -29,7 +29,10 @@ def run(flow: Flow[[], State[Any]], check: Callable[[], None] = layout.require_r
         require_prefect()
     except PipelineError as error:
         sys.exit(f"error: {error}")
-    state = flow(return_state=True)
+    try:
+        state = flow(return_state=True)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     print(f"{state.name}: {state.message}")
     sys.exit(0 if state.is_completed() and state.name != INCOMPLETE else 1)
 

@@ -1,0 +1,113 @@
+"""The flows as modules, each in a process of its own: what is said, and what is left behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project
+
+
+@pytest.fixture
+def project(registered_project: Project, copy_of: Callable[[Project], Project]) -> Project:
+    return copy_of(registered_project)
+
+
+@pytest.mark.parametrize("flow", ["flows.scoring", "flows.training"])
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        (
+            "PREFECT_API_URL",
+            "http://127.0.0.1:9/api",
+            "http://127.0.0.1:9/api: no Prefect server answers: .*refused. Start it, or",
+        ),
+        ("PREFECT_HOME", "{file}/home", "{value}: Prefect cannot write its files: Not a directory. Make it writable, or"),
+    ],
+)
+def test_where_prefect_cannot_run_one_line_says_so(
+    registered_project: Project, tmp_path: Path, flow: str, variable: str, value: str, words: str
+) -> None:
+    (tmp_path / "file").touch()
+    value = value.format(file=tmp_path / "file")
+
+    done = registered_project.run(sys.executable, "-m", flow, check=False, **{variable: value})
+
+    assert done.returncode == 1
+    assert re.match(f"error: {words.format(value=value)}", done.stderr)
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("flow", ["flows.scoring", "flows.training", "flows.demo"])
+def test_outside_the_root_a_flow_says_so_in_the_line_of_every_command(tmp_path: Path, flow: str) -> None:
+    project = Project(tmp_path, tmp_path)
+
+    done = project.run(sys.executable, "-m", flow, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: {tmp_path}: not the project's root, it has no params.yaml and no dvc.yaml. "
+        "Run this in the project's root folder.\n"
+    )
+
+
+def processes_of(project: Project) -> list[str]:
+    """List the processes that have the project's own home of Prefect in their environment."""
+    mark = os.fsencode(f"PREFECT_HOME={project.home}/prefect")
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (folder / "environ").read_bytes().split(b"\0") and (folder / "cmdline").read_bytes():
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux, whose /proc tells whose a process is")
+@pytest.mark.parametrize(
+    ("flow", "how", "line"),
+    [
+        ("flows.scoring", signal.SIGTERM, "10 of 400 images"),
+        pytest.param("flows.scoring", signal.SIGHUP, "10 of 400 images", marks=pytest.mark.slow),
+        pytest.param("flows.scoring", signal.SIGINT, "10 of 400 images", marks=pytest.mark.slow),
+        pytest.param("flows.training", signal.SIGTERM, "epoch 1 of 500", marks=pytest.mark.slow),
+    ],
+)
+def test_a_flow_that_is_stopped_leaves_no_process_behind(project: Project, flow: str, how: signal.Signals, line: str) -> None:
+    project.set(train__epochs=500, score__shard_size=1)
+    project.digits("sample", "data/inbox/batch", "--count", "300")
+    for number in range(100):
+        (project.root / f"data/inbox/batch/more-{number:03d}.png").write_bytes(
+            (project.root / "data/inbox/batch/00000.png").read_bytes()
+        )
+    with subprocess.Popen(
+        [sys.executable, "-m", flow],
+        cwd=project.root,
+        env=project.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        said = []
+        for text in process.stdout or ():
+            said.append(text)
+            if line in text:
+                assert len(processes_of(project)) > 1
+                process.send_signal(how)
+        code = process.wait(60)
+
+    for _ in range(50):
+        if not processes_of(project):
+            break
+        time.sleep(0.1)
+    assert code == 128 + how, "".join(said)
+    assert processes_of(project) == []
