@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,12 @@ ROOT = Path(__file__).parents[1]
 MNIST = os.environ.get("DIGITS_MNIST_MIRROR", "")
 
 Run = subprocess.CompletedProcess[str]
+
+
+def pytest_configure() -> None:
+    """Give SIGINT back to the processes that tests start: a script's background has it ignored, and they inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

@@ -40,14 +40,15 @@ def server(registered_project: Project, copy_of: Callable[[Project], Project]) -
         ) as process,
     ):
         try:
-            _wait_for(f"{api}/health")
+            _wait_for(f"{api}/health", process)
             yield project, api
         finally:
             os.killpg(process.pid, signal.SIGTERM)
 
 
-def _wait_for(address: str) -> None:
+def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
     for _ in range(240):
+        assert process.poll() is None, "the server ended before it answered"
         try:
             if httpx.get(address).status_code == 200:
                 return

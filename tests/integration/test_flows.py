@@ -1,5 +1,6 @@
 """The flows on a real temporary Prefect server."""
 
+import csv
 import json
 import os
 import subprocess
@@ -76,7 +77,14 @@ def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project, 
         **dict.fromkeys(["train", "evaluate"], "Completed"),
         "register": "Champion",
     }
-    assert "| train | Completed |" in artifact("training-summary")
+    summary = artifact("training-summary")
+    assert "| train | Completed |" in summary
+    with (project.root / "plots/classes.csv").open() as file:
+        classes = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    assert any(row["precision"] != row["recall"] for row in classes)
+    assert "| digit | precision | recall |" in summary
+    for row in classes:
+        assert f"| {row['digit']:.0f} | {row['precision']:.4f} | {row['recall']:.4f} |" in summary
     assert "load_digits" in artifact("metrics")
     logged = [record.getMessage() for record in caplog.records if record.name == "prefect.task_runs"]
     started = logged.index("> python -m pipeline.stages.train") + 1

@@ -128,9 +128,14 @@ def test_the_evaluation_is_a_handful_of_short_columns(trained_project: Project) 
 
 def test_precision_and_recall_of_each_digit_are_a_plot(trained_project: Project) -> None:
     classes = pd.read_csv(trained_project.root / "plots/classes.csv")
+    confusion = pd.read_csv(trained_project.root / "plots/confusion.csv")
     metrics = json.loads((trained_project.root / "metrics/evaluation.json").read_text())
 
+    is_right = confusion["actual"] == confusion["predicted"]
     assert list(classes) == ["digit", "precision", "recall"]
+    assert list(classes["recall"]) == pytest.approx(list(is_right.groupby(confusion["actual"]).mean()), abs=1e-5)
+    found = is_right.groupby(confusion["predicted"]).mean().reindex(range(10), fill_value=0)
+    assert list(classes["precision"]) == pytest.approx(list(found), abs=1e-5)
     assert classes["recall"].min() == pytest.approx(metrics["min_recall"], abs=1e-5)
 
 

@@ -18,12 +18,26 @@ def test_an_array_comes_back_as_it_went(array: np.ndarray) -> None:
     assert np.array_equal(idx.decode(idx.encode(array)), array)
 
 
-@given(st.binary(max_size=64))
-def test_any_bytes_are_an_array_or_a_value_error(content: bytes) -> None:
+@given(
+    hnp.arrays(np.uint8, hnp.array_shapes(max_dims=3, max_side=5)),
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 255)), max_size=2),
+    st.integers(-2, 2),
+)
+def test_a_damaged_file_is_another_array_or_a_value_error(
+    array: np.ndarray, changes: list[tuple[int, int]], longer: int
+) -> None:
+    content = bytearray(idx.encode(array))
+    for place, value in changes:
+        content[place % len(content)] = value
+    damaged = bytes(content[:longer] if longer < 0 else content + b"\0" * longer)
+
     try:
-        assert idx.encode(idx.decode(content)) == content
-    except ValueError:
-        return
+        decoded = idx.decode(damaged)
+    except ValueError as error:
+        assert damaged != idx.encode(array)
+        assert str(error)
+    else:
+        assert idx.encode(decoded) == damaged
 
 
 @pytest.mark.parametrize("length", [0, 3, 4, 10, 15, 16 + 27 * 28])
