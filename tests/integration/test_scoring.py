@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 from ruamel.yaml import YAML
 
-from tests.conftest import Project
+from tests.conftest import Project, too_deep
 
 COLUMNS = "file,page,label,confidence,second_label,second_confidence,status,reason,model"
 
@@ -396,6 +396,16 @@ def test_pictures_of_a_kind_that_is_not_read_are_named(project: Project) -> None
     assert done.stdout.splitlines()[-1] == "pictures of a kind that is not read: a.heic, b.pdf (2 in all)"
     assert manifest(project)["unread_pictures"] == {".heic": 1, ".pdf": 1}
     assert manifest(project)["ignored"] == 1
+
+
+def test_a_folder_that_cannot_be_read_ends_the_run_as_failed_with_the_rows_written(project: Project) -> None:
+    too_deep(batch(project))
+
+    done = project.run(*SCORE, check=False)
+
+    assert done.returncode == 1
+    assert "error: data/scores/batch/scores.csv: folders that could not be read: deepdeep" in done.stderr
+    assert len(rows(project)) == 20
 
 
 def test_a_folder_of_nothing_but_pictures_of_another_kind_names_them(project: Project) -> None:
