@@ -1,5 +1,6 @@
 """Running a flow as a module: one line for what a user can mend, and no server left behind, however it ends."""
 
+import re
 import signal
 import sys
 import tempfile
@@ -45,9 +46,9 @@ def require_prefect() -> None:
             failure = client.api_healthcheck()
         if failure:
             reason = " ".join(str(failure).split()).rstrip(".") or type(failure).__name__
+            place = re.sub("//[^/]*@", "//", settings.api.url)  # without a password
             raise PipelineError(
-                f"{settings.api.url}: no Prefect server answers: {reason}. Start it, or unset PREFECT_API_URL to run on a "
-                f"temporary one."
+                f"{place}: no Prefect server answers: {reason}. Start it, or unset PREFECT_API_URL to run on a temporary one."
             )
         return
     try:

@@ -15,6 +15,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from pipeline.errors import PipelineError
+from pipeline.names import shown
 
 STOP_SECONDS = 20
 # From either on, DVC gives hints to a person at a terminal.
@@ -43,7 +44,7 @@ def read_graph() -> list[Stage]:
             ordered = nx.dfs_postorder_nodes(graph)
             return [Stage(one.name, tuple(upstream.name for upstream in graph.successors(one))) for one in ordered]
     except DvcException as error:
-        raise PipelineError(f"{Path.cwd()}: DVC cannot read its stages: {error}. Run in the project's root.") from error
+        raise PipelineError(f"{shown(Path.cwd())}: DVC cannot read its stages: {error}. Run in the project's root.") from error
 
 
 @task(cache_policy=NO_CACHE)

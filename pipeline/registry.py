@@ -9,6 +9,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline import gate, git, layout, lock, snapshot, tags
 from pipeline.errors import PipelineError
+from pipeline.names import shown
 from pipeline.params import Register
 from pipeline.tags import CHAMPION, NAME, Version, versions
 
@@ -135,7 +136,7 @@ def _read_verified(version: Version, *names: str) -> list[bytes]:
 
 def _unknown(version: str, known: list[str]) -> PipelineError:
     return PipelineError(
-        f"{version}: no such version of {NAME}. Registered: {', '.join(known) or 'none yet'}. See `digits models`."
+        f"{shown(version)}: no such version of {NAME}. Registered: {', '.join(known) or 'none yet'}. See `digits models`."
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline import download, layout, params, raw, stages
 from pipeline.digits import idx, images
 from pipeline.errors import PipelineError
+from pipeline.names import shown
 
 MIRROR_VARIABLE = "DIGITS_MNIST_MIRROR"
 SAMPLE_TEST_IMAGES = 360
@@ -62,7 +63,7 @@ def fetch(sources: dict[str, Fetch]) -> dict[str, bytes]:
                 if name not in contents:
                     contents[name] = verify(read(name), MNIST_SHA256[name])
         except download.SourceError as error:
-            failures.append(f"  {place}: {name}: {error}")
+            failures.append(f"  {shown(place)}: {name}: {error}")
         else:
             return contents
     raise PipelineError(

@@ -40,10 +40,14 @@ def callers(clone: Project) -> Project:
 def demo(clone: Project, callers: Project) -> str:
     """What ``make demo`` printed."""
     git = callers.root / ".git"
-    hook = {"GIT_DIR": str(git), "GIT_WORK_TREE": str(callers.root), "GIT_INDEX_FILE": str(git / "index.lock")}
     started = time.monotonic()
     # -o: the environment is there already.
-    done = clone.run("make", "-o", ".venv/ready", "demo", **hook)
+    done = clone.run(
+        *("make", "-o", ".venv/ready", "demo"),
+        GIT_DIR=str(git),
+        GIT_WORK_TREE=str(callers.root),
+        GIT_INDEX_FILE=str(git / "index.lock"),
+    )
     print(f"make demo took {time.monotonic() - started:.0f} s")
     return done.stdout
 
