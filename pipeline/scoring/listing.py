@@ -59,7 +59,7 @@ def list_images(folder: Path, suffixes: Collection[str], leave_out: Path) -> Lis
     listing = Listing()
     digest = hashlib.sha256()
     pictures = {*PICTURES.split(), *suffixes}
-    for entry, path in _walk(os.fsencode(folder), b"", os.fsencode(leave_out.resolve()), listing):
+    for entry, path in _walk(os.fsencode(folder), os.fsencode(leave_out.resolve()), listing):
         suffix = _suffix(entry.name)
         if entry.is_symlink():
             listing.symbolic_links += 1
@@ -80,22 +80,32 @@ def name_some(names: Collection[Path | str | bytes]) -> str:
     return f"{first} and {len(names) - NAMED} more" if len(names) > NAMED else first
 
 
-def _walk(folder: bytes, prefix: bytes, leave_out: bytes, listing: Listing) -> "Iterator[tuple[os.DirEntry[bytes], bytes]]":
+def _walk(folder: bytes, leave_out: bytes, listing: Listing) -> "Iterator[tuple[os.DirEntry[bytes], bytes]]":
+    """Yield what is no folder, with its path below ``folder``."""
+    # No recursion: folders may be nested deeper than Python lets a function call itself.
+    levels = [_entries(folder, b"", listing)]
+    while levels:
+        entry, path = next(levels[-1], (None, b""))
+        if entry is None:
+            levels.pop()
+        elif not entry.is_dir(follow_symlinks=False):
+            yield entry, path
+        elif entry.name.startswith(b"."):
+            listing.ignored += 1
+        elif os.path.realpath(entry.path) != leave_out:
+            levels.append(_entries(entry.path, path + b"/", listing))
+
+
+def _entries(folder: bytes, prefix: bytes, listing: Listing) -> "Iterator[tuple[os.DirEntry[bytes], bytes]]":
     try:
         with os.scandir(folder) as scan:
             entries = list(scan)
     except OSError as error:
         listing.unreadable_folders.append(f"{shown(prefix) or '.'}: {error.strerror}")
-        return
+        return iter(())
     # A folder sorts as its name with a slash, so that whole paths come in byte order.
-    folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
-    for entry in sorted(entries, key=lambda entry: entry.name + b"/" * (entry.name in folders)):
-        if entry.name not in folders:
-            yield entry, prefix + entry.name
-        elif entry.name.startswith(b"."):
-            listing.ignored += 1
-        elif os.path.realpath(entry.path) != leave_out:
-            yield from _walk(entry.path, prefix + entry.name + b"/", leave_out, listing)
+    entries.sort(key=lambda entry: entry.name + b"/" * entry.is_dir(follow_symlinks=False))
+    return ((entry, prefix + entry.name) for entry in entries)
 
 
 def _suffix(path: bytes) -> str:

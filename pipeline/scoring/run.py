@@ -93,10 +93,10 @@ def prepare(folder: Path, out: Path, model: ScoringModel, settings: Score) -> Ba
     source.require(out / SCORES, folder)
     listing = list_images(folder, settings.image_suffixes, leave_out=out)
     if not listing.images:
+        there = f"{listing.ignored} other files, {listing.symbolic_links} symbolic links"
+        there = "; ".join(filter(None, (there, listing.unread_words, listing.unreadable_words)))
         raise NothingToScoreError(
-            f"{shown(folder)}: no images to score ({listing.ignored} other files, {listing.symbolic_links} symbolic links). "
-            f"{''.join(f'{words}. ' for words in (listing.unread_words, listing.unreadable_words) if words)}"
-            f"An image ends in one of: {' '.join(settings.image_suffixes)}."
+            f"{shown(folder)}: no images to score ({there}). An image ends in one of: {' '.join(settings.image_suffixes)}."
         )
     rules = Rules(model.temperature, settings.minimum_confidence, settings.maximum_bytes, settings.maximum_pixels)
     identity = (manifests.SCHEMA_VERSION, version.of_scoring(), model.version, model.sha256, rules, listing.fingerprint)

@@ -415,7 +415,7 @@ def test_a_folder_of_nothing_but_pictures_of_another_kind_names_them(project: Pr
     done = project.digits("score", "phone", check=False)
 
     assert done.returncode == 1
-    assert "pictures of a kind that is not read: a.heic (1 in all)." in done.stderr
+    assert "; pictures of a kind that is not read: a.heic (1 in all)). An image" in done.stderr
 
 
 def test_names_that_are_no_utf_8_are_shown_where_standard_output_is_strict(project: Project) -> None:

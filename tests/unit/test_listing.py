@@ -1,6 +1,8 @@
 """Which files are taken for pictures, and in what order."""
 
+import inspect
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,19 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert len(listing.unreadable_folders) == 1
     assert listing.unreadable_words.startswith("folders that could not be read: deepdeep")
     assert listing.unreadable_words.endswith(": File name too long")
+
+
+def test_folders_may_be_nested_deeper_than_python_calls_itself(tmp_path: Path) -> None:
+    touch(tmp_path, f"{'d/' * 300}a.png")
+    usual = sys.getrecursionlimit()
+
+    sys.setrecursionlimit(len(inspect.stack(0)) + 150)
+    try:
+        images = listed(tmp_path).images
+    finally:
+        sys.setrecursionlimit(usual)
+
+    assert images == [b"d/" * 300 + b"a.png"]
 
 
 def test_no_symbolic_link_is_followed(tmp_path: Path) -> None:
