@@ -77,7 +77,9 @@ def test_a_loss_that_is_no_number_stops_at_once_with_one_line() -> None:
     ],
 )
 def test_what_a_person_set_for_other_projects_of_keras_changes_nothing(tmp_path: Path, of_others: dict[str, object]) -> None:
-    (tmp_path / "keras.json").write_text(json.dumps(of_others))
+    home = tmp_path / ".keras"
+    home.mkdir()
+    (home / "keras.json").write_text(json.dumps(of_others))
     code = (
         "from pipeline.digits import network; keras = network.import_keras(); config = keras.config;"
         "print(config.backend(), config.floatx(), config.epsilon(), config.image_data_format(), config.max_epochs())"
@@ -85,7 +87,13 @@ def test_what_a_person_set_for_other_projects_of_keras_changes_nothing(tmp_path:
 
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "torch", "KERAS_MAX_EPOCHS": "1"},
+        env={
+            **os.environ,
+            "HOME": str(tmp_path),
+            "KERAS_HOME": str(home),
+            "KERAS_BACKEND": "torch",
+            "KERAS_MAX_EPOCHS": "1",
+        },
         capture_output=True,
         text=True,
         check=True,
