@@ -19,9 +19,10 @@ Run = subprocess.CompletedProcess[str]
 
 
 def pytest_configure() -> None:
-    """Give SIGINT back to the processes that tests start: a script's background has it ignored, and they inherit that."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Give signals back to the processes that tests start: what a script's background or `nohup` ignores, they inherit."""
+    for one in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(one) is signal.SIG_IGN:
+            signal.signal(one, lambda *_: None)  # ignored here all the same
 
 
 @dataclass(frozen=True)

@@ -72,14 +72,14 @@ def processes_of(project: Project) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux, whose /proc tells whose a process is")
 @pytest.mark.parametrize(
     ("flow", "how", "line"),
     [
-        ("flows.scoring", signal.SIGTERM, "10 of 400 images"),
-        pytest.param("flows.scoring", signal.SIGHUP, "10 of 400 images", marks=pytest.mark.slow),
-        pytest.param("flows.scoring", signal.SIGINT, "10 of 400 images", marks=pytest.mark.slow),
-        pytest.param("flows.training", signal.SIGTERM, "epoch 1 of 500", marks=pytest.mark.slow),
+        ("flows.scoring", signal.SIGHUP, "10 of 400 images"),
+        ("flows.scoring", signal.SIGINT, "10 of 400 images"),
+        ("flows.training", signal.SIGTERM, "epoch 1 of 500"),
     ],
 )
 def test_a_flow_that_is_stopped_leaves_no_process_behind(project: Project, flow: str, how: signal.Signals, line: str) -> None:
