@@ -2,5 +2,5 @@
 
 import warnings
 
-# Prefect says so when it is imported, before anything can be asked; `flows.module` says it on one line.
+# Prefect says so when it is imported, before anything can be asked; `flows.standalone` says it on one line.
 warnings.filterwarnings("ignore", message="Failed to create the Prefect home directory")

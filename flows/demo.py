@@ -11,7 +11,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from pipeline import layout
-from pipeline.errors import PipelineError
+from pipeline.errors import exit_on_error
 from pipeline.scoring.run import SCORES
 
 FOLDER = Path(".demo")
@@ -21,10 +21,8 @@ BATCH = "demo"
 
 def main() -> None:
     """Clone the project, train and register a model, score a batch, and print what came out."""
-    try:
+    with exit_on_error():
         layout.require_root()
-    except PipelineError as error:
-        sys.exit(f"error: {error}")
     shutil.rmtree(FOLDER, ignore_errors=True)
     if subprocess.run(["git", "clone", "--quiet", "--no-tags", ".", str(CLONE)], env=_environment(), check=False).returncode:
         sys.exit("error: the demo works in a clone, and this folder cannot be cloned. Get the project with git and run again.")

@@ -1,6 +1,6 @@
 """The flow ``score-inbox``: every batch in the inbox that has no up-to-date scores is scored with the champion."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 # It sets up logging when imported; inside a run, Prefect would wait five seconds for that.
@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from flows import module
+from flows import standalone
 from pipeline import layout, params, registry, tags
 from pipeline.errors import PipelineError
 from pipeline.names import shown
@@ -34,8 +34,8 @@ class Outcome:
 class Inbox:
     """The batches of the inbox, by name, and what lies beside them and belongs to none."""
 
-    batches: list[Path] = field(default_factory=list)
-    loose: list[Path] = field(default_factory=list)
+    batches: list[Path]
+    loose: list[Path]
 
 
 @task(name="score", cache_policy=NO_CACHE)
@@ -105,7 +105,7 @@ def _conclude(outcomes: dict[Path, Outcome], failures: list[str], loose: list[Pa
     if failures:
         return Failed(message=message)
     if undone:
-        return Completed(name=module.INCOMPLETE, message=message)
+        return Completed(name=standalone.INCOMPLETE, message=message)
     return Completed(message=message) if scored else Completed(name="Unchanged", message=message)
 
 
@@ -119,13 +119,11 @@ def look_into(inbox: Path) -> Inbox:
     try:
         visible = sorted(path for path in inbox.iterdir() if not path.name.startswith("."))
     except FileNotFoundError:
-        return Inbox()
+        return Inbox([], [])
     except OSError as error:
         raise PipelineError(f"{shown(inbox)}: cannot be read: {error.strerror}. Make it readable and run again.") from error
-    found = Inbox()
-    for path in visible:
-        (found.batches if path.is_dir() and not path.is_symlink() else found.loose).append(path)
-    return found
+    is_batch = {path: path.is_dir() and not path.is_symlink() for path in visible}
+    return Inbox([path for path in visible if is_batch[path]], [path for path in visible if not is_batch[path]])
 
 
 def _publish(manifests: dict[Path, Manifest]) -> None:
@@ -147,4 +145,4 @@ def _publish(manifests: dict[Path, Manifest]) -> None:
 
 
 if __name__ == "__main__":
-    module.run(score_inbox)
+    standalone.run(score_inbox)

@@ -11,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
 
-from flows import module
+from flows import standalone
 from flows.stages import read_graph, run_stage
 from pipeline import layout, params, registry, tags
 
@@ -84,4 +84,4 @@ def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
 
 
 if __name__ == "__main__":
-    module.run(train, check)
+    standalone.run(train, check)

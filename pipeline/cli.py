@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from pipeline import layout
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
 
 app = typer.Typer(
@@ -22,11 +22,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line. Exits 1 with one line on standard error for what a user can mend, 2 for bad usage."""
-    try:
+    with exit_on_error():
         app()
-    except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
 
 
 class InProject(TyperCommand):

@@ -1,5 +1,19 @@
 """The one family of errors that a user can act on."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class PipelineError(Exception):
-    """Says on one line what happened, where, and what to do next. The command line prints it and exits 1."""
+    """Says on one line what happened, where, and what to do next. A process that meets it prints it and exits 1."""
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """End the process with ``error:`` and the words of a PipelineError on standard error, where the block raises one."""
+    try:
+        yield
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

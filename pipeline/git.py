@@ -68,8 +68,8 @@ def require_identity() -> None:
 
 
 def tags(*patterns: str) -> list[str]:
-    """List the names of the tags that fit one of some patterns, such as ``digit-cnn@*``, the youngest first."""
-    return run("for-each-ref", "--sort=-taggerdate", "--format=%(refname:strip=2)", *_refs(patterns)).split()
+    """List the names of the tags that fit one of some patterns, such as ``digit-cnn@*``."""
+    return run("for-each-ref", "--format=%(refname:strip=2)", *_refs(patterns)).split()
 
 
 def tag(*tags: Tag, after: tuple[str, ...]) -> None:

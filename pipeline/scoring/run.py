@@ -191,7 +191,7 @@ def _read_part(part: Path) -> bytes:
     try:
         return part.read_bytes()
     except OSError as error:
-        raise PipelineError(f"{shown(part)}: cannot be read: {error.strerror}. Run again, and it is made anew.") from error
+        raise PipelineError(f"{shown(part)}: cannot be read: {error.strerror}. Delete it and run again.") from error
 
 
 def _manifest(batch: Batch, model: ScoringModel, counts: Counts, scored: int, seconds: float) -> Manifest:

@@ -3,15 +3,14 @@
 import sys
 from collections.abc import Callable
 
-from pipeline.errors import PipelineError
+from pipeline.errors import exit_on_error
 
 
 def run_as_process(name: str, stage: Callable[[], None]) -> None:
     """Run a stage as DVC does, in a process of its own. Exits 1 with one line for what a user can mend."""
     try:
-        stage()
-    except PipelineError as error:
-        sys.exit(f"error: {error}")
+        with exit_on_error():
+            stage()
     except KeyboardInterrupt:
         sys.exit(
             f"error: {name} was interrupted. Run it again, or bring the last results back with `dvc checkout` and "

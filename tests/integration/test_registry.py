@@ -462,7 +462,7 @@ def test_a_tag_of_something_else_does_not_date_ours(trained_project: Project, co
     assert all(abs(int(date) - time.time()) < 600 for date in dates)
 
 
-@pytest.mark.parametrize("command", [["register"], ["promote", "v1.0.0"], ["models"]])
+@pytest.mark.parametrize("command", [["register"], ["promote", "v1.0.0"], ["models"], ["score", "data"]])
 def test_in_a_sub_folder_of_a_repository_nothing_is_tagged(
     trained_project: Project, tmp_path: Path, command: list[str]
 ) -> None:

@@ -53,7 +53,7 @@ def test_a_file_past_the_bound_is_an_error_row_unread(tmp_path: Path, scan: np.n
     assert rows["b.png"].reason == f"{300 * 2**30} bytes, more than 1000000"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux, whose /proc tells what a process uses")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux, which holds a process to RLIMIT_AS")
 def test_a_picture_that_memory_does_not_suffice_for_is_an_error_row(tmp_path: Path, scan: np.ndarray) -> None:
     write(tmp_path / "a.png", scan)
     write(tmp_path / "b.png", np.zeros((9000, 9000), np.uint8))

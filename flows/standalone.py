@@ -13,9 +13,10 @@ from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 
 from pipeline import layout
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
 
+# The name of a Completed state of a run that left something undone.
 INCOMPLETE = "Incomplete"
 
 
@@ -25,11 +26,9 @@ def run(flow: Flow[[], State[Any]], check: Callable[[], None] = layout.require_r
     ``check`` raises PipelineError for what would stop it at its end. Exits 1 when the flow fails or leaves something undone.
     """
     _end_orderly()
-    try:
+    with exit_on_error():
         check()
         require_prefect()
-    except PipelineError as error:
-        sys.exit(f"error: {error}")
     try:
         state = flow(return_state=True)
     except KeyboardInterrupt:
