@@ -387,8 +387,9 @@ def test_what_gto_deprecates_is_followed_as_gto_shows_it(
     for command in commands:
         gto(project, *command)
 
-    assert listed(project) == shown_by_gto(project)
-    assert listed(project)[1] == champion
+    found = listed(project)
+    assert found == shown_by_gto(project)
+    assert found[1] == champion
 
 
 def test_after_the_champion_was_deprecated_the_next_model_becomes_it(registered_project: Project, copy_of: Copy) -> None:

@@ -14,17 +14,22 @@ import pytest
 from filelock import FileLock
 from ruamel.yaml import YAML
 
-from tests.conftest import Project, too_deep
+from tests.conftest import Project, copy_project, too_deep
 
 COLUMNS = "file,page,label,confidence,second_label,second_confidence,status,reason,model"
 
 
-@pytest.fixture
-def project(registered_project: Project, copy_of: Callable[[Project], Project]) -> Project:
-    """A project with a champion and a batch of twenty pictures."""
-    project = copy_of(registered_project)
+@pytest.fixture(scope="module")
+def project_with_a_batch(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with a champion and a batch of twenty pictures. Not to be changed."""
+    project = copy_project(registered_project, tmp_path_factory.mktemp("batch"))
     project.digits("sample", "data/inbox/batch", "--count", "20")
     return project
+
+
+@pytest.fixture
+def project(project_with_a_batch: Project, copy_of: Callable[[Project], Project]) -> Project:
+    return copy_of(project_with_a_batch)
 
 
 def batch(project: Project) -> Path:

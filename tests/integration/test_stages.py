@@ -32,6 +32,7 @@ def test_a_second_repro_runs_nothing(trained_project: Project) -> None:
     assert ran(trained_project.dvc("repro").stdout) == []
 
 
+@pytest.mark.slow  # `make test` sees the same by way of the flow
 def test_other_epochs_run_training_and_evaluation_only(trained_project: Project, copy_of: Callable[[Project], Project]) -> None:
     project = copy_of(trained_project)
     project.set(train__epochs=1)
