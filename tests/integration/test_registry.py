@@ -28,12 +28,6 @@ def tags(project: Project) -> list[str]:
     return project.git("tag").split()
 
 
-def retrain(project: Project, epochs: int, **settings: object) -> None:
-    """Train another model."""
-    project.set(train__epochs=epochs, **settings)
-    project.dvc("repro")
-
-
 def test_the_first_model_becomes_version_1_and_champion(registered_project: Project) -> None:
     shown = registered_project.digits("models").stdout
 
@@ -104,10 +98,27 @@ def test_the_same_model_twice_is_said_and_changes_nothing(registered_project: Pr
 
 
 @pytest.fixture(scope="module")
-def second_version(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
-    """A project with a second version, and what registering it printed. Not to be changed."""
-    project = copy_project(registered_project, tmp_path_factory.mktemp("second"))
-    retrain(project, 1, train__plain__batch_size=64)
+def better_version(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    """A project with a second version that is better, and what registering it printed. Not to be changed."""
+    project = copy_project(registered_project, tmp_path_factory.mktemp("better"))
+    project.set(train__epochs=6)
+    project.dvc("repro")
+    return project, project.digits("register").stdout
+
+
+@pytest.fixture(scope="module")
+def second_version(
+    better_version: tuple[Project, str], trained_project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Project, str]:
+    """A project with a second version that is not better, and what registering it printed. Not to be changed."""
+    project = copy_project(better_version[0], tmp_path_factory.mktemp("second"))
+    project.git("tag", "--delete", *tags(project))
+    project.digits("register")
+    for results in ("models", "metrics", "plots"):
+        shutil.rmtree(project.root / results)
+        shutil.copytree(trained_project.root / results, project.root / results)
+    for file in ("dvc.lock", "params.yaml"):
+        shutil.copy2(trained_project.root / file, project.root / file)
     return project, project.digits("register").stdout
 
 
@@ -120,18 +131,16 @@ def test_a_model_that_does_not_beat_the_champion_is_registered_and_not_promoted(
 
 
 def test_a_better_model_is_promoted_and_rolled_back_and_dvc_follows(
-    registered_project: Project, copy_of: Copy, tmp_path: Path
+    better_version: tuple[Project, str], registered_project: Project, copy_of: Copy, tmp_path: Path
 ) -> None:
-    project = copy_of(registered_project)
-    retrain(project, 6)
-    old = project.git("show", "digit-cnn@v1.0.0:dvc.lock")
+    project, promoted = copy_of(better_version[0]), better_version[1]
+    old = registered_project.git("show", "digit-cnn@v1.0.0:dvc.lock")
 
-    promoted = project.digits("register")
     rolled_back = project.digits("promote", "v1.0.0")
     project.dvc("artifacts", "get", ".", "digit-cnn", "--stage", "champion", "--out", str(tmp_path / "model"))
 
-    assert "digit-cnn v1.1.0" in promoted.stdout
-    assert "\nchampion: accuracy" in promoted.stdout
+    assert "digit-cnn v1.1.0" in promoted
+    assert "\nchampion: accuracy" in promoted
     assert "v1.0.0 is now the champion" in rolled_back.stdout
     assert tags(project) == [*(f"digit-cnn#champion#{number}" for number in (1, 2, 3)), "digit-cnn@v1.0.0", "digit-cnn@v1.1.0"]
     assert project.git("show", "digit-cnn@v1.0.0:dvc.lock") == old
