@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-slow bench-training bench-scans lint format lock clean
+.PHONY: help demo run test test-slow bench-training bench-scans bench-scoring score-only lint format lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -34,6 +34,14 @@ bench-training: .venv/ready ## Measure the default recipe beside plain; takes a 
 bench-scans: .venv/ready ## Measure how scans are read: make bench-scans FOLDER..., images with a labels.csv
 	@$(BIN)/python -m bench.scans $(filter-out $@,$(MAKECMDGOALS))
 
+bench-scoring: .venv/ready ## Measure how fast folders are scored; with MILLION=1 a million pictures too, which takes long
+	@$(BIN)/python -m bench.scoring $(if $(MILLION),--million)
+
+score-only: ## Install into .venv-score what scoring needs, which is no TensorFlow, and show the size
+	@$(PYTHON) -m venv --clear .venv-score
+	@.venv-score/bin/pip install --quiet --disable-pip-version-check .
+	@du -sh .venv-score | cut -f1
+
 format: .venv/ready ## Mend style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -42,7 +50,7 @@ lock: ## Renew requirements.lock from pyproject.toml; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes pyproject.toml -o requirements.lock
 
 clean: ## Remove the environment and the demo
-	rm -rf .venv .demo
+	rm -rf .venv .venv-score .demo
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from pipeline import layout
 from pipeline.errors import exit_on_error
-from pipeline.scoring.run import SCORES
+from pipeline.scoring.join import SCORES
 
 FOLDER = Path(".demo")
 CLONE = FOLDER / "digit-pipeline"

@@ -1,24 +1,30 @@
 """The flow ``score-inbox``: every batch in the inbox that has no up-to-date scores is scored with the champion."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
+from uuid import UUID
 
 # It sets up logging when imported; inside a run, Prefect would wait five seconds for that.
 import gto  # noqa: F401, TID253
 from prefect import State, flow, task
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from flows import standalone
-from pipeline import layout, params, registry, tags
+from pipeline import console, layout, params, registry, tags
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
-from pipeline.scoring import run
+from pipeline.scoring import batch as batches
+from pipeline.scoring import run, source
 from pipeline.scoring.listing import name_some
 from pipeline.scoring.manifest import Manifest
+
+SECONDS_BETWEEN_UPDATES = 1
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,30 @@ class Inbox:
     loose: list[Path]
 
 
+class Shown:
+    """How far a batch is: an artifact of the task's run, and a line in its log every ten seconds."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin at nothing."""
+        self._lines = console.Lines(get_run_logger().info)
+        self._last = time.monotonic()
+        self._folder = folder
+        self._artifact: UUID | None = None
+
+    def tell(self, progress: run.Progress) -> None:
+        """Show a new state, at most once a second."""
+        self._lines.tell(progress)
+        if time.monotonic() - self._last < SECONDS_BETWEEN_UPDATES and progress.done < progress.total:
+            return
+        self._last = time.monotonic()
+        percent = 100 * progress.done / progress.total
+        if self._artifact is None:
+            description = f"Pictures of {shown(self._folder.name)} that have a row"
+            self._artifact = cast("UUID", create_progress_artifact(percent, description=description))
+        else:
+            update_progress_artifact(self._artifact, percent)
+
+
 @task(name="score", cache_policy=NO_CACHE)
 def score_batch(folder: Path, model: registry.ScoringModel, settings: Score) -> Outcome:
     """Score one folder of the inbox, unless its scores stand already.
@@ -46,8 +76,8 @@ def score_batch(folder: Path, model: registry.ScoringModel, settings: Score) -> 
     """
     logger = get_run_logger()
     try:
-        batch = run.prepare(folder, run.default_out(folder), model, settings)
-    except run.NothingToScoreError as nothing:
+        batch = batches.prepare(folder, source.default_out(folder), model, settings)
+    except batches.NothingToScoreError as nothing:
         logger.warning(str(nothing))
         return Outcome(undone=str(nothing).removesuffix("."))
     undone, unread = batch.listing.unreadable_words, batch.listing.unread_words
@@ -56,7 +86,7 @@ def score_batch(folder: Path, model: registry.ScoringModel, settings: Score) -> 
     if batch.finished():
         logger.info("%s: unchanged", shown(folder.name))
         return Outcome(None, undone, unread)
-    manifest = run.score(batch, model, lambda done, total: logger.info("%d of %d images", done, total))
+    manifest = run.score(batch, model, Shown(folder).tell)
     logger.info("%s: %s, in %s", shown(folder.name), manifest.statuses, shown(batch.scores))
     if failure := run.too_many_errors(manifest, settings):
         raise PipelineError(f"{shown(batch.scores)}: {failure}.")
@@ -136,7 +166,7 @@ def _publish(manifests: dict[Path, Manifest]) -> None:
                     "model": one.model,
                     "images": one.rows,
                     **one.statuses,
-                    "csv": shown(run.default_out(folder)),
+                    "csv": shown(source.default_out(folder)),
                 }
                 for folder, one in manifests.items()
             ],

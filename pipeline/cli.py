@@ -1,5 +1,6 @@
 """The command ``digits``: parse, read the settings, call, print errors."""
 
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,8 @@ from typer.core import TyperCommand
 from pipeline import layout
 from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
+
+STANDARD_INPUT = Path("-")
 
 app = typer.Typer(
     help="Train, register and use a classifier of handwritten digits.",
@@ -120,26 +123,66 @@ def promote(version: Annotated[str, typer.Argument(help="A registered version, s
 
 @command()
 def score(
-    folder: Annotated[Path, typer.Argument(help="The folder of pictures.", exists=True, file_okay=False)],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder of pictures, a text file with one path a line, or - for such lines.", exists=True, allow_dash=True
+        ),
+    ],
     out: Annotated[Path | None, typer.Option(help="Where the CSV goes; data/scores/NAME by default.", file_okay=False)] = None,
     model: Annotated[str, typer.Option(help="champion, or a version such as v1.2.0.")] = "champion",
+    confidence: Annotated[
+        float | None, typer.Option(help="Less becomes `review`; score.minimum_confidence by default.", min=0, max=1)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; the cores by default, and none but this one for few pictures.", min=1)
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Score again what was scored before.")] = False,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Ten more columns, p0 to p9.")] = False,
+    allow: Annotated[str, typer.Option(help="The digits that can occur, such as 0-5 or 0,1,7.")] = "0-9",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest, and nothing else.")] = False,
 ) -> None:
-    """Label a folder of scanned digits: one row of a CSV for every picture."""
-    from pipeline import params, registry, tags
-    from pipeline.scoring import run
+    """Label a folder of scanned digits: one row of a CSV for every picture, in the byte order of the paths.
 
-    settings = params.load(layout.PARAMS).score
-    scoring_model = registry.load(model)
-    batch = run.prepare(folder, out or run.default_out(folder), scoring_model, settings)
-    manifest = batch.finished()
-    if manifest:
-        print("Nothing changed since these scores were written.")
+    Writes into data/scores/NAME: scores.csv, review.csv (the doubtful rows, least confident first) and manifest.json.
+
+    Columns: file (below the folder), page, label, confidence (0 to 1), second_label, second_confidence, status (ok, review,
+    error), reason (of a review or an error), model (its version).
+
+    What was scored before in the same way is not read again. Exits 1 past the allowed share of errors, or on failure.
+    """
+    from pipeline.scoring import runner, source
+
+    if folder == STANDARD_INPUT and out is None:
+        raise typer.BadParameter("name a folder where the paths come from standard input.", param_hint="--out")
+    digits = _digits(allow)
+    out = out or source.default_out(folder)
+    try:
+        # They take as long to start as the rest of this takes to find out what they are to do.
+        with runner.started(runner.foreseen(folder, out, workers)) as early:
+            from pipeline import console, params, registry
+            from pipeline.scoring import batch as batches
+            from pipeline.scoring import run
+
+            settings = params.load(layout.PARAMS).score
+            if folder.suffix.lower() in settings.image_suffixes and not folder.is_dir():
+                raise typer.BadParameter(f"{shown(folder)} is a picture: name its folder.", param_hint="FOLDER")
+            if confidence is not None:
+                settings = settings.model_copy(update={"minimum_confidence": confidence})
+            scoring_model = registry.load(model)
+            batch = batches.prepare(
+                folder, out, scoring_model, settings, batches.Options(workers, fresh, digits, probabilities)
+            )
+            finished = batch.finished()
+            with console.progress() as tell:
+                manifest = finished or run.score(batch, scoring_model, tell, early)
+    except KeyboardInterrupt:
+        print("Stopped. The same command goes on from here.", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if as_json:
+        print(manifest.to_json(), end="")
     else:
-        manifest = run.score(batch, scoring_model, lambda done, total: print(f"{done} of {total}", file=sys.stderr))
-    counts = ", ".join(f"{count} {status}" for status, count in manifest.statuses.items())
-    print(f"{manifest.rows} images with {tags.NAME} {manifest.model} ({manifest.dataset}): {counts}\n{shown(batch.scores)}")
-    if batch.listing.unread_words:
-        print(batch.listing.unread_words)
+        console.summary(batch, manifest, is_new=not finished)
     faults = [words for words in (batch.listing.unreadable_words, run.too_many_errors(manifest, settings)) if words]
     if faults:
         raise PipelineError(f"{shown(batch.scores)}: {'; '.join(faults)}.")
@@ -154,3 +197,16 @@ def sample(
     from pipeline import sample as cutter
 
     print(f"{cutter.run(layout.ARRAYS, folder, count=count)} pictures in {shown(folder)}")
+
+
+def _digits(text: str) -> tuple[int, ...]:
+    """Read digits and ranges of them, such as ``0-5,8``."""
+    digits: set[int] = set()
+    for piece in text.split(","):
+        first, _, last = piece.strip().partition("-")
+        if not re.fullmatch("[0-9]", first) or not re.fullmatch("[0-9]", last or first) or first > (last or first):
+            raise typer.BadParameter(
+                f"{text!r}: name digits, or ranges such as 0-5, with commas between.", param_hint="--allow"
+            )
+        digits |= set(range(int(first), int(last or first) + 1))
+    return tuple(sorted(digits))

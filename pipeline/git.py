@@ -72,6 +72,11 @@ def tags(*patterns: str) -> list[str]:
     return run("for-each-ref", "--format=%(refname:strip=2)", *_refs(patterns)).split()
 
 
+def tag_objects(*patterns: str) -> str:
+    """List the tags that fit one of some patterns with the hash of each, one a line."""
+    return run("for-each-ref", "--format=%(objectname) %(refname)", *_refs(patterns))
+
+
 def tag(*tags: Tag, after: tuple[str, ...]) -> None:
     """Make annotated tags, all of them or none, each younger than every tag that fits a pattern of ``after``.
 

@@ -1,17 +1,23 @@
 """The model registry: versions and the champion are Git tags by GTO's conventions, the bytes lie in DVC."""
 
+import base64
 import hashlib
 import json
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml.error import YAMLError
 
-from pipeline import gate, git, layout, lock, snapshot, tags
+from pipeline import atomic, gate, git, layout, lock, snapshot, tags
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Register
 from pipeline.tags import CHAMPION, NAME, Version, versions
+
+# DVC's own folder for what need not last, which Git leaves out.
+KEPT = Path(".dvc/tmp")
 
 
 class GateRefusal(PipelineError):
@@ -90,10 +96,39 @@ def promote(version: str) -> bool:
 
 
 def load(selector: str) -> ScoringModel:
-    """Fetch the scoring model of ``champion`` or of a version such as ``v1.2.0``. Raises PipelineError.
+    """Give the scoring model of ``champion`` or of a version such as ``v1.2.0``. Raises PipelineError.
 
-    Its bytes come from DVC's cache, or from the remote, and must have the hash that the version's ``dvc.lock`` names.
+    Its bytes come from DVC's cache, or from the remote, and must have the hash that the version's ``dvc.lock`` names. GTO and
+    DVC take a second to find them: what they found is kept for as long as the registry's tags are the same.
     """
+    state = tags.state()
+    model = _recall(state, selector)
+    if model is None:
+        model = _fetch(selector)
+        _remember(state, selector, model)
+    return model
+
+
+def _recall(state: str, selector: str) -> ScoringModel | None:
+    try:
+        kept = json.loads(_place(selector).read_bytes())
+        model = ScoringModel(**kept["model"] | {"content": base64.b64decode(kept["model"]["content"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return model if kept["state"] == state and hashlib.sha256(model.content).hexdigest() == model.sha256 else None
+
+
+def _remember(state: str, selector: str, model: ScoringModel) -> None:
+    values = asdict(model) | {"content": base64.b64encode(model.content).decode()}
+    with suppress(PipelineError):  # a project that cannot be written to is slower
+        atomic.write_text(_place(selector), json.dumps({"state": state, "model": values}))
+
+
+def _place(selector: str) -> Path:
+    return KEPT / f"{NAME}-{selector}.json"
+
+
+def _fetch(selector: str) -> ScoringModel:
     known = versions()
     chosen = next((one for one in known if one.version == selector or (selector == CHAMPION and one.is_champion)), None)
     if chosen is None and selector == CHAMPION:

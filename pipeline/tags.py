@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline import git, layout
+from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
     from scmrepo.git import Git
@@ -58,6 +59,13 @@ def versions() -> list[Version]:
         Version(version, tag.target, tag.tag_datetime, tag.target == champion, _metrics(tag.target))
         for version, tag in active.items()
     ]
+
+
+def state() -> str:
+    """Give what changes with every tag of the registry; nothing outside a Git repository."""
+    with suppress(PipelineError):
+        return git.tag_objects(*ALL)
+    return ""
 
 
 def next_version() -> str:

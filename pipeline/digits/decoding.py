@@ -3,8 +3,10 @@
 import io
 import struct
 import warnings
+import zlib
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +22,12 @@ MOST_RIM = 64
 # Less of what a drawing covers is no ink.
 LEAST_INK = 0.01
 ONE_COLOUR = 48
+# Of PNG (ISO/IEC 15948): the signature, how the first chunk begins, how it says 8-bit grey from the top to the bottom.
+PNG = b"\x89PNG\r\n\x1a\n"
+IHDR = b"\0\0\0\rIHDR"
+GREY = b"\x08\0\0\0\0"
+PLAIN_CHUNKS = (b"IHDR", b"IDAT", b"IEND", b"pHYs", b"tIME", b"gAMA", b"sRGB")
+LARGEST_PLAIN = 2**14
 HOT_PIXELS = 8
 
 
@@ -33,10 +41,50 @@ def decode(content: bytes, *, maximum_pixels: int) -> Gray:
     Colour becomes luminance, and the range of deep pictures 0 to 255. Raises DecodeError with the reason for anything that is
     not a whole picture of at most ``maximum_pixels``, and MemoryError.
     """
-    from PIL import Image
-
     if not content:
         raise DecodeError("empty file")
+    plain = _plain_png(content, maximum_pixels)
+    return _any(content, maximum_pixels) if plain is None else plain
+
+
+def _plain_png(content: bytes, maximum_pixels: int) -> Gray | None:
+    """Decode a small PNG of 8-bit grey that has nothing else in it, as Pillow does, in a third of the time.
+
+    Gives None for every other file, and for one that is not whole.
+    """
+    if len(content) > LARGEST_PLAIN or not content.startswith(PNG + IHDR) or content[24:29] != GREY:
+        return None
+    width, height = struct.unpack_from(">II", content, len(PNG + IHDR))
+    if not 0 < width * height <= maximum_pixels or not _inflates_to(_data(content), height * (width + 1)):
+        return None
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    return None if picture is None else np.asarray(picture, np.uint8)
+
+
+def _data(content: bytes) -> bytes:
+    """Give what a PNG packs, or nothing where a chunk is broken or may matter, or the last one is not the last."""
+    data, kind, place = b"", b"", len(PNG)
+    while place < len(content):
+        length = int.from_bytes(content[place : place + 4])
+        end = place + 12 + length
+        kind, checked, checksum = content[place + 4 : place + 8], content[place + 4 : end - 4], content[end - 4 : end]
+        if kind not in PLAIN_CHUNKS or len(checksum) != 4 or zlib.crc32(checked) != int.from_bytes(checksum):
+            return b""
+        data += checked[4:] if kind == b"IDAT" else b""
+        place = end
+    return data if kind == b"IEND" else b""
+
+
+def _inflates_to(data: bytes, size: int) -> bool:
+    try:
+        return len(zlib.decompress(data)) == size
+    except zlib.error:
+        return False
+
+
+def _any(content: bytes, maximum_pixels: int) -> Gray:
+    from PIL import Image
+
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             width, height = picture.size

@@ -1,5 +1,7 @@
 """When a person has to look: what no digit looks like, and answers that are not sure enough."""
 
+import cv2
+
 from pipeline.digits.images import Glyph
 
 BLANK = "blank"
@@ -31,7 +33,7 @@ def oddity(glyph: Glyph) -> str:
         return "several digits"
     if glyph.is_cut_off:
         return "cut off at the edge"
-    is_overfull = float(glyph.field.mean()) / 255 > MOST_INK
+    is_overfull = cv2.mean(glyph.field)[0] / 255 > MOST_INK
     if is_scattered or is_overfull or glyph.aspect > WIDEST or glyph.left_out > MOST_LEFT_OUT:
         return "not like a digit"
     return ""

@@ -1,49 +1,76 @@
-"""Which files of a folder are pictures to score, in the order of the CSV."""
+"""Which pictures there are to score, in the order of the CSV: a file with a line for each, since there may be millions."""
 
+import bisect
 import hashlib
 import os
+import sys
+import tempfile
+import weakref
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, BinaryIO
 
+from pipeline.errors import PipelineError
 from pipeline.names import shown
+from pipeline.scoring.ordering import in_order
 
 NAMED = 3
+STANDARD_INPUT = Path("-")
+# What archives of macOS hold beside the files.
+SHADOWS = b"__MACOSX"
 # What scanners, phones, cameras and drawing programs write: whoever put it there wants it read.
 PICTURES = (
     ".3fr .ai .apng .arw .avif .bmp .cr2 .cr3 .crw .dib .djvu .dng .emf .eps .erf .gif .heic .heif .hif .ico .iiq .j2k .jfif "
     ".jp2 .jpe .jpeg .jpg .jpx .jxl .kdc .mpo .mrw .nef .nrw .orf .pbm .pcx .pdf .pef .pgm .png .pnm .ppm .ps .psd .raf .raw "
     ".rw2 .rwl .sr2 .srf .srw .svg .svgz .tga .tif .tiff .webp .wmf .x3f .xcf"
 )
+Entry = tuple[bytes, bytes]
 
 
 @dataclass
 class Listing:
-    """The pictures of a folder, by their paths below it (bytes, forward slashes, in byte order), and what was left out.
+    """The pictures to score, one a line of ``file``, and what was left out.
 
-    ``unread_pictures`` are pictures by their suffix, which is not among those asked for; ``ignored`` counts what is neither.
-    ``fingerprint`` changes when a picture is added, removed or changed, by name, size and time of change.
+    Lines stand in the byte order of the paths, which have forward slashes. ``sha256`` is of the lines: it changes when a
+    picture is added, removed or changed, by name, size and time of change. ``unread_pictures`` are pictures by their suffix,
+    which is not among those asked for, the first few by name; ``ignored`` counts what is neither.
     """
 
-    images: list[bytes] = field(default_factory=list)
+    file: BinaryIO
+    images: int = 0
+    sha256: str = ""
     unread_pictures: list[bytes] = field(default_factory=list)
+    unread_by_suffix: Counter[str] = field(default_factory=Counter)
     ignored: int = 0
     symbolic_links: int = 0
     unreadable_folders: list[str] = field(default_factory=list)
-    fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        """Close the file when nobody has the listing any more."""
+        weakref.finalize(self, self.file.close)
+
+    def as_shown(self) -> dict[str, Any]:
+        """Give what a manifest says of it."""
+        return {
+            "unread_pictures": dict(sorted(self.unread_by_suffix.items())),
+            "ignored": self.ignored,
+            "symbolic_links": self.symbolic_links,
+            "unreadable_folders": self.unreadable_folders,
+        }
 
     @property
-    def unread_by_suffix(self) -> dict[str, int]:
-        """Count the pictures that are not read, by their suffix in lower case."""
-        return dict(sorted(Counter(_suffix(path) for path in self.unread_pictures).items()))
+    def paths(self) -> Iterator[bytes]:
+        """Read the paths back."""
+        self.file.seek(0)
+        return map(path_of, self.file)
 
     @property
     def unread_words(self) -> str:
         """Name the pictures that are not read; nothing where there are none."""
-        if not self.unread_pictures:
-            return ""
-        return f"pictures of a kind that is not read: {name_some(self.unread_pictures)} ({len(self.unread_pictures)} in all)"
+        count = self.unread_by_suffix.total()
+        return f"pictures of a kind that is not read: {_named(self.unread_pictures, count)} ({count} in all)" if count else ""
 
     @property
     def unreadable_words(self) -> str:
@@ -51,61 +78,140 @@ class Listing:
         return f"folders that could not be read: {name_some(self.unreadable_folders)}" if self.unreadable_folders else ""
 
 
-def list_images(folder: Path, suffixes: Collection[str], leave_out: Path) -> Listing:
+def list_folder(folder: Path, suffixes: Collection[str], leave_out: Path) -> Listing:
     """List the files below ``folder`` whose names end in one of ``suffixes`` (with dots, lower case), in any case.
 
-    Hidden files, other files and symbolic links are counted; ``leave_out``, the output, is not looked into.
+    Hidden files, other files and symbolic links are counted; ``leave_out``, the output, is not looked into. Raises
+    PipelineError when the folder for temporary files has no room.
     """
-    listing = Listing()
-    digest = hashlib.sha256()
+    listing = _empty()
+    _fill(listing, _pictures(os.fsencode(folder), suffixes, os.fsencode(leave_out.resolve()), listing))
+    listing.unreadable_folders.sort()
+    return listing
+
+
+def list_paths(text: Path) -> Listing:
+    """List the files that a text names, one path a line, or standard input where it is ``-``.
+
+    Every path counts once, whatever it leads to. Raises PipelineError where it cannot be read or is no text.
+    """
+    listing = _empty()
+    try:
+        with sys.stdin.buffer if text == STANDARD_INPUT else text.open("rb") as lines:
+            _fill(listing, _named_in(lines))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PipelineError(f"{shown(text)}: {reason}. Name a folder, or a text file with one path a line.") from None
+    return listing
+
+
+def read_listing(file: Path) -> Iterator[bytes]:
+    """Read the lines of a listing that was kept."""
+    with file.open("rb") as lines:
+        yield from lines
+
+
+def line_of(path: bytes, state: bytes) -> bytes:
+    """Write a line of a listing: size, times of change, path."""
+    return b"%s %s\n" % (state, path.replace(b"\\", rb"\\").replace(b"\n", rb"\n"))
+
+
+def path_of(line: bytes) -> bytes:
+    """Read the path from a line of a listing."""
+    path = line[:-1].split(b" ", 3)[3]
+    if b"\\" not in path:
+        return path
+    return b"\\".join(piece.replace(rb"\n", b"\n") for piece in path.split(rb"\\"))
+
+
+def size_of(line: bytes) -> int:
+    """Read the size from a line of a listing, in bytes; 0 where there was no such file."""
+    return int(line.split(b" ", 1)[0])
+
+
+def name_some(names: Collection[Path | str | bytes]) -> str:
+    """Name the first few of some files or folders, and say when there are more."""
+    return _named(list(names)[:NAMED], len(names))
+
+
+def _named(first: Iterable[Path | str | bytes], count: int) -> str:
+    words = ", ".join(shown(name) for name in first)
+    return f"{words} and {count - NAMED} more" if count > NAMED else words
+
+
+def _empty() -> Listing:
+    try:
+        return Listing(tempfile.TemporaryFile())
+    except OSError as error:
+        raise _no_room(error) from error
+
+
+def _fill(listing: Listing, entries: Iterable[Entry]) -> None:
+    digest, last = hashlib.sha256(), None
+    for path, state in in_order(entries):
+        if path != last:
+            line = line_of(path, state)
+            _write(listing.file, line)
+            digest.update(line)
+            listing.images += 1
+        last = path
+    listing.sha256 = digest.hexdigest()
+
+
+def _write(file: BinaryIO, line: bytes) -> None:
+    try:
+        file.write(line)
+    except OSError as error:
+        raise _no_room(error) from error
+
+
+def _no_room(error: OSError) -> PipelineError:
+    place = shown(tempfile.gettempdir())
+    return PipelineError(f"{place}: cannot write the listing: {error.strerror}. Make room, or name another folder in TMPDIR.")
+
+
+def _pictures(folder: bytes, suffixes: Collection[str], leave_out: bytes, listing: Listing) -> Iterator[Entry]:
+    """Yield the pictures that are read, and count the rest."""
     pictures = {*PICTURES.split(), *suffixes}
-    for entry, path in _walk(os.fsencode(folder), os.fsencode(leave_out.resolve()), listing):
+    for entry, path in _walk(folder, leave_out, listing):
         suffix = _suffix(entry.name)
         if entry.is_symlink():
             listing.symbolic_links += 1
         elif entry.name.startswith(b".") or not entry.is_file() or suffix not in pictures:
             listing.ignored += 1
-        elif suffix not in suffixes:
-            listing.unread_pictures.append(path)
+        elif suffix in suffixes:
+            yield path, _state(entry)
         else:
-            listing.images.append(path)
-            digest.update(b"%s\0%s\0" % (path, _state(entry)))
-    listing.fingerprint = digest.hexdigest()
-    return listing
+            listing.unread_by_suffix[suffix] += 1
+            bisect.insort(listing.unread_pictures, path)
+            del listing.unread_pictures[NAMED:]
 
 
-def name_some(names: Collection[Path | str | bytes]) -> str:
-    """Name the first few of some files or folders, and say when there are more."""
-    first = ", ".join(shown(name) for name in list(names)[:NAMED])
-    return f"{first} and {len(names) - NAMED} more" if len(names) > NAMED else first
+def _named_in(lines: Iterable[bytes]) -> Iterator[Entry]:
+    for line in lines:
+        if b"\0" in line:
+            raise ValueError("not a text file")
+        if path := line.removesuffix(b"\n").removesuffix(b"\r"):
+            yield path, _state_of(path)
 
 
 def _walk(folder: bytes, leave_out: bytes, listing: Listing) -> "Iterator[tuple[os.DirEntry[bytes], bytes]]":
-    """Yield what is no folder, with its path below ``folder``."""
+    """Yield what is no folder, with its path below ``folder``, in no order."""
     # No recursion: folders may be nested deeper than Python lets a function call itself.
-    levels = [_entries(folder, b"", listing)]
-    while levels:
-        entry, path = next(levels[-1], (None, b""))
-        if entry is None:
-            levels.pop()
-        elif not entry.is_dir(follow_symlinks=False):
-            yield entry, path
-        elif entry.name.startswith(b"."):
-            listing.ignored += 1
-        elif os.path.realpath(entry.path) != leave_out:
-            levels.append(_entries(entry.path, path + b"/", listing))
-
-
-def _entries(folder: bytes, prefix: bytes, listing: Listing) -> "Iterator[tuple[os.DirEntry[bytes], bytes]]":
-    try:
-        with os.scandir(folder) as scan:
-            entries = list(scan)
-    except OSError as error:
-        listing.unreadable_folders.append(f"{shown(prefix) or '.'}: {error.strerror}")
-        return iter(())
-    # A folder sorts as its name with a slash, so that whole paths come in byte order.
-    entries.sort(key=lambda entry: entry.name + b"/" * entry.is_dir(follow_symlinks=False))
-    return ((entry, prefix + entry.name) for entry in entries)
+    folders = [(folder, b"")]
+    while folders:
+        place, prefix = folders.pop()
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if not entry.is_dir(follow_symlinks=False):
+                        yield entry, prefix + entry.name
+                    elif entry.name.startswith(b".") or entry.name == SHADOWS:
+                        listing.ignored += 1
+                    elif os.path.realpath(entry.path) != leave_out:
+                        folders.append((entry.path, prefix + entry.name + b"/"))
+        except OSError as error:
+            listing.unreadable_folders.append(f"{shown(prefix) or '.'}: {error.strerror}")
 
 
 def _suffix(path: bytes) -> str:
@@ -115,7 +221,18 @@ def _suffix(path: bytes) -> str:
 
 def _state(entry: "os.DirEntry[bytes]") -> bytes:
     try:
-        status = entry.stat()
+        return _words(entry.stat())
     except OSError:
-        return b"gone"
-    return b"%d %d" % (status.st_size, status.st_mtime_ns)
+        return b"0 0 0"
+
+
+def _state_of(path: bytes) -> bytes:
+    try:
+        return _words(os.stat(path))  # noqa: PTH116 - a path of any bytes
+    except (OSError, ValueError):
+        return b"0 0 0"
+
+
+def _words(status: os.stat_result) -> bytes:
+    # A copy may keep the time of its content, never that of its own last change.
+    return b"%d %d %d" % (status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -3,37 +3,48 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline import atomic
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 NAME = "manifest.json"
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A finished run of scoring. ``fingerprint`` stands for all that decides on its rows: pictures, model, settings, code.
+    """A finished run of scoring.
 
-    ``unread_pictures`` are counted by suffix. ``scored`` are the rows that this run did not find done; ``images_per_second`` is
-    of those.
+    ``method`` stands for all that decides on a row but the picture: model, settings, code; ``fingerprint`` for the method and
+    the pictures; ``scores_sha256`` is of ``scores.csv``. ``reasons`` are of the rows for review and the errors, ``labels`` of
+    the rows that have one, ``unread_pictures`` are counted by suffix. ``reused`` rows are of an earlier run, ``resumed`` ones
+    of this one before it was interrupted, ``scored`` the others; ``images_per_second`` is of those. ``edited`` is the file that
+    keeps what somebody made of the last ``scores.csv``.
     """
 
     folder: str
     dataset: str
     model: str
     model_sha256: str
-    parameters: dict[str, float]
+    settings: dict[str, Any]
+    method: str
     fingerprint: str
+    scores_sha256: str
     rows: int
     statuses: dict[str, int]
+    reasons: dict[str, int]
     labels: dict[str, int]
     unread_pictures: dict[str, int]
     ignored: int
     symbolic_links: int
     unreadable_folders: list[str]
+    reused: int
+    resumed: int
     scored: int
+    workers: int
     seconds: float
     images_per_second: float
+    edited: str
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -41,15 +52,20 @@ class Manifest:
         """Give the share of error rows, 0 to 1."""
         return self.statuses.get("error", 0) / self.rows if self.rows else 0.0
 
+    def to_json(self) -> str:
+        """Write it as it stands in the file."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write ``manifest.json`` into ``folder``, in one step. Raises PipelineError."""
-    atomic.write_text(folder / NAME, json.dumps(asdict(manifest), indent=2) + "\n")
+    atomic.write_text(folder / NAME, manifest.to_json())
 
 
 def read(folder: Path) -> Manifest | None:
     """Read ``manifest.json`` of a folder; None where there is none of this schema."""
     try:
-        return Manifest(**json.loads((folder / NAME).read_text(encoding="utf-8")))
+        manifest = Manifest(**json.loads((folder / NAME).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+    return manifest if manifest.schema_version == SCHEMA_VERSION else None

@@ -1,124 +1,90 @@
-"""A run of scoring: list, cut into shards, score each into a part file, join the parts into ``scores.csv``."""
+"""A run of scoring: list, find what is new, score it in shards, join all rows into ``scores.csv``."""
 
-import csv
-import hashlib
-import io
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipeline import atomic, layout
-from pipeline.digits.model import Classifier
+from pipeline import atomic
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.registry import ScoringModel
 from pipeline.scoring import manifest as manifests
-from pipeline.scoring import source, version
-from pipeline.scoring.listing import Listing, list_images
+from pipeline.scoring import runner, source
+from pipeline.scoring.batch import LISTING, Batch, Options, fingerprint
+from pipeline.scoring.job import Job
+from pipeline.scoring.join import join, sha256
+from pipeline.scoring.listing import read_listing
 from pipeline.scoring.manifest import Manifest
-from pipeline.scoring.shard import COLUMNS, Rules, Shard, csv_line, csv_lines, score_shard
+from pipeline.scoring.reuse import Rows, merge
+from pipeline.scoring.runner import Worker
+from pipeline.scoring.work import PREFIX, Shard, Work, of_one_file
 
-SCORES = "scores.csv"
-PARTS = ".parts-"
 LOCK = ".lock"
-Progress = Callable[[int, int], None]
-
-
-class NothingToScoreError(PipelineError):
-    """A folder without a picture."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A folder about to be scored into ``out``; ``fingerprint`` stands for all that decides on its rows."""
-
-    folder: Path
-    out: Path
-    listing: Listing
-    rules: Rules
-    shard_size: int
-    fingerprint: str
-
-    @property
-    def scores(self) -> Path:
-        """Where the rows go."""
-        return self.out / SCORES
-
-    @property
-    def parts(self) -> Path:
-        """Where the rows of finished shards wait for the others."""
-        return self.out / f"{PARTS}{self.fingerprint[:16]}-{self.shard_size}"
-
-    @property
-    def shards(self) -> Iterator[Shard]:
-        """The pictures in runs of ``shard_size``, in order."""
-        for index, start in enumerate(range(0, len(self.listing.images), self.shard_size)):
-            yield Shard(index, self.folder, self.listing.images[start : start + self.shard_size])
-
-    def part(self, shard: Shard) -> Path:
-        """Where the rows of one shard wait."""
-        return self.parts / f"{shard.index:08d}.csv"
-
-    def finished(self) -> Manifest | None:
-        """Give the manifest of an earlier run that scored exactly this, if there was one."""
-        manifest = manifests.read(self.out)
-        return manifest if manifest and manifest.fingerprint == self.fingerprint and self.scores.exists() else None
+EDITED = "scores.edited"
 
 
 @dataclass
-class Counts:
-    """Rows by status and by label."""
+class Progress:
+    """Rows so far, of all, by status; ``began_at`` is that many rows, kept from earlier."""
 
+    total: int
+    done: int = 0
+    began_at: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
-    labels: Counter[str] = field(default_factory=Counter)
 
 
-def default_out(folder: Path) -> Path:
-    """Give the folder that the scores of ``folder`` go to unless told otherwise: ``data/scores/NAME``."""
-    return layout.SCORES / folder.resolve().name
+Tell = Callable[[Progress], None]
 
 
-def prepare(folder: Path, out: Path, model: ScoringModel, settings: Score) -> Batch:
-    """List the pictures of a folder.
+def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker] = ()) -> Manifest:
+    """Score a batch and write its files; what an earlier run scored in the same way, finished or not, is not scored again.
 
-    Raises NothingToScoreError when there are none, and PipelineError when ``out`` holds the scores of another folder.
-    """
-    source.require(out / SCORES, folder)
-    listing = list_images(folder, settings.image_suffixes, leave_out=out)
-    if not listing.images:
-        there = f"{listing.ignored} other files, {listing.symbolic_links} symbolic links"
-        there = "; ".join(filter(None, (there, listing.unread_words, listing.unreadable_words)))
-        raise NothingToScoreError(
-            f"{shown(folder)}: no images to score ({there}). An image ends in one of: {' '.join(settings.image_suffixes)}."
-        )
-    rules = Rules(model.temperature, settings.minimum_confidence, settings.maximum_bytes, settings.maximum_pixels)
-    identity = (manifests.SCHEMA_VERSION, version.of_scoring(), model.version, model.sha256, rules, listing.fingerprint)
-    fingerprint = hashlib.sha256(repr(identity).encode()).hexdigest()
-    return Batch(folder, out, listing, rules, settings.shard_size, fingerprint)
-
-
-def score(batch: Batch, model: ScoringModel, progress: Progress) -> Manifest:
-    """Score a batch and write ``scores.csv`` and ``manifest.json``; shards that an interrupted run finished are kept.
-
-    ``progress`` is told the pictures done and their number after each shard. Raises PipelineError when the output cannot be
-    written, holds the scores of another folder, or another run is writing it.
+    ``tell`` is called after each shard; ``early`` are workers that were started already. Raises PipelineError when the output
+    cannot be written, holds the scores of something else, or another run is writing it.
     """
     with _alone(batch.out):
-        source.claim(batch.scores, batch.folder)
-        _remove_what_is_older(batch)
+        source.claim(batch.scores, batch.given)
         started = time.monotonic()
-        scored = _score_shards(batch, model, progress)
-        counts = _join(batch)
-        manifest = _manifest(batch, model, counts, scored, time.monotonic() - started)
+        is_resumed = _begin(batch)
+        shards = list(batch.work.shards(batch.shard_size))
+        todo = [shard for shard in shards if not batch.work.part(shard).exists()]
+        workers = _workers(batch.options, todo, is_resumed)
+        with runner.started(max(0, workers - len(early))) as late:
+            _score_shards(batch, model, todo, [*early, *late][:workers], tell)
+        edited = _set_aside(batch)
+        counts = join(batch.work, shards, batch.rules, batch.out)
+        with atomic.replacing(batch.out / LISTING) as temporary:
+            shutil.copyfile(batch.work.listing, temporary)
+        pending, scored = (sum(shard.count for shard in some) for some in (shards, todo))
+        seconds = time.monotonic() - started
+        manifest = Manifest(
+            folder=shown(source.place_of(batch.given)),
+            dataset=model.dataset,
+            model=model.version,
+            model_sha256=model.sha256,
+            settings=asdict(batch.rules),
+            method=batch.method,
+            fingerprint=batch.fingerprint,
+            **counts.as_shown(),
+            **batch.listing.as_shown(),
+            reused=batch.listing.images - pending,
+            resumed=pending - scored,
+            scored=scored,
+            workers=workers,
+            seconds=round(seconds, 3),
+            images_per_second=round(scored / seconds, 1),
+            edited=edited,
+        )
         manifests.write(batch.out, manifest)
-        shutil.rmtree(batch.parts, ignore_errors=True)
+        shutil.rmtree(batch.work.folder, ignore_errors=True)
         return manifest
 
 
@@ -150,67 +116,65 @@ def _alone(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def _remove_what_is_older(batch: Batch) -> None:
-    # A run stopped before it writes its own manifest must not leave rows beside another run's.
-    (batch.out / manifests.NAME).unlink(missing_ok=True)
-    for folder in batch.out.glob(f"{PARTS}*"):
-        if folder != batch.parts:
-            shutil.rmtree(folder, ignore_errors=True)
+def _begin(batch: Batch) -> bool:
+    """Make the folder of the run, and remove those of others. Returns True where it stands already, of an interrupted run."""
+    stands = batch.work.folder.exists()
+    if not stands:
+        batch.work.begin(batch.listing, iter(()) if batch.options.fresh else _known(batch))
+    for left in (*batch.out.glob(f"{PREFIX}*"), *batch.out.glob(f".{PREFIX}*.tmp")):
+        if left != batch.work.folder:
+            shutil.rmtree(left, ignore_errors=True)
+    return stands
 
 
-def _score_shards(batch: Batch, model: ScoringModel, progress: Progress) -> int:
-    """Write the parts that are not there yet, and give the number of their pictures."""
-    classifier = Classifier(model.content)
-    done = scored = 0
-    for shard in batch.shards:
-        if not batch.part(shard).exists():
-            atomic.write_text(batch.part(shard), csv_lines(score_shard(shard, classifier, model.version, batch.rules)))
-            scored += len(shard.paths)
-        done += len(shard.paths)
-        progress(done, len(batch.listing.images))
-    return scored
+def _known(batch: Batch) -> Iterator[Rows]:
+    """Give the rows that were scored in this way before, finished or not."""
+    interrupted = [Work(folder) for folder in batch.out.glob(f"{PREFIX}{batch.method[:16]}-*")]
+    known = [work.rows(work.parts()) for work in interrupted]
+    manifest = manifests.read(batch.out)
+    if manifest and manifest.method == batch.method and _stands(batch, manifest):
+        known.append(of_one_file(batch.scores, read_listing(batch.out / LISTING), skip=1))
+    return merge(*known)
 
 
-def _join(batch: Batch) -> Counts:
-    """Write ``scores.csv`` from the parts, and count its rows."""
-    counts = Counts()
-    status, label = COLUMNS.index("status"), COLUMNS.index("label")
-    with atomic.replacing(batch.scores) as temporary, temporary.open("wb") as file:
-        file.write(csv_line(COLUMNS).encode())
-        for shard in batch.shards:
-            part = _read_part(batch.part(shard))
-            file.write(part)
-            for row in csv.reader(io.StringIO(part.decode(), newline="")):
-                counts.statuses[row[status]] += 1
-                if row[label]:
-                    counts.labels[row[label]] += 1
-    return counts
-
-
-def _read_part(part: Path) -> bytes:
+def _stands(batch: Batch, manifest: Manifest) -> bool:
+    """Tell whether the last run's files are as it left them."""
     try:
-        return part.read_bytes()
-    except OSError as error:
-        raise PipelineError(f"{shown(part)}: cannot be read: {error.strerror}. Delete it and run again.") from error
+        is_same = fingerprint(manifest.method, sha256(batch.out / LISTING)) == manifest.fingerprint
+        return is_same and sha256(batch.scores) == manifest.scores_sha256
+    except FileNotFoundError:
+        return False
 
 
-def _manifest(batch: Batch, model: ScoringModel, counts: Counts, scored: int, seconds: float) -> Manifest:
-    listing = batch.listing
-    return Manifest(
-        folder=shown(source.place_of(batch.folder)),
-        dataset=model.dataset,
-        model=model.version,
-        model_sha256=model.sha256,
-        parameters={name: value for name, value in asdict(batch.rules).items() if name != "temperature"},
-        fingerprint=batch.fingerprint,
-        rows=counts.statuses.total(),
-        statuses=dict(sorted(counts.statuses.items())),
-        labels=dict(sorted(counts.labels.items())),
-        unread_pictures=listing.unread_by_suffix,
-        ignored=listing.ignored,
-        symbolic_links=listing.symbolic_links,
-        unreadable_folders=listing.unreadable_folders,
-        scored=scored,
-        seconds=round(seconds, 3),
-        images_per_second=round(scored / seconds, 1),
-    )
+def _set_aside(batch: Batch) -> str:
+    """Keep what somebody made of ``scores.csv`` since it was written, and give the name that it has then."""
+    manifest = manifests.read(batch.out)
+    if manifest is None or not batch.is_edited(manifest):
+        return ""
+    names = (f"{EDITED}{number or ''}.csv" for number in count())
+    name = next(name for name in names if not (batch.out / name).exists())
+    with atomic.replacing(batch.out / name) as temporary:
+        shutil.copyfile(batch.scores, temporary)
+    return name
+
+
+def _workers(options: Options, shards: list[Shard], is_resumed: bool) -> int:
+    """Give the number of processes, 0 for this one: where it crashed, as it may have, others begin again."""
+    is_little = sum(shard.count for shard in shards) <= runner.FEW and sum(shard.size for shard in shards) <= runner.FEW_BYTES
+    if options.workers is None and is_little and not is_resumed:
+        return 0
+    return min(options.workers or runner.cores(), len(shards))
+
+
+def _score_shards(batch: Batch, model: ScoringModel, shards: list[Shard], workers: list[Worker], tell: Tell) -> None:
+    """Write the parts that are not there yet."""
+    job = Job(batch.given if batch.given.is_dir() else Path(), batch.work.pending, model.version, model.content, batch.rules)
+    results = runner.in_workers(job, iter(shards), workers) if workers else runner.here(job, iter(shards))
+    done = batch.listing.images - sum(shard.count for shard in shards)
+    progress = Progress(batch.listing.images, done, began_at=done)
+    with closing(results):
+        for shard, scored in results:
+            atomic.write_text(batch.work.part(shard), scored.rows)
+            progress.done += shard.count
+            progress.statuses.update(scored.statuses)
+            tell(progress)

@@ -1,101 +1,69 @@
 """Scoring one shard: a pure step from the names of some pictures to their rows of the CSV."""
 
-import csv
-import io
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
-from pathlib import Path
+import stat
+from collections.abc import Sequence
 
 import numpy as np
 
 from pipeline.digits import decoding, images, trust
 from pipeline.digits.field import FIELD
-from pipeline.digits.model import Classifier, probabilities
+from pipeline.digits.model import Classifier, Floats, Images, in_batches, probabilities
 from pipeline.digits.second_look import look_again
+from pipeline.scoring.row import Row, Rules, name_in_csv, unlabelled_row
 
-# Spreadsheets run what begins so, the first four in full width too; and the sign that keeps them from it marks itself.
-FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n", "'")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of ``scores.csv``, its fields in the order of the columns."""
-
-    file: str
-    page: int
-    label: str
-    confidence: str
-    second_label: str
-    second_confidence: str
-    status: str
-    reason: str
-    model: str
+# Memory grows with it, speed does not.
+BATCH = 100
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+class Unreadable(Exception):
+    """A file that is not read; the message is the reason, for a person."""
 
 
-@dataclass(frozen=True)
-class Shard:
-    """A run of pictures, by their paths below ``folder``, and where its part stands among the others."""
+def score_files(folder: bytes, paths: Sequence[bytes], classifier: Classifier, model: str, rules: Rules) -> list[Row]:
+    """Decode, normalise and read pictures: a row for each, in order; a broken one never stops the rest.
 
-    index: int
-    folder: Path
-    paths: Sequence[bytes]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What is doubtful and what is refused: a confidence from 0 to 1, the bytes of the largest file, the pixels of a picture.
-
-    ``temperature``: the model's, by which its logits are divided so that confidence holds.
+    ``paths`` are below ``folder``; ``model`` is the version that ``classifier`` holds.
     """
-
-    temperature: float
-    minimum_confidence: float
-    maximum_bytes: int
-    maximum_pixels: int
-
-
-def score_shard(shard: Shard, classifier: Classifier, model: str, rules: Rules) -> list[Row]:
-    """Decode, normalise and read every picture of a shard: a row for each, in order; a broken one never stops the rest."""
-    glyphs = [_glyph(shard.folder / os.fsdecode(path), rules) for path in shard.paths]
+    glyphs = [_glyph(os.path.join(folder, path), rules) for path in paths]  # noqa: PTH118 - paths of any bytes, and of thousands
     found = [glyph.field for glyph in glyphs if isinstance(glyph, images.Glyph)]
-    fields = np.array(found, np.uint8).reshape(-1, FIELD, FIELD, 1)
-    logits = look_again(classifier, fields, classifier.logits(fields), rules.temperature)
-    scores = iter(probabilities(logits, rules.temperature))
+    scores = iter(_scores(classifier, np.array(found, np.uint8).reshape(-1, FIELD, FIELD, 1), rules))
     return [
-        _unlabelled_row(path, "error", glyph, model)
+        unlabelled_row(path, "error", glyph, model, rules)
         if isinstance(glyph, str)
         else _row(path, glyph, next(scores), model, rules)
-        for path, glyph in zip(shard.paths, glyphs, strict=True)
+        for path, glyph in zip(paths, glyphs, strict=True)
     ]
 
 
-def csv_line(values: Iterable[object]) -> str:
-    r"""Write one line of the CSV. It ends in LF, and a value with CR or LF in it is quoted (RFC 4180)."""
-    line = io.StringIO()
-    # Python's writer before 3.13 quotes only what its own line end holds.
-    csv.writer(line, lineterminator="\r\n").writerow(values)
-    return line.getvalue().removesuffix("\r\n") + "\n"
+class _Restricted(Classifier):
+    """A classifier that some digits cannot be the answer of."""
+
+    def __init__(self, classifier: Classifier, impossible: list[int]) -> None:
+        self._classifier = classifier
+        self._impossible = impossible
+
+    def logits(self, images: Images) -> Floats:
+        logits = self._classifier.logits(images)
+        logits[:, self._impossible] = -np.inf
+        return logits
 
 
-def csv_lines(rows: Iterable[Row]) -> str:
-    """Write the rows of a part file."""
-    return "".join(csv_line(astuple(row)) for row in rows)
+def _scores(classifier: Classifier, fields: Images, rules: Rules) -> Floats:
+    """Give the probability of every digit in fields of (N, 28, 28, 1): (N, 10)."""
+    impossible = [digit for digit in range(10) if digit not in rules.digits]
+    reader = _Restricted(classifier, impossible) if impossible else classifier
+    logits = look_again(reader, fields, in_batches(reader, fields, BATCH), rules.temperature)
+    return probabilities(logits, rules.temperature)
 
 
-def _glyph(file: Path, rules: Rules) -> images.Glyph | str:
+def _glyph(file: bytes, rules: Rules) -> images.Glyph | str:
     """Give the normalised picture, or the reason why there is none."""
     try:
-        size = file.stat().st_size
-        if size > rules.maximum_bytes:
-            return f"{size} bytes, more than {rules.maximum_bytes}"
-        return images.normalise(decoding.decode(file.read_bytes(), maximum_pixels=rules.maximum_pixels))
+        return images.normalise(decoding.decode(_read(file, rules.maximum_bytes), maximum_pixels=rules.maximum_pixels))
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    except decoding.DecodeError as error:
+    except (decoding.DecodeError, Unreadable) as error:
         return str(error)
     except MemoryError:
         return "needs more memory than there is"
@@ -103,33 +71,40 @@ def _glyph(file: Path, rules: Rules) -> images.Glyph | str:
         return f"cannot be normalised: {' '.join(str(error).split())[:120] or type(error).__name__}"
 
 
+def _read(file: bytes, maximum_bytes: int) -> bytes:
+    """Read a file; nothing that is none is opened, nor waited for when it took a file's place."""
+    if not stat.S_ISREG(os.stat(file).st_mode):  # noqa: PTH116 - a path of any bytes
+        raise Unreadable("not a file")
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size > maximum_bytes:
+            raise Unreadable(f"{size} bytes, more than {maximum_bytes}")
+        content = os.read(descriptor, size)
+        while len(content) < size and (more := os.read(descriptor, size - len(content))):
+            content += more
+        return content
+    finally:
+        os.close(descriptor)
+
+
 def _row(path: bytes, glyph: images.Glyph, scores: np.ndarray, model: str, rules: Rules) -> Row:
-    first, second = np.argsort(-scores, kind="stable")[:2]
-    reason = trust.doubt(glyph, float(scores[first]), rules.minimum_confidence)
+    first, second = map(int, np.argsort(-scores, kind="stable")[:2])
+    confidence, second_confidence = float(scores[first]), float(scores[second])
+    reason = trust.doubt(glyph, confidence, rules.minimum_confidence)
     status = "review" if reason else "ok"
     if reason == trust.BLANK:
-        return _unlabelled_row(path, status, reason, model)
+        return unlabelled_row(path, status, reason, model, rules)
+    is_choice = len(rules.digits) > 1
     return Row(
         file=name_in_csv(path),
         page=1,
         label=str(first),
-        confidence=f"{scores[first]:.4f}",
-        second_label=str(second),
-        second_confidence=f"{scores[second]:.4f}",
+        confidence=f"{confidence:.4f}",
+        second_label=str(second) if is_choice else "",
+        second_confidence=f"{second_confidence:.4f}" if is_choice else "",
         status=status,
         reason=reason,
         model=model,
+        probabilities=tuple(f"{score:.4f}" for score in scores.tolist()) if rules.probabilities else (),
     )
-
-
-def _unlabelled_row(path: bytes, status: str, reason: str, model: str) -> Row:
-    return Row(name_in_csv(path), 1, "", "", "", "", status, reason, model)
-
-
-def name_in_csv(path: bytes) -> str:
-    r"""Write a path as text that no spreadsheet runs as a formula; other paths give other texts.
-
-    A byte that is no UTF-8 becomes ``\xNN``, a backslash two; then ``'`` goes before what begins like a formula or with ``'``.
-    """
-    name = path.replace(b"\\", rb"\\").decode("utf-8", "backslashreplace")
-    return f"'{name}" if name.startswith(FORMULA_STARTS) else name

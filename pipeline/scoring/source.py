@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pipeline import atomic
+from pipeline import atomic, layout
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 
@@ -14,6 +14,12 @@ def place_of(folder: Path) -> Path:
     """Give a folder's path from the project's root where it lies in it, so that a project knows its own after a move."""
     root, place = Path.cwd(), folder.resolve()
     return place.relative_to(root) if place.is_relative_to(root) else place
+
+
+def default_out(given: Path) -> Path:
+    """Give the folder that scores go to unless told otherwise: ``data/scores/NAME``, for a list ``NAME.txt`` too."""
+    place = given.resolve()
+    return layout.SCORES / ((place.name if place.is_dir() else place.stem) or "root")
 
 
 def require(scores: Path, folder: Path) -> None:

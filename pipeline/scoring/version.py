@@ -23,6 +23,7 @@ MODULES = (
     "digits/scan/shapes.py",
     "digits/second_look.py",
     "digits/trust.py",
+    "scoring/row.py",
     "scoring/shard.py",
 )
 LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow")

@@ -17,7 +17,8 @@ from pipeline.digits import metrics
 from pipeline.digits.images import normalise
 from pipeline.digits.model import Classifier, probabilities
 from pipeline.digits.second_look import look_again
-from pipeline.scoring.shard import Rules, Shard, score_shard
+from pipeline.scoring.row import Rules
+from pipeline.scoring.shard import score_files
 from pipeline.stages import evaluate
 from tests.conftest import Project, copy_project
 
@@ -255,11 +256,11 @@ def test_confidence_has_the_temperature_that_is_stored_with_the_model(
     project.digits("sample", "data/inbox/batch", "--count", "5")
     monkeypatch.chdir(project.root)
     card = json.loads(Path("models/digit-cnn/model.json").read_text())
-    shard = Shard(0, Path("data/inbox/batch"), [b"00000.png"])
+    batch = b"data/inbox/batch", [b"00000.png"]
 
     model = registry.load("champion")
     rows = [
-        score_shard(shard, Classifier(model.content), model.version, Rules(temperature, 0.5, 10**6, 1000))[0]
+        score_files(*batch, Classifier(model.content), model.version, Rules(temperature, 0.5, 10**6, 1000))[0]
         for temperature in (1.0, model.temperature * 10)
     ]
 

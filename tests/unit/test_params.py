@@ -56,7 +56,7 @@ def test_what_cannot_be_used_is_named_with_its_place(
 
 
 def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
-    text = SHIPPED.replace("batch_size: 32", "batch_size: x").replace("shard_size: 2000", "shard_size: y")
+    text = SHIPPED.replace("batch_size: 32", "batch_size: x").replace("shard_size: 500", "shard_size: y")
 
     with pytest.raises(PipelineError, match=r"train\.plain\.batch_size.*score\.shard_size"):
         load(tmp_path, text)

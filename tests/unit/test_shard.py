@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pipeline.digits import images
 from pipeline.digits.model import Classifier
 from pipeline.scoring import shard, version
-from pipeline.scoring.shard import Row, Rules, Shard, csv_line, csv_lines, name_in_csv, score_shard
+from pipeline.scoring.row import Row, Rules, csv_lines, name_in_csv
+from pipeline.scoring.shard import score_files
 
 ROOT = Path(__file__).parents[2]
 RULES = Rules(temperature=1.0, minimum_confidence=0.5, maximum_bytes=10**6, maximum_pixels=10**8)
@@ -34,7 +35,7 @@ def classifier() -> Classifier:
 
 def score(folder: Path, classifier: Classifier, rules: Rules = RULES) -> dict[str, Row]:
     names = sorted(os.fsencode(path.name) for path in folder.iterdir())
-    return {row.file: row for row in score_shard(Shard(0, folder, names), classifier, "v1.0.0", rules)}
+    return {row.file: row for row in score_files(os.fsencode(folder), names, classifier, "v1.0.0", rules)}
 
 
 def write(file: Path, picture: np.ndarray) -> None:
@@ -59,13 +60,13 @@ def test_a_picture_that_memory_does_not_suffice_for_is_an_error_row(tmp_path: Pa
     write(tmp_path / "b.png", np.zeros((9000, 9000), np.uint8))
     write(tmp_path / "c.png", scan)
     code = (
-        "import resource, sys; from pathlib import Path; from pipeline.scoring import shard\n"
+        "import resource, sys; import os; from pathlib import Path; from pipeline.scoring import row, shard\n"
         "import PIL.Image, cv2, PIL.PngImagePlugin\n"
-        f"rules = shard.Rules({RULES.temperature}, 0.5, 10**6, 10**8)\n"
+        f"rules = row.Rules({RULES.temperature}, 0.5, 10**6, 10**8)\n"
         "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))\n"
-        "for name in 'abc': print(shard._glyph(Path(sys.argv[1]) / f'{name}.png', rules).__class__.__name__)\n"
-        "print(shard._glyph(Path(sys.argv[1]) / 'b.png', rules))\n"
+        "for name in 'abc': print(shard._glyph(os.fsencode(sys.argv[1] + f'/{name}.png'), rules).__class__.__name__)\n"
+        "print(shard._glyph(os.fsencode(sys.argv[1] + '/b.png'), rules))\n"
     )
 
     done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -111,7 +112,7 @@ def real_name(file: str) -> bytes:
 
 @given(st.lists(st.sampled_from([*PIECES, *map(str.encode, FULL_WIDTH)]), min_size=1, max_size=5).map(b"".join))
 def test_every_name_comes_back_from_the_csv_and_none_is_a_formula(name: bytes) -> None:
-    line = csv_lines([Row(name_in_csv(name), 1, "", "", "", "", "error", "", "v1.0.0")])
+    line = csv_lines([Row(name_in_csv(name), 1, "", "", "", "", "error", "", "v1.0.0").values])
     (row,) = csv.reader(io.StringIO(line, newline=""))
 
     assert real_name(row[0]) == name
@@ -124,7 +125,7 @@ def test_two_files_never_have_one_name(one: bytes, other: bytes) -> None:
 
 
 def test_a_line_of_the_csv_ends_in_lf() -> None:
-    assert csv_line(["a", "b\rc", 'd"e']) == 'a,"b\rc","d""e"\n'
+    assert csv_lines([["a", "b\rc", 'd"e']]) == 'a,"b\rc","d""e"\n'
 
 
 @pytest.mark.parametrize(

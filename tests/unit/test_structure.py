@@ -23,6 +23,7 @@ FLOORS = [
     ["pipeline/gate.py", "pipeline/snapshot.py", "pipeline/tags.py", "pipeline/training.py"],
     ["pipeline/registry.py"],
     ["pipeline/scoring/"],
+    ["pipeline/console.py"],
     ["pipeline/stages/"],
     ["pipeline/cli.py", "pipeline/__main__.py", "flows/"],
 ]

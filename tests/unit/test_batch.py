@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import params
 from pipeline.registry import ScoringModel
-from pipeline.scoring import run
+from pipeline.scoring import batch
 
 SETTINGS = params.load(Path(__file__).parents[2] / "params.yaml").score
 MODEL = ScoringModel("v1.0.0", b"", "a1", "mnist", 1.0)
@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def fingerprint(folder: Path, settings: params.Score = SETTINGS, model: ScoringModel = MODEL) -> str:
-    return run.prepare(folder, folder / "scores", model, settings).fingerprint
+    return batch.prepare(folder, folder / "scores", model, settings).fingerprint
 
 
 @pytest.mark.parametrize(

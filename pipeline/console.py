@@ -1,0 +1,111 @@
+"""What a person sees of a run of scoring: how far it is, and at the end what came of it."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from pipeline import tags
+from pipeline.names import shown
+from pipeline.scoring.batch import Batch
+from pipeline.scoring.manifest import Manifest
+from pipeline.scoring.run import Progress, Tell
+
+SECONDS_BETWEEN_LINES = 10
+STATUSES = ("ok", "review", "error")
+
+
+@contextmanager
+def progress() -> Iterator[Tell]:
+    """Give what shows progress on standard error: a bar in a terminal, a line every ten seconds elsewhere."""
+    if sys.stderr.isatty():
+        with _bar() as tell:
+            yield tell
+    else:
+        yield Lines(partial(print, file=sys.stderr, flush=True)).tell
+
+
+class Lines:
+    """A line every ten seconds, printed by ``write``."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        """Begin now."""
+        self._write = write
+        self._began = self._last = time.monotonic()
+
+    def tell(self, progress: Progress) -> None:
+        """Print a line if it is time for one."""
+        if time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            self._write(words(progress, self._last - self._began))
+
+
+def words(progress: Progress, seconds: float) -> str:
+    """Say how far a run is after some seconds."""
+    rate = (progress.done - progress.began_at) / seconds
+    left = f"{(progress.total - progress.done) / rate:.0f} s left" if rate else "nothing new yet"
+    return f"{progress.done} of {progress.total}, {rate:.0f} images/s, {left}: {_counts(progress)}"
+
+
+def summary(batch: Batch, manifest: Manifest, *, is_new: bool) -> None:
+    """Print a table of the counts, where the rows are, and what was noteworthy; ``is_new`` tells whether any was scored now."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Column, Table
+
+    table = Table("status or reason", Column("images", justify="right"))
+    for status in STATUSES:
+        if status in manifest.statuses:
+            table.add_row(status, str(manifest.statuses[status]))
+    table.add_section()
+    for reason, number in manifest.reasons.items():
+        table.add_row(escape(shown(reason)), str(number))
+    Console(highlight=False).print(table)
+    effort = _effort(manifest) if is_new else "nothing changed since these scores were written"
+    print(f"{manifest.rows} images with {tags.NAME} {manifest.model} ({manifest.dataset}): {effort}")
+    print(shown(batch.scores))
+    if "review" in manifest.statuses:
+        print(shown(batch.review))
+    if not is_new and batch.is_edited(manifest):
+        print("scores.csv itself was changed; --fresh writes it anew, and keeps what it is now beside it")
+    if is_new and manifest.edited:
+        print(f"what somebody made of the last scores.csv is kept in {shown(batch.out / manifest.edited)}")
+    if batch.listing.unread_words:
+        print(batch.listing.unread_words)
+
+
+def _effort(manifest: Manifest) -> str:
+    reused = f", {manifest.reused} rows as they were" if manifest.reused else ""
+    resumed = f", {manifest.resumed} of an interrupted run" if manifest.resumed else ""
+    return f"{manifest.scored} scored in {manifest.seconds:.1f} s{reused}{resumed}"
+
+
+def _counts(progress: Progress) -> str:
+    return ", ".join(f"{progress.statuses[status]} {status}" for status in STATUSES)
+
+
+@contextmanager
+def _bar() -> Iterator[Tell]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[counts]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, rate="", counts="")
+        began = time.monotonic()
+
+        def tell(progress: Progress) -> None:
+            rate = (progress.done - progress.began_at) / (time.monotonic() - began)
+            bar.update(
+                task, completed=progress.done, total=progress.total, rate=f"{rate:.0f} images/s", counts=_counts(progress)
+            )
+
+        yield tell

@@ -1,0 +1,113 @@
+"""Pictures about to be scored: which, into which folder, by which rules."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+from pipeline.names import shown
+from pipeline.params import Score
+from pipeline.registry import ScoringModel
+from pipeline.scoring import manifest as manifests
+from pipeline.scoring import source, version
+from pipeline.scoring.join import REVIEW, SCORES, sha256
+from pipeline.scoring.listing import Listing, list_folder, list_paths
+from pipeline.scoring.manifest import Manifest
+from pipeline.scoring.row import Rules
+from pipeline.scoring.work import PREFIX, Work
+
+LISTING = ".listing"
+
+
+class NothingToScoreError(PipelineError):
+    """A folder without a picture."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run goes, apart from the settings. ``workers``: processes; None for the cores, or none for few pictures.
+
+    ``fresh``: no row of an earlier run is taken. ``digits``, ``probabilities``: as in ``Rules``.
+    """
+
+    workers: int | None = None
+    fresh: bool = False
+    digits: tuple[int, ...] = tuple(range(10))
+    probabilities: bool = False
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures about to be scored into ``out``; ``method`` and ``fingerprint`` as in the manifest."""
+
+    given: Path
+    out: Path
+    listing: Listing
+    rules: Rules
+    shard_size: int
+    options: Options
+    method: str
+    fingerprint: str
+
+    @property
+    def scores(self) -> Path:
+        """Where the rows go."""
+        return self.out / SCORES
+
+    @property
+    def review(self) -> Path:
+        """Where the doubtful ones go too."""
+        return self.out / REVIEW
+
+    @property
+    def work(self) -> Work:
+        """Where the rows of finished shards wait for the others."""
+        fresh = "-fresh" if self.options.fresh else ""
+        return Work(self.out / f"{PREFIX}{self.method[:16]}-{self.fingerprint[:16]}{fresh}")
+
+    def finished(self) -> Manifest | None:
+        """Give the manifest of an earlier run that scored exactly this, if there was one and it is not to be done again."""
+        manifest = manifests.read(self.out)
+        stands = self.scores.exists() and self.review.exists()
+        return manifest if manifest and stands and manifest.fingerprint == self.fingerprint and not self.options.fresh else None
+
+    def is_edited(self, manifest: Manifest) -> bool:
+        """Tell whether somebody changed ``scores.csv`` since it was written with this manifest."""
+        return self.scores.exists() and sha256(self.scores) != manifest.scores_sha256
+
+
+DEFAULTS = Options()
+
+
+def prepare(given: Path, out: Path, model: ScoringModel, settings: Score, options: Options = DEFAULTS) -> Batch:
+    """List the pictures of a folder, or of a text file of paths, or of standard input where ``given`` is ``-``.
+
+    Raises NothingToScoreError when there are none, and PipelineError when ``out`` holds the scores of something else.
+    """
+    source.require(out / SCORES, given)
+    is_folder = given.is_dir()
+    listing = list_folder(given, settings.image_suffixes, leave_out=out) if is_folder else list_paths(given)
+    if not listing.images:
+        there = f"{listing.ignored} other files, {listing.symbolic_links} symbolic links"
+        there = "; ".join(filter(None, (there, listing.unread_words, listing.unreadable_words)))
+        how = f"An image ends in one of: {' '.join(settings.image_suffixes)}." if is_folder else "Name one file a line."
+        raise NothingToScoreError(f"{shown(given)}: no images to score ({there}). {how}")
+    rules = Rules(
+        model.temperature,
+        settings.minimum_confidence,
+        settings.maximum_bytes,
+        settings.maximum_pixels,
+        options.digits,
+        options.probabilities,
+    )
+    method = _hash(manifests.SCHEMA_VERSION, version.of_scoring(), model.version, model.sha256, rules)
+    return Batch(given, out, listing, rules, settings.shard_size, options, method, fingerprint(method, listing.sha256))
+
+
+def fingerprint(method: str, listing_sha256: str) -> str:
+    """Give what stands for a listing scored by a method."""
+    return _hash(method, listing_sha256)
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()

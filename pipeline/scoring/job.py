@@ -1,0 +1,48 @@
+"""What is the same for all shards of a run, as it is told to another process."""
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.scoring.row import Row, Rules, csv_lines
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model and the rules of its rows; the folder that the paths start from, and the file that they stand in."""
+
+    folder: Path
+    pending: Path
+    version: str
+    content: bytes
+    rules: Rules
+
+    def to_json(self) -> str:
+        """Write it on one line."""
+        content = base64.b64encode(self.content).decode()
+        return json.dumps(asdict(self) | {"folder": str(self.folder), "pending": str(self.pending), "content": content})
+
+    @classmethod
+    def from_json(cls, line: str) -> "Job":
+        """Read it back."""
+        values = json.loads(line)
+        rules = Rules(**values["rules"] | {"digits": tuple(values["rules"]["digits"])})
+        folder, pending = Path(values["folder"]), Path(values["pending"])
+        return cls(folder, pending, values["version"], base64.b64decode(values["content"]), rules)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What came of a shard: lines of the CSV, and how many rows have which status."""
+
+    rows: str
+    statuses: dict[str, int]
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> "Scored":
+        """Write rows, and count them."""
+        rows = list(rows)
+        return cls(csv_lines(row.values for row in rows), dict(Counter(row.status for row in rows)))

@@ -1,0 +1,106 @@
+"""From rows, new and kept, to ``scores.csv`` and ``review.csv``."""
+
+import csv
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pipeline import atomic
+from pipeline.scoring import manifest
+from pipeline.scoring.ordering import in_order
+from pipeline.scoring.reuse import rows_of
+from pipeline.scoring.row import COLUMNS, Rules, csv_lines
+from pipeline.scoring.work import Shard, Work
+
+SCORES = "scores.csv"
+REVIEW = "review.csv"
+LABEL, CONFIDENCE, STATUS, REASON = (COLUMNS.index(name) for name in ("label", "confidence", "status", "reason"))
+# Of what decoders say of broken files there is no end.
+MOST_REASONS = 100
+OTHER_REASONS = "other reasons"
+
+
+@dataclass
+class Counts:
+    """Rows by status, by reason and by label, and the sha256 of ``scores.csv``."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    sha256: str = ""
+
+    def add(self, values: list[str]) -> None:
+        """Count a row."""
+        self.statuses[values[STATUS]] += 1
+        if values[LABEL]:
+            self.labels[values[LABEL]] += 1
+        if reason := values[REASON]:
+            is_known = reason in self.reasons or len(self.reasons) < MOST_REASONS
+            self.reasons[reason if is_known else OTHER_REASONS] += 1
+
+    def as_shown(self) -> dict[str, Any]:
+        """Give what a manifest says of them."""
+        return {
+            "scores_sha256": self.sha256,
+            "rows": self.statuses.total(),
+            "statuses": dict(sorted(self.statuses.items())),
+            "reasons": dict(self.reasons.most_common()),
+            "labels": dict(sorted(self.labels.items())),
+        }
+
+
+def join(work: Work, shards: list[Shard], rules: Rules, out: Path) -> Counts:
+    """Write both files, and count the rows. Raises PipelineError.
+
+    The manifest goes before they come: one of other rows must never stand beside them.
+    """
+    counts, head = Counts(), csv_lines([rules.columns]).encode()
+    with atomic.replacing(out / SCORES) as scores, atomic.replacing(out / REVIEW) as review:
+        with scores.open("wb") as file:
+            file.write(head)
+            _write(work, shards, file)
+        with review.open("wb") as file:
+            file.write(head)
+            for _, row in in_order(_doubtful(scores, counts)):
+                file.write(row)
+        counts.sha256 = sha256(scores)
+        (out / manifest.NAME).unlink(missing_ok=True)
+    return counts
+
+
+def sha256(file: Path) -> str:
+    """Hash a file."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _write(work: Work, shards: list[Shard], file: BinaryIO) -> None:
+    """Write the rows in the order of the listing."""
+    if not work.kept.stat().st_size:
+        for shard in shards:
+            with work.part(shard).open("rb") as part:
+                shutil.copyfileobj(part, file)
+        return
+    with work.listing.open("rb") as listing, work.pending.open("rb") as pending, work.kept.open("rb") as kept_rows:
+        scored, kept, following = work.rows(iter(shards)), rows_of(kept_rows), next(pending, None)
+        for line in listing:
+            if line == following:
+                file.write(next(scored).text)
+                following = next(pending, None)
+            else:
+                file.write(next(kept))
+
+
+def _doubtful(scores: Path, counts: Counts) -> Iterator[tuple[bytes, bytes]]:
+    """Count the rows, and yield those for review with their confidence."""
+    with scores.open(encoding="utf-8", newline="") as lines:
+        rows = csv.reader(lines)
+        next(rows)
+        for values in rows:
+            counts.add(values)
+            if values[STATUS] == "review":
+                yield values[CONFIDENCE].encode(), csv_lines([values]).encode()

@@ -1,0 +1,239 @@
+"""Where shards are scored: in this process, or in others that may crash without ending the run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TextIO, cast
+
+from pipeline.errors import PipelineError
+from pipeline.names import shown
+from pipeline.scoring import manifest
+from pipeline.scoring.job import Job, Scored
+from pipeline.scoring.row import unlabelled_row
+from pipeline.scoring.work import Shard, read_paths
+
+MODULE = "pipeline.scoring.worker"
+# As many pictures, or bytes of them, are read before other processes are ready.
+FEW = 2000
+FEW_BYTES = 2**24
+# To start a process, which something may kill.
+ATTEMPTS = 3
+Results = Generator[tuple[Shard, Scored]]
+
+
+def here(job: Job, shards: Iterator[Shard]) -> Results:
+    """Score shards in this process."""
+    from pipeline.scoring.scorer import Scorer
+
+    scorer = Scorer(job)
+    for shard in shards:
+        yield shard, scorer.score(shard)
+
+
+def cores() -> int:
+    """Give the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def foreseen(folder: Path, out: Path, workers: int | None) -> int:
+    """Give how many processes a run will need, as far as a glance at its folder tells: none where it was scored before."""
+    if not folder.is_dir() or (out / manifest.NAME).exists():
+        return 0
+    with os.scandir(folder) as entries:
+        is_full = next(islice(entries, FEW, None), None) is not None
+    return min(workers or cores(), cores()) if is_full else 0
+
+
+@contextmanager
+def started(count: int) -> Iterator[list["Worker"]]:
+    """Start processes that will score, which takes them a moment, and end those that are left."""
+    workers = [Worker() for _ in range(count)]
+    try:
+        yield workers
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.close()
+
+
+def in_workers(job: Job, shards: Iterator[Shard], workers: "list[Worker]") -> Results:
+    """Score shards in other processes, and give them as they are done, in any order.
+
+    A shard whose worker dies is tried again in halves, down to the one picture that is the reason, which becomes an ``error``
+    row. When the caller stops listening, the workers are stopped.
+    """
+    count = len(workers)
+    crew = _Crew(job, workers)
+    with ThreadPoolExecutor(count) as threads:
+        try:
+            # No more than twice the workers are waiting: a list of all shards would grow with the folder.
+            running = {threads.submit(crew.score, shard): shard for shard in islice(shards, 2 * count)}
+            while running:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    result = running.pop(future), future.result()
+                    running |= {threads.submit(crew.score, shard): shard for shard in islice(shards, 1)}
+                    yield result
+        finally:
+            crew.stop()
+            threads.shutdown(cancel_futures=True)
+
+
+class StoppedError(Exception):
+    """The run is being stopped."""
+
+
+class WorkerDied(Exception):
+    """A worker process ended before it answered; the message says how."""
+
+
+class Worker:
+    """A process that scores one shard at a time."""
+
+    def __init__(self) -> None:
+        """Start it, and do not wait until it is ready."""
+        self._process = _start()
+        self._is_ready = False
+
+    def restart(self) -> None:
+        """Start it anew, whatever became of it."""
+        self.kill()
+        self.close()
+        self._process = _start()
+        self._is_ready = False
+
+    def begin(self, job: Job) -> None:
+        """Tell it what it is for."""
+        with suppress(WorkerDied):  # which is met again when its answer is waited for
+            self._tell(job.to_json())
+
+    def wait_until_ready(self) -> None:
+        """Wait until it has loaded the model. Raises WorkerDied."""
+        if not self._is_ready:
+            self._is_ready = self._answer()["ready"]
+
+    def score(self, shard: Shard) -> Scored:
+        """Wait for the rows of a shard. Raises WorkerDied."""
+        self._tell(json.dumps(asdict(shard)))
+        return Scored(**self._answer())
+
+    def kill(self) -> None:
+        """End it at once; who waits for its answer wakes up."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Wait for its end, which has come or been brought about."""
+        self._process.wait()
+        for pipe in (self._process.stdout, self._process.stdin):
+            with suppress(OSError):  # what was not sent any more
+                cast("TextIO", pipe).close()
+
+    def _tell(self, line: str) -> None:
+        questions = cast("TextIO", self._process.stdin)
+        try:
+            questions.write(f"{line}\n")
+            questions.flush()
+        except OSError:
+            raise self._death() from None
+
+    def _answer(self) -> dict[str, Any]:
+        line = cast("TextIO", self._process.stdout).readline()
+        if not line.endswith("\n"):
+            raise self._death()
+        answer: dict[str, Any] = json.loads(line)
+        if "failure" in answer:
+            raise RuntimeError(answer["failure"])
+        return answer
+
+    def _death(self) -> WorkerDied:
+        code = self._process.wait()
+        return WorkerDied(signal.Signals(-code).name if code < 0 else f"exit code {code}")
+
+
+def _start() -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", MODULE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # of what decoders think of a file, its row tells
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # which take longer to start than numpy
+    )
+
+
+class _Crew:
+    """Some workers, of which those that die are started anew."""
+
+    def __init__(self, job: Job, workers: list[Worker]) -> None:
+        self._job = job
+        self._workers = workers
+        self._is_stopping = False
+        self._lock = threading.Lock()
+        self._idle: SimpleQueue[Worker] = SimpleQueue()
+        for worker in workers:
+            worker.begin(job)
+            self._idle.put(worker)
+
+    def score(self, shard: Shard) -> Scored:
+        """Wait for a worker and for the rows of a shard, whatever becomes of the worker."""
+        try:
+            return self._once(shard)
+        except WorkerDied:
+            if shard.count > 1:
+                first, second = (self.score(half) for half in shard.split(self._job.pending))
+                return Scored(first.rows + second.rows, Counter(first.statuses) + Counter(second.statuses))
+        try:
+            return self._once(shard)  # the first time it may have been for another reason
+        except WorkerDied as death:
+            (path,) = read_paths(self._job.pending, shard)
+            reason = f"ends the process that reads it: {death}"
+            return Scored.of([unlabelled_row(path, "error", reason, self._job.version, self._job.rules)])
+
+    def stop(self) -> None:
+        """End all workers at once, and start none any more."""
+        with self._lock:
+            self._is_stopping = True
+            for worker in self._workers:
+                worker.kill()
+
+    def _once(self, shard: Shard) -> Scored:
+        worker = self._idle.get()
+        try:
+            self._make_ready(worker)
+            return worker.score(shard)
+        except WorkerDied:
+            self._restart(worker)
+            raise
+        finally:
+            self._idle.put(worker)
+
+    def _make_ready(self, worker: Worker) -> None:
+        """Wait until a worker can begin. Raises PipelineError where none can."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                worker.wait_until_ready()
+                return
+            except WorkerDied as death:
+                if attempt == ATTEMPTS:
+                    look = f"Look with `{shown(sys.executable)} -m {MODULE}`."
+                    raise PipelineError(f"a process that scores ends before it begins: {death}. {look}") from None
+                self._restart(worker)
+
+    def _restart(self, worker: Worker) -> None:
+        with self._lock:
+            if self._is_stopping:
+                raise StoppedError
+            worker.restart()
+        worker.begin(self._job)

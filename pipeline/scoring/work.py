@@ -1,0 +1,137 @@
+"""The folder of a run that is not finished: what is to be scored, the rows that need not be, and those that are done."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from pipeline import atomic
+from pipeline.errors import PipelineError
+from pipeline.names import shown
+from pipeline.scoring.listing import Listing, path_of, size_of
+from pipeline.scoring.reuse import Rows, keep, rows_of
+
+PREFIX = ".parts-"
+LISTING = "listing"
+PENDING = "pending"
+KEPT = "kept.csv"
+# A shard of large scans is done in seconds too.
+SHARD_BYTES = 2**25
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A run of pictures to score: ``count`` lines of ``pending`` from number ``first`` on, which stands at byte ``offset``.
+
+    ``size``: the bytes of the pictures; 0 where nobody asks.
+    """
+
+    first: int
+    count: int
+    offset: int
+    size: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name of its part file; the names of parts sort as the pictures do."""
+        return f"{self.first:010d}-{self.count}.csv"
+
+    def split(self, pending: Path) -> "tuple[Shard, Shard]":
+        """Give both halves."""
+        half = self.count // 2
+        first = Shard(self.first, half, self.offset)
+        offset = self.offset + sum(map(len, _read_lines(pending, first)))
+        return first, Shard(self.first + half, self.count - half, offset)
+
+
+@dataclass(frozen=True)
+class Work:
+    """The folder, of one listing scored in one way: another listing or way has another."""
+
+    folder: Path
+
+    @property
+    def listing(self) -> Path:
+        """Every picture of the run."""
+        return self.folder / LISTING
+
+    @property
+    def pending(self) -> Path:
+        """The pictures to score, a part of the listing."""
+        return self.folder / PENDING
+
+    @property
+    def kept(self) -> Path:
+        """The rows of the others."""
+        return self.folder / KEPT
+
+    def begin(self, listing: Listing, known: Iterator[Rows]) -> None:
+        """Make the folder: ``known`` are rows of earlier runs, in the order of their paths. Raises PipelineError."""
+        with atomic.replacing(self.folder) as temporary:
+            temporary.mkdir()
+            listing.file.seek(0)
+            with (temporary / LISTING).open("wb") as file:
+                shutil.copyfileobj(listing.file, file)
+            with (
+                (temporary / LISTING).open("rb") as lines,
+                (temporary / PENDING).open("wb") as pending,
+                (temporary / KEPT).open("wb") as kept,
+            ):
+                keep(lines, known, pending=pending, kept=kept)
+
+    def shards(self, size: int) -> Iterator[Shard]:
+        """Cut what is to be scored into shards of at most ``size`` pictures, or of some megabytes."""
+        first = count = offset = length = total = 0
+        with self.pending.open("rb") as lines:
+            for line in lines:
+                if count and (count == size or total + size_of(line) > SHARD_BYTES):
+                    yield Shard(first, count, offset, total)
+                    first, offset, count, length, total = first + count, offset + length, 0, 0, 0
+                count, length, total = count + 1, length + len(line), total + size_of(line)
+        if count:
+            yield Shard(first, count, offset, total)
+
+    def part(self, shard: Shard) -> Path:
+        """Where the rows of one shard wait for the others."""
+        return self.folder / shard.name
+
+    def parts(self) -> Iterator[Shard]:
+        """Give the shards that have a part file, whatever size of shards it is of."""
+        for part in sorted(self.folder.glob("*-*.csv")):
+            first, count = map(int, part.stem.split("-"))
+            yield Shard(first, count, 0)
+
+    def rows(self, shards: Iterator[Shard]) -> Iterator[Rows]:
+        """Give the rows of finished shards, each group of them with its line of the listing; no line twice."""
+        position = 0
+        with self.pending.open("rb") as lines:
+            for shard in shards:
+                if shard.first >= position:
+                    skipped = shard.first - position
+                    yield from of_one_file(self.part(shard), islice(lines, skipped, skipped + shard.count))
+                    position = shard.first + shard.count
+
+
+def of_one_file(csv: Path, lines: Iterator[bytes], skip: int = 0) -> Iterator[Rows]:
+    """Give the rows of a file, each group of them with its line of the listing, but for the first ``skip`` ones.
+
+    Raises PipelineError where they do not fit.
+    """
+    try:
+        with csv.open("rb") as rows:
+            for line, group in zip(lines, islice(rows_of(rows), skip, None), strict=True):
+                yield Rows(line, group)
+    except (OSError, ValueError) as error:
+        raise PipelineError(f"{shown(csv)}: damaged: {error}. Delete its folder {shown(csv.parent)} and run again.") from error
+
+
+def read_paths(pending: Path, shard: Shard) -> list[bytes]:
+    """Read the paths of a shard."""
+    return [path_of(line) for line in _read_lines(pending, shard)]
+
+
+def _read_lines(pending: Path, shard: Shard) -> list[bytes]:
+    with pending.open("rb") as lines:
+        lines.seek(shard.offset)
+        return list(islice(lines, shard.count))

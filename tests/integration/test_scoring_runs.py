@@ -1,0 +1,427 @@
+"""Runs of scoring: in other processes that may die, over folders that were scored before, and interrupted."""
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import params, registry, sample
+from pipeline.digits import decoding
+from pipeline.errors import PipelineError
+from pipeline.registry import ScoringModel
+from pipeline.scoring import batch as batches
+from pipeline.scoring import run
+from pipeline.scoring.batch import Options
+from pipeline.scoring.manifest import Manifest
+from tests.conftest import ROOT, Project
+
+SETTINGS = params.load(ROOT / "params.yaml").score.model_copy(update={"shard_size": 7})
+IMAGES = 30
+# Is imported by every Python that starts with its folder in PYTHONPATH.
+STARTUP = "sitecustomize.py"
+
+
+@pytest.fixture(scope="module")
+def champion(registered_project: Project) -> ScoringModel:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(registered_project.root)
+        return registry.load("champion")
+
+
+@pytest.fixture(scope="module")
+def sampled(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sample") / "batch"
+    sample.run(registered_project.root / "data/arrays.npz", folder, count=IMAGES)
+    return folder
+
+
+class Scans:
+    """A folder of pictures, and how it is scored."""
+
+    def __init__(self, folder: Path, model: ScoringModel) -> None:
+        self.folder, self.model = folder, model
+        self.out = folder.parent / "scores"
+
+    def score(
+        self,
+        out: Path | None = None,
+        tell: Callable[[run.Progress], None] = lambda _: None,
+        settings: params.Score = SETTINGS,
+        **options: Any,
+    ) -> Manifest:
+        batch = batches.prepare(self.folder, out or self.out, self.model, settings, Options(**options))
+        return batch.finished() or run.score(batch, self.model, tell)
+
+    def rows(self) -> dict[str, dict[str, str]]:
+        with (self.out / "scores.csv").open(encoding="utf-8", newline="") as file:
+            return {row["file"]: row for row in csv.DictReader(file)}
+
+    def add(self, *names: str) -> None:
+        for name in names:
+            shutil.copyfile(self.folder / "00003.png", self.folder / name)
+
+
+@pytest.fixture
+def scans(sampled: Path, champion: ScoringModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scans:
+    monkeypatch.chdir(tmp_path)
+    return Scans(Path(shutil.copytree(sampled, tmp_path / "batch")), champion)
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What this process decodes."""
+    seen: list[bytes] = []
+
+    def decode(content: bytes, **settings: int) -> object:
+        seen.append(content)
+        return before(content, **settings)
+
+    before = decoding.decode
+    monkeypatch.setattr(decoding, "decode", decode)
+    return seen
+
+
+@pytest.fixture
+def startup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Give a function that makes new processes begin with some code."""
+    (tmp_path / "startup").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "startup"))
+
+    def begin_with(code: str) -> None:
+        (tmp_path / "startup" / STARTUP).write_text(code)
+
+    return begin_with
+
+
+def interrupt_after(shards: int) -> Callable[[run.Progress], None]:
+    """Give what stops a run as Ctrl-C does."""
+    left = [shards]
+
+    def tell(_: run.Progress) -> None:
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+
+    return tell
+
+
+DYING = """
+import os, signal
+from pathlib import Path
+from pipeline.digits import decoding
+before = decoding.decode
+def decode(content, **settings):
+    {when}
+    return before(content, **settings)
+decoding.decode = decode
+"""
+
+
+def test_the_files_are_the_same_for_any_number_of_workers_and_any_size_of_shards(scans: Scans) -> None:
+    (scans.folder / "broken.png").write_bytes(b"broken")
+    written = set()
+    for workers, shard_size in [(None, 500), (None, 1), (1, 7), (2, 7), (3, 2)]:
+        out = scans.folder.parent / f"{workers}-{shard_size}"
+        settings = SETTINGS.model_copy(update={"shard_size": shard_size})
+        manifest = scans.score(out, settings=settings, workers=workers)
+        assert manifest.workers == (workers or 0)
+        written.add(((out / "scores.csv").read_bytes(), (out / "review.csv").read_bytes()))
+
+    assert len(written) == 1
+
+
+def test_a_picture_that_ends_its_worker_becomes_an_error_row_and_no_other(scans: Scans, startup: Callable[[str], None]) -> None:
+    scans.score()
+    undisturbed = scans.rows()
+    for name in ("00002a.png", "00020a.png"):
+        (scans.folder / name).write_bytes(b"ends it")
+    startup(DYING.format(when="if content == b'ends it': os.kill(os.getpid(), signal.SIGSEGV)"))
+
+    scans.score(workers=2, fresh=True)
+
+    errors = {name: row["reason"] for name, row in scans.rows().items() if row["status"] == "error"}
+    assert errors == dict.fromkeys(("00002a.png", "00020a.png"), "ends the process that reads it: SIGSEGV")
+    assert {name: row for name, row in scans.rows().items() if name not in errors} == undisturbed
+
+
+def test_a_worker_that_is_killed_costs_no_row(scans: Scans, startup: Callable[[str], None], tmp_path: Path) -> None:
+    scans.score()
+    undisturbed = scans.rows()
+    once = (
+        f"if not Path({str(tmp_path / 'done')!r}).exists(): Path({str(tmp_path / 'done')!r}).touch(); os.kill(os.getpid(), 9)"
+    )
+    startup(DYING.format(when=once))
+
+    scans.score(workers=1, fresh=True)
+
+    assert (tmp_path / "done").exists()
+    assert scans.rows() == undisturbed
+
+
+def test_workers_that_cannot_begin_are_one_clear_error(scans: Scans, startup: Callable[[str], None]) -> None:
+    startup("raise SystemExit(3)")
+
+    with pytest.raises(PipelineError, match="a process that scores ends before it begins: exit code 1"):
+        scans.score(workers=1)
+
+
+def test_an_error_in_a_worker_is_raised_with_its_traceback(scans: Scans, startup: Callable[[str], None]) -> None:
+    startup("from pipeline.digits import second_look\nsecond_look.look_again = None\n")
+
+    with pytest.raises(RuntimeError, match="'NoneType' object is not callable"):
+        scans.score(workers=2)
+
+
+def test_only_new_and_changed_pictures_are_decoded_and_rows_of_removed_ones_go(scans: Scans, decoded: list[bytes]) -> None:
+    scans.add("new\nline.png", "'.png", "zz.png")
+    scans.score()
+    decoded.clear()
+    scans.add("00000a.png", 'a,"b"\n.png', "z.png")
+    scans.add("00005.png")
+    for gone in ("00001.png", "zz.png", "00029.png"):
+        (scans.folder / gone).unlink()
+
+    manifest = scans.score()
+
+    assert (len(decoded), manifest.scored, manifest.reused, manifest.rows) == (4, 4, 29, 33)
+    scans.score(scans.folder.parent / "anew")
+    for name in ("scores.csv", "review.csv"):
+        assert (scans.out / name).read_bytes() == (scans.folder.parent / "anew" / name).read_bytes()
+
+
+def test_rows_that_are_kept_are_those_of_the_last_run(scans: Scans) -> None:
+    scans.score()
+    old = scans.rows()
+    scans.model = replace(scans.model)
+    scans.add("new.png")
+
+    manifest = scans.score()
+
+    assert manifest.reused == IMAGES
+    assert {name: scans.rows()[name] for name in old} == old
+
+
+@pytest.mark.parametrize("change", ["champion", "confidence", "digits", "probabilities", "fresh"])
+def test_a_change_that_matters_scores_everything_again(scans: Scans, decoded: list[bytes], change: str) -> None:
+    scans.score()
+    decoded.clear()
+    settings = SETTINGS
+    if change == "champion":
+        scans.model = replace(scans.model, version="v1.1.0")
+    elif change == "confidence":
+        settings = SETTINGS.model_copy(update={"minimum_confidence": 0.5})
+    options: dict[str, dict[str, Any]] = {
+        "digits": {"digits": (0, 1)},
+        "probabilities": {"probabilities": True},
+        "fresh": {"fresh": True},
+    }
+
+    manifest = scans.score(settings=settings, **options.get(change, {}))
+
+    assert (len(decoded), manifest.reused) == (IMAGES, 0)
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_an_interrupted_run_goes_on_where_it_stopped(scans: Scans, workers: int | None) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        scans.score(tell=interrupt_after(2), workers=workers)
+    assert not (scans.out / "scores.csv").exists()
+
+    manifest = scans.score(workers=workers)
+
+    assert (manifest.scored, manifest.resumed) == (IMAGES - 14, 14)
+    scans.score(scans.folder.parent / "undisturbed")
+    assert (scans.out / "scores.csv").read_bytes() == (scans.folder.parent / "undisturbed" / "scores.csv").read_bytes()
+
+
+def test_what_ended_this_process_is_tried_in_another(scans: Scans) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        scans.score(tell=interrupt_after(1))
+
+    assert scans.score().workers > 0
+
+
+def test_rows_of_an_interrupted_run_hold_when_the_folder_changes(scans: Scans, decoded: list[bytes]) -> None:
+    scans.score()
+    scans.add("a.png", "b.png", "c.png", "d.png", "e.png", "f.png", "g.png", "h.png", "i.png")
+    with pytest.raises(KeyboardInterrupt):
+        scans.score(tell=interrupt_after(1))
+    scans.add("j.png")
+    decoded.clear()
+
+    manifest = scans.score()
+
+    assert (len(decoded), manifest.scored, manifest.reused) == (3, 3, IMAGES + 7)
+    scans.score(scans.folder.parent / "anew")
+    assert (scans.out / "scores.csv").read_bytes() == (scans.folder.parent / "anew" / "scores.csv").read_bytes()
+    assert not list(scans.out.glob(".parts-*"))
+
+
+def test_a_fresh_run_that_was_interrupted_goes_on_too(scans: Scans) -> None:
+    scans.score()
+    with pytest.raises(KeyboardInterrupt):
+        scans.score(tell=interrupt_after(2), fresh=True)
+
+    manifest = scans.score(fresh=True)
+
+    assert (manifest.scored, manifest.resumed, manifest.reused) == (IMAGES - 14, 14, 0)
+
+
+def test_a_csv_that_somebody_changed_is_kept_beside_and_no_row_of_it_is_taken(scans: Scans) -> None:
+    scans.score()
+    for number in range(2):
+        edited = (scans.out / "scores.csv").read_text().replace(",ok,", f",seen {number},")
+        (scans.out / "scores.csv").write_text(edited)
+        scans.add(f"new{number}.png")
+
+        manifest = scans.score()
+
+        assert manifest.edited == ["scores.edited.csv", "scores.edited1.csv"][number]
+        assert (scans.out / manifest.edited).read_text() == edited
+        assert manifest.reused == 0
+        assert "seen" not in (scans.out / "scores.csv").read_text()
+
+
+@pytest.mark.parametrize("damaged", [".listing", "review.csv", "manifest.json"])
+def test_without_one_of_its_files_a_batch_is_scored_again(scans: Scans, damaged: str) -> None:
+    scans.score()
+    before = (scans.out / "scores.csv").read_bytes()
+    (scans.out / damaged).unlink()
+    scans.add("new.png")
+
+    manifest = scans.score()
+
+    assert manifest.reused == (IMAGES if damaged == "review.csv" else 0)
+    assert (scans.out / "review.csv").exists()
+    assert len((scans.out / "scores.csv").read_bytes()) > len(before)
+
+
+def test_a_damaged_part_is_one_clear_error(scans: Scans) -> None:
+    scans.score()
+    scans.add("new.png")
+    scans.score(scans.folder.parent / "other")
+    with pytest.raises(KeyboardInterrupt):
+        scans.score(scans.folder.parent / "third", tell=interrupt_after(2))
+    (part,) = (scans.folder.parent / "third").glob(".parts-*/0000000000-*.csv")
+    part.write_text(part.read_text().partition("\n")[0] + "\n")
+    scans.add("newer.png")
+
+    with pytest.raises(PipelineError, match=r"0000000000-7\.csv: damaged: .*Delete its folder"):
+        scans.score(scans.folder.parent / "third")
+
+
+def test_review_csv_holds_the_doubtful_rows_least_confident_first(scans: Scans) -> None:
+    manifest = scans.score(settings=SETTINGS.model_copy(update={"minimum_confidence": 0.9999}))
+
+    with (scans.out / "review.csv").open(encoding="utf-8", newline="") as file:
+        review = list(csv.DictReader(file))
+    assert len(review) == manifest.statuses["review"] > 1
+    assert review == sorted(review, key=lambda row: float(row["confidence"]))
+    assert all(scans.rows()[row["file"]] == row for row in review)
+
+
+def test_the_manifest_counts_reasons(scans: Scans) -> None:
+    (scans.folder / "empty.png").touch()
+
+    manifest = scans.score(settings=SETTINGS.model_copy(update={"minimum_confidence": 1.0}))
+
+    assert manifest.reasons["empty file"] == manifest.statuses["error"] == 1
+    assert sum(manifest.reasons.values()) == manifest.statuses["error"] + manifest.statuses["review"]
+    assert manifest.settings["minimum_confidence"] == 1.0
+
+
+def test_digits_that_cannot_occur_get_no_probability(scans: Scans) -> None:
+    scans.score(digits=tuple(range(6)), probabilities=True)
+
+    shares = [[float(row[f"p{digit}"]) for digit in range(10)] for row in scans.rows().values()]
+    assert all(sum(row) == pytest.approx(1, abs=0.001) and row[6:] == [0] * 4 for row in shares)
+    assert {row["label"] for row in scans.rows().values()} <= set("012345")
+    assert {row["second_label"] for row in scans.rows().values()} <= set("012345")
+
+
+def test_a_text_file_names_the_pictures(scans: Scans, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    names = [
+        "batch/00001.png",
+        "batch/00000.png",
+        "",
+        str(tmp_path / "batch/00002.png"),
+        "batch/00001.png",
+        "gone.png",
+        "pipe.png",
+    ]
+    (tmp_path / "list.txt").write_bytes("\r\n".join([*names, "batch"]).encode())
+    scans.folder = Path("list.txt")
+
+    manifest = scans.score()
+
+    statuses = {name: (row["status"], row["reason"]) for name, row in scans.rows().items()}
+    assert list(statuses) == sorted({name for name in names if name} | {"batch"})
+    assert statuses["gone.png"] == ("error", "cannot be read: No such file or directory")
+    assert statuses["batch"] == statuses["pipe.png"] == ("error", "not a file")
+    assert manifest.statuses["error"] == 3
+    assert manifest.folder == "list.txt"
+
+
+@pytest.fixture
+def running(scans: Scans, tmp_path: Path, registered_project: Project) -> Iterator["subprocess.Popen[str]"]:
+    """The command, in the middle of some hundred pictures, with two workers, as a terminal starts it."""
+    for number in range(600):
+        scans.add(f"more-{number:04d}.png")
+    command = [sys.executable, "-m", "pipeline", "score", str(scans.folder), "--out", str(scans.out), "--workers", "2"]
+    with subprocess.Popen(
+        command,
+        cwd=registered_project.root,
+        env=registered_project.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        while not list(scans.out.glob(".parts-*/*-*.csv")):
+            assert process.poll() is None, "it ended before it could be stopped"
+            time.sleep(0.002)
+        yield process
+
+
+def processes_of(group: int) -> list[int]:
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
+    found = [line.split() for line in listed.stdout.splitlines()]
+    return [int(pid) for pid, its_group, state in found if int(its_group) == group and not state.startswith("Z")]
+
+
+def all_gone(group: int) -> bool:
+    deadline = time.monotonic() + 5
+    while processes_of(group) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not processes_of(group)
+
+
+def test_no_worker_outlives_a_run_that_is_killed(running: "subprocess.Popen[str]", scans: Scans) -> None:
+    assert len(processes_of(running.pid)) > 1
+
+    running.kill()
+    running.wait()
+
+    assert all_gone(running.pid)
+    assert not (scans.out / "scores.csv").exists()
+
+
+def test_ctrl_c_ends_at_once_and_says_how_to_go_on(running: "subprocess.Popen[str]", scans: Scans) -> None:
+    os.killpg(running.pid, signal.SIGINT)
+
+    _, errors = running.communicate(timeout=10)
+
+    assert running.returncode == 130
+    assert errors == "Stopped. The same command goes on from here.\n"
+    assert all_gone(running.pid)
+    assert not (scans.out / "scores.csv").exists()
