@@ -44,7 +44,7 @@ class Inbox:
     loose: list[Path]
 
 
-class Shown:
+class Meter:
     """How far a batch is: an artifact of the task's run, and a line in its log every ten seconds."""
 
     def __init__(self, folder: Path) -> None:
@@ -86,7 +86,7 @@ def score_batch(folder: Path, model: registry.ScoringModel, settings: Score) -> 
     if batch.finished():
         logger.info("%s: unchanged", shown(folder.name))
         return Outcome(None, undone, unread)
-    manifest = run.score(batch, model, Shown(folder).tell)
+    manifest = run.score(batch, model, Meter(folder).tell)
     logger.info("%s: %s, in %s", shown(folder.name), manifest.statuses, shown(batch.scores))
     if failure := run.too_many_errors(manifest, settings):
         raise PipelineError(f"{shown(batch.scores)}: {failure}.")

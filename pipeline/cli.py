@@ -124,10 +124,7 @@ def promote(version: Annotated[str, typer.Argument(help="A registered version, s
 @command()
 def score(
     folder: Annotated[
-        Path,
-        typer.Argument(
-            help="A folder of pictures, a text file with one path a line, or - for such lines.", exists=True, allow_dash=True
-        ),
+        Path, typer.Argument(help="A folder of pictures, a text file with one path a line, or - for such lines.")
     ],
     out: Annotated[Path | None, typer.Option(help="Where the CSV goes; data/scores/NAME by default.", file_okay=False)] = None,
     model: Annotated[str, typer.Option(help="champion, or a version such as v1.2.0.")] = "champion",
@@ -142,17 +139,22 @@ def score(
     allow: Annotated[str, typer.Option(help="The digits that can occur, such as 0-5 or 0,1,7.")] = "0-9",
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest, and nothing else.")] = False,
 ) -> None:
-    """Label a folder of scanned digits: one row of a CSV for every picture, in the byte order of the paths.
+    """Label a folder of scanned digits: one row of a CSV for every picture.
 
-    Writes into data/scores/NAME: scores.csv, review.csv (the doubtful rows, least confident first) and manifest.json.
+    Rows stand in the byte order of the paths. Besides scores.csv it writes
+    review.csv, the doubtful rows, least confident first, and manifest.json.
 
-    Columns: file (below the folder), page, label, confidence (0 to 1), second_label, second_confidence, status (ok, review,
-    error), reason (of a review or an error), model (its version).
+    Columns: file (below the folder), page, label, confidence (0 to 1),
+    second_label, second_confidence, status (ok, review or error), reason
+    (of a review or an error), model (its version).
 
-    What was scored before in the same way is not read again. Exits 1 past the allowed share of errors, or on failure.
+    What was scored before in the same way is not read again. Exits 1 past
+    the allowed share of errors, or on failure.
     """
     from pipeline.scoring import runner, source
 
+    if folder != STANDARD_INPUT and not folder.exists():
+        raise typer.BadParameter(f"{shown(folder)} does not exist.", param_hint="FOLDER")
     if folder == STANDARD_INPUT and out is None:
         raise typer.BadParameter("name a folder where the paths come from standard input.", param_hint="--out")
     digits = _digits(allow)
@@ -174,8 +176,7 @@ def score(
                 folder, out, scoring_model, settings, batches.Options(workers, fresh, digits, probabilities)
             )
             finished = batch.finished()
-            with console.progress() as tell:
-                manifest = finished or run.score(batch, scoring_model, tell, early)
+            manifest = finished or console.score(batch, scoring_model, early)
     except KeyboardInterrupt:
         print("Stopped. The same command goes on from here.", file=sys.stderr)
         raise typer.Exit(130) from None

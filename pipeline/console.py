@@ -2,18 +2,29 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 
 from pipeline import tags
 from pipeline.names import shown
+from pipeline.registry import ScoringModel
+from pipeline.scoring import run
 from pipeline.scoring.batch import Batch
 from pipeline.scoring.manifest import Manifest
 from pipeline.scoring.run import Progress, Tell
+from pipeline.scoring.runner import Worker
 
 SECONDS_BETWEEN_LINES = 10
+MOST_REASONS = 10
 STATUSES = ("ok", "review", "error")
+
+
+def score(batch: Batch, model: ScoringModel, early: Sequence[Worker]) -> Manifest:
+    """Score a batch, and show how far it is."""
+    with progress() as tell:
+        return run.score(batch, model, tell, early)
 
 
 @contextmanager
@@ -59,8 +70,10 @@ def summary(batch: Batch, manifest: Manifest, *, is_new: bool) -> None:
         if status in manifest.statuses:
             table.add_row(status, str(manifest.statuses[status]))
     table.add_section()
-    for reason, number in manifest.reasons.items():
+    for reason, number in islice(manifest.reasons.items(), MOST_REASONS):
         table.add_row(escape(shown(reason)), str(number))
+    if (others := len(manifest.reasons) - MOST_REASONS) > 0:
+        table.add_row(f"and {others} other reasons", "")
     Console(highlight=False).print(table)
     effort = _effort(manifest) if is_new else "nothing changed since these scores were written"
     print(f"{manifest.rows} images with {tags.NAME} {manifest.model} ({manifest.dataset}): {effort}")

@@ -133,7 +133,7 @@ def _known(batch: Batch) -> Iterator[Rows]:
     known = [work.rows(work.parts()) for work in interrupted]
     manifest = manifests.read(batch.out)
     if manifest and manifest.method == batch.method and _stands(batch, manifest):
-        known.append(of_one_file(batch.scores, read_listing(batch.out / LISTING), skip=1))
+        known.append(of_one_file(batch.scores, read_listing(batch.out / LISTING), has_head=True))
     return merge(*known)
 
 

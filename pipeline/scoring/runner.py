@@ -24,9 +24,10 @@ from pipeline.scoring.row import unlabelled_row
 from pipeline.scoring.work import Shard, read_paths
 
 MODULE = "pipeline.scoring.worker"
+ROOT = Path(__file__).parents[2]
 # As many pictures, or bytes of them, are read before other processes are ready.
 FEW = 2000
-FEW_BYTES = 2**24
+FEW_BYTES = 2**21
 # To start a process, which something may kill.
 ATTEMPTS = 3
 Results = Generator[tuple[Shard, Scored]]
@@ -162,14 +163,16 @@ class Worker:
 
 
 def _start() -> "subprocess.Popen[str]":
+    # This very code, whatever lies in the working folder; and one thread, since more take longer to start than numpy.
+    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
-        [sys.executable, "-m", MODULE],
+        [sys.executable, "-P", "-m", MODULE],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # of what decoders think of a file, its row tells
         text=True,
         encoding="utf-8",
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # which take longer to start than numpy
+        env={**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"},
     )
 
 

@@ -113,14 +113,13 @@ class Work:
                     position = shard.first + shard.count
 
 
-def of_one_file(csv: Path, lines: Iterator[bytes], skip: int = 0) -> Iterator[Rows]:
-    """Give the rows of a file, each group of them with its line of the listing, but for the first ``skip`` ones.
-
-    Raises PipelineError where they do not fit.
-    """
+def of_one_file(csv: Path, lines: Iterator[bytes], *, has_head: bool = False) -> Iterator[Rows]:
+    """Give the rows of a file, each group of them with its line of the listing. Raises PipelineError where they do not fit."""
     try:
         with csv.open("rb") as rows:
-            for line, group in zip(lines, islice(rows_of(rows), skip, None), strict=True):
+            if has_head:
+                next(rows, None)
+            for line, group in zip(lines, rows_of(rows), strict=True):
                 yield Rows(line, group)
     except (OSError, ValueError) as error:
         raise PipelineError(f"{shown(csv)}: damaged: {error}. Delete its folder {shown(csv.parent)} and run again.") from error

@@ -50,6 +50,17 @@ def artifact(key: str) -> Any:
     return found[0]["data"]
 
 
+def progress_of(state: State[Any]) -> dict[str, float]:
+    """Give the last progress that each task of a run showed, by its description."""
+    search = {
+        "flow_runs": {"id": {"any_": [str(state.state_details.flow_run_id)]}},
+        "artifacts": {"type": {"any_": ["progress"]}},
+    }
+    with get_client(sync_client=True) as client:
+        found = client.request("POST", "/artifacts/filter", json=search).json()
+    return {one["description"]: one["data"] for one in found}
+
+
 def test_the_graph_is_read_from_dvc(project: Project) -> None:
     graph = read_graph()
 
@@ -132,6 +143,7 @@ def test_every_new_batch_of_the_inbox_is_scored_once(project: Project) -> None:
     assert second.name == "Unchanged"
     assert (project.root / "data/scores/tuesday/scores.csv").exists()
     assert task_states(first) == {"monday": "Completed", "tuesday": "Completed"}
+    assert progress_of(first) == {"Pictures of monday that have a row": 100, "Pictures of tuesday that have a row": 100}
 
 
 def test_one_batch_that_fails_does_not_keep_the_others_from_being_scored(project: Project) -> None:

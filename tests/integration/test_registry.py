@@ -1,5 +1,6 @@
 """The registry on real Git and DVC."""
 
+import base64
 import csv
 import json
 import shutil
@@ -247,6 +248,29 @@ def test_a_damaged_model_is_refused(registered_project: Project, copy_of: Copy, 
     assert done.returncode == 1
     assert "its dvc.lock says" in done.stderr
     assert not (project.root / "data/scores").exists()
+
+
+@pytest.mark.parametrize("change", ["none", "a tag", "the bytes", "half of them"])
+def test_what_dvc_found_is_kept_until_a_tag_changes(
+    registered_project: Project, copy_of: Copy, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    project = copy_of(registered_project)
+    monkeypatch.chdir(project.root)
+    model = registry.load("champion")
+    kept = project.root / ".dvc/tmp/digit-cnn-champion.json"
+    if change == "a tag":
+        project.git("tag", "--annotate", "digit-cnn@v7.0.0", "--message", "another")
+    elif change == "the bytes":
+        kept.write_text(kept.read_text().replace(base64.b64encode(model.content).decode()[:40], "A" * 40))
+    elif change == "half of them":
+        kept.write_text(kept.read_text()[:1000])
+    fetched: list[str] = []
+    fetch = registry._fetch
+    monkeypatch.setattr(registry, "_fetch", lambda selector: fetched.append(selector) or fetch(selector))  # type: ignore[func-returns-value]
+
+    assert registry.load("champion") == model
+    assert fetched == ([] if change == "none" else ["champion"])
+    assert project.git("status", "--porcelain") == ""
 
 
 def test_confidence_has_the_temperature_that_is_stored_with_the_model(

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,7 +20,7 @@ from pipeline.digits import decoding
 from pipeline.errors import PipelineError
 from pipeline.registry import ScoringModel
 from pipeline.scoring import batch as batches
-from pipeline.scoring import run
+from pipeline.scoring import run, source
 from pipeline.scoring.batch import Options
 from pipeline.scoring.manifest import Manifest
 from tests.conftest import ROOT, Project
@@ -28,6 +29,7 @@ SETTINGS = params.load(ROOT / "params.yaml").score.model_copy(update={"shard_siz
 IMAGES = 30
 # Is imported by every Python that starts with its folder in PYTHONPATH.
 STARTUP = "sitecustomize.py"
+MEMORY = Path("/dev/shm")  # noqa: S108 - used by way of tempfile
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +176,13 @@ def test_workers_that_cannot_begin_are_one_clear_error(scans: Scans, startup: Ca
         scans.score(workers=1)
 
 
+def test_workers_run_the_code_that_started_them(scans: Scans, tmp_path: Path) -> None:
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline/__init__.py").write_text("raise SystemExit('another project')")
+
+    assert scans.score(workers=1).rows == IMAGES
+
+
 def test_an_error_in_a_worker_is_raised_with_its_traceback(scans: Scans, startup: Callable[[str], None]) -> None:
     startup("from pipeline.digits import second_look\nsecond_look.look_again = None\n")
 
@@ -276,6 +285,21 @@ def test_a_fresh_run_that_was_interrupted_goes_on_too(scans: Scans) -> None:
     assert (manifest.scored, manifest.resumed, manifest.reused) == (IMAGES - 14, 14, 0)
 
 
+def test_a_file_that_is_replaced_while_the_run_goes_on_is_read_again_by_the_next(scans: Scans) -> None:
+    def replace_the_last(progress: run.Progress) -> None:
+        if progress.done == 7:
+            shutil.copyfile(scans.folder / "00003.png", scans.folder / "00029.png")
+            (scans.folder / "00028.png").unlink()
+
+    scans.score(tell=replace_the_last)
+    assert scans.rows()["00028.png"]["reason"] == "cannot be read: No such file or directory"
+
+    manifest = scans.score()
+
+    assert (manifest.scored, manifest.reused) == (1, IMAGES - 2)
+    assert scans.rows()["00029.png"]["label"] == scans.rows()["00003.png"]["label"]
+
+
 def test_a_csv_that_somebody_changed_is_kept_beside_and_no_row_of_it_is_taken(scans: Scans) -> None:
     scans.score()
     for number in range(2):
@@ -370,6 +394,42 @@ def test_a_text_file_names_the_pictures(scans: Scans, tmp_path: Path) -> None:
     assert statuses["batch"] == statuses["pipe.png"] == ("error", "not a file")
     assert manifest.statuses["error"] == 3
     assert manifest.folder == "list.txt"
+
+
+@pytest.mark.parametrize("name", ["batch/", "./batch", "../{parent}/batch", "link"])
+def test_a_folder_is_the_same_by_any_of_its_names(scans: Scans, tmp_path: Path, name: str) -> None:
+    scans.score()
+    (tmp_path / "link").symlink_to("batch")
+    scans.folder = Path(name.format(parent=tmp_path.name))
+
+    batch = batches.prepare(scans.folder, scans.out, scans.model, SETTINGS)
+
+    assert batch.finished()
+
+
+def test_the_working_folder_can_be_scored(scans: Scans, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(scans.folder)
+    scans.folder = Path()
+
+    assert scans.score(workers=1).rows == IMAGES
+    assert source.default_out(Path()) == Path("data/scores/batch")
+    assert source.default_out(Path("/")) == Path("data/scores/root")
+
+
+@pytest.mark.skipif(not MEMORY.is_mount(), reason="needs another file system at /dev/shm")
+def test_the_output_may_lie_on_another_file_system(scans: Scans) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as elsewhere:
+        assert scans.score(Path(elsewhere) / "scores").rows == IMAGES
+
+
+def test_a_folder_that_cannot_be_written_to_is_scored(scans: Scans) -> None:
+    before = sorted(scans.folder.iterdir())
+    scans.folder.chmod(0o555)
+    try:
+        assert scans.score(workers=1).rows == IMAGES
+    finally:
+        scans.folder.chmod(0o755)
+    assert sorted(scans.folder.iterdir()) == before
 
 
 @pytest.fixture

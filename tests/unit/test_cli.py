@@ -1,6 +1,7 @@
 """The command line, in the process of the test."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,43 @@ def test_a_sub_folder_is_not_the_root(monkeypatch: pytest.MonkeyPatch, capsys: p
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_given_anywhere(command: str, in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert digits(monkeypatch, command, "--help") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["no-such-folder"], "does not exist"),
+        (["-"], "name a folder where the paths come from standard input"),
+        (["docs/images/training-run.png"], "training-run.png is a picture: name its folder"),
+        (["docs", "--allow", "7-3"], "'7-3': name digits"),
+        (["docs", "--allow", "0-5,"], "'0-5,': name digits"),
+        (["docs", "--allow", "10"], "'10': name digits"),
+        (["docs", "--confidence", "1.5"], "--confidence"),
+        (["docs", "--workers", "0"], "--workers"),
+        (["docs", "--out", "README.md"], "is a file"),
+    ],
+)
+def test_bad_usage_of_score_exits_2(
+    arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    assert digits(monkeypatch, "score", *arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"), [("0-9", range(10)), ("0-5", range(6)), ("7", [7]), ("0, 1,7-8", [0, 1, 7, 8]), ("3-3,1", [1, 3])]
+)
+def test_digits_and_ranges_of_them_can_be_allowed(text: str, allowed: Iterable[int]) -> None:
+    assert cli._digits(text) == tuple(allowed)
+
+
+def test_the_help_of_score_names_every_column(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from pipeline.scoring.row import COLUMNS
+
+    assert digits(monkeypatch, "score", "--help") == 0
+
+    text = " ".join(capsys.readouterr().out.split())
+    assert all(f"{column}" in text for column in (*COLUMNS, "p0 to p9"))

@@ -1,6 +1,7 @@
 """Decoding image files: upright, dark and light as a person sees them."""
 
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.digits import images
+from pipeline.digits import decoding, images
 from pipeline.digits.decoding import DecodeError, decode
 
 PIXELS = 1_000_000
@@ -176,3 +177,49 @@ def test_a_page_with_transparent_corners_keeps_its_colour(scan: np.ndarray, is_l
 
 def test_a_picture_that_is_transparent_all_over_is_blank() -> None:
     assert images.normalise(decode(encoded(Image.new("RGBA", (40, 30))), maximum_pixels=PIXELS)).is_blank
+
+
+def outcome(content: bytes, maximum_pixels: int) -> object:
+    try:
+        return decoding._any(content, maximum_pixels).tolist()
+    except DecodeError:
+        return None
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(0, 2**32 - 1),
+    st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), max_size=2),
+    st.booleans(),
+)
+def test_a_plain_png_is_read_as_pillow_reads_it_whatever_is_wrong_with_it(
+    width: int, height: int, seed: int, changes: list[tuple[int, int]], is_mended: bool
+) -> None:
+    content = bytearray(encoded(Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8))))
+    whole = bytes(content)
+    for place, value in changes:
+        content[place % len(content)] = value
+    if is_mended:  # so that more than the checksums stands in the way
+        length = int.from_bytes(whole[33:37])
+        content[41 + length : 45 + length] = zlib.crc32(content[37 : 41 + length]).to_bytes(4)
+        content[29:33] = zlib.crc32(content[12:29]).to_bytes(4)
+
+    quick = decoding._plain_png(bytes(content), PIXELS)
+
+    assert quick is None or quick.tolist() == outcome(bytes(content), PIXELS)
+    assert decoding._plain_png(whole, PIXELS) is not None
+
+
+def test_a_plain_png_that_is_cut_short_is_refused(scan: np.ndarray) -> None:
+    content = encoded(Image.fromarray(scan[::4, ::4]))
+    end_of_pixels = content.index(b"IEND") - 16  # two checksums, a length
+
+    for size in range(end_of_pixels):
+        with pytest.raises(DecodeError):
+            decode(content[:size], maximum_pixels=PIXELS)
+
+
+def test_a_plain_png_keeps_the_bound_on_pixels(scan: np.ndarray) -> None:
+    with pytest.raises(DecodeError, match="90x120 pixels, more than 100"):
+        decode(encoded(Image.fromarray(scan)), maximum_pixels=100)

@@ -2,14 +2,18 @@
 
 import inspect
 import os
+import socket
 import sys
+import tracemalloc
+import unicodedata
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.scoring.listing import Listing, list_folder
+from pipeline.errors import PipelineError
+from pipeline.scoring.listing import Listing, line_of, list_folder, list_paths, path_of, size_of
 from tests.conftest import too_deep
 
 SUFFIXES = [".png", ".jpg"]
@@ -149,3 +153,87 @@ def test_any_tree_comes_in_byte_order(tmp_path_factory: pytest.TempPathFactory, 
 
     assert images == sorted(images)
     assert len(images) == len({tuple(parts) for parts in tree})
+
+
+def test_names_are_told_apart_by_every_byte_and_numbers_are_no_numbers(tmp_path: Path) -> None:
+    accents = [unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")]
+    names = ["1.png", "2.png", "10.png", "A.png", "a.png", f"{'x' * 251}.png", *accents]
+    touch(tmp_path, *names)
+
+    listing = paths(listed(tmp_path))
+
+    assert listing == sorted(map(os.fsencode, names))
+    assert listing[:3] == [b"1.png", b"10.png", b"2.png"]
+
+
+def test_what_is_no_file_is_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.png")
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind("socket.png")
+
+    listing = listed(tmp_path)
+
+    assert (listing.images, listing.ignored) == (0, 2)
+
+
+def test_the_shadow_files_of_macos_are_ignored(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "__MACOSX/a.png", "._a.png")
+
+    assert (paths(listed(tmp_path)), listed(tmp_path).ignored) == ([b"a.png"], 2)
+
+
+def test_other_content_of_the_same_size_and_time_is_a_change(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"one")
+    status, before = (tmp_path / "a.png").stat(), listed(tmp_path).sha256
+
+    (tmp_path / "b").write_bytes(b"two")
+    os.utime(tmp_path / "b", ns=(status.st_atime_ns, status.st_mtime_ns))
+    (tmp_path / "b").replace(tmp_path / "a.png")
+
+    assert (tmp_path / "a.png").stat().st_mtime_ns == status.st_mtime_ns
+    assert listed(tmp_path).sha256 != before
+
+
+def test_memory_does_not_grow_with_the_folder(tmp_path: Path) -> None:
+    for index in range(20_000):
+        (tmp_path / f"{index:0100d}.png").touch()
+
+    tracemalloc.start()
+    try:
+        listing = listed(tmp_path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert listing.images == 20_000
+    assert peak < 20_000 * 100 / 4
+
+
+@given(
+    st.lists(st.sampled_from([b" ", b"\n", b"\\", b"\\n", b"n", b"\xff", b"/", b"1"]), min_size=1).map(b"".join),
+    st.integers(0, 2**60),
+)
+def test_a_path_comes_back_from_its_line(path: bytes, size: int) -> None:
+    line = line_of(path, b"%d 1 2" % size)
+
+    assert (path_of(line), size_of(line)) == (path, size)
+    assert line.index(b"\n") == len(line) - 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"\x89PNG\r\n\x1a\n\0\0\0\r", "not a text file"), (None, "No such file or directory")]
+)
+def test_a_list_that_is_none_is_one_clear_error(tmp_path: Path, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / "list").write_bytes(content)
+
+    with pytest.raises(PipelineError, match=rf"list: {words}\. Name a folder, or a text file with one path a line"):
+        list_paths(tmp_path / "list")
+
+
+def test_without_room_for_the_listing_one_clear_error_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+
+    with pytest.raises(PipelineError, match=r"missing: cannot write the listing: No such file.*TMPDIR"):
+        listed(tmp_path)

@@ -6,10 +6,12 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from pipeline.digits import images
 from pipeline.digits.model import Classifier
 from pipeline.scoring import shard, version
-from pipeline.scoring.row import Row, Rules, csv_lines, name_in_csv
+from pipeline.scoring.row import COLUMNS, Row, Rules, csv_lines, name_in_csv
 from pipeline.scoring.shard import score_files
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +74,58 @@ def test_a_picture_that_memory_does_not_suffice_for_is_an_error_row(tmp_path: Pa
     done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines() == ["Glyph", "str", "Glyph", "needs more memory than there is"]
+
+
+def test_a_file_that_went_away_or_became_a_pipe_is_an_error_row(
+    tmp_path: Path, scan: np.ndarray, classifier: Classifier
+) -> None:
+    write(tmp_path / "a.png", scan)
+    os.mkfifo(tmp_path / "b.png")
+    (tmp_path / "c.png").symlink_to("/dev/zero")
+    (tmp_path / "d.png").symlink_to("nowhere")
+
+    rows = score(tmp_path, classifier)
+
+    assert rows["a.png"].status != "error"
+    assert {name: row.reason for name, row in rows.items() if name != "a.png"} == {
+        "b.png": "not a file",
+        "c.png": "not a file",
+        "d.png": "cannot be read: No such file or directory",
+    }
+
+
+def test_a_file_that_grows_is_read_as_far_as_it_went(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(b"0123")
+    read = os.read
+
+    def grow(descriptor: int, size: int) -> bytes:
+        with (tmp_path / "a.png").open("ab") as file:
+            file.write(b"more")
+        return read(descriptor, min(size, 3))
+
+    monkeypatch.setattr(os, "read", grow)
+
+    assert shard._read(os.fsencode(tmp_path / "a.png"), 100) == b"0123"
+
+
+def test_a_row_does_not_depend_on_the_pictures_beside_it(tmp_path: Path, scan: np.ndarray, classifier: Classifier) -> None:
+    for index in range(130):
+        write(tmp_path / f"{index:03d}.png", np.roll(scan, index % 13, axis=1))
+    names = sorted(os.fsencode(path.name) for path in tmp_path.iterdir())
+
+    together = score_files(os.fsencode(tmp_path), names, classifier, "v1.0.0", RULES)
+    alone = [score_files(os.fsencode(tmp_path), [name], classifier, "v1.0.0", RULES)[0] for name in names]
+
+    assert together == alone
+
+
+def test_a_single_digit_that_can_occur_has_no_second(tmp_path: Path, scan: np.ndarray, classifier: Classifier) -> None:
+    write(tmp_path / "a.png", scan)
+
+    row = score(tmp_path, classifier, replace(RULES, digits=(7,), probabilities=True))["a.png"]
+
+    assert (row.label, row.confidence, row.second_label, row.second_confidence) == ("7", "1.0000", "", "")
+    assert row.probabilities == tuple("1.0000" if digit == 7 else "0.0000" for digit in range(10))
 
 
 def test_a_picture_that_the_normaliser_breaks_on_is_an_error_row(
@@ -144,3 +198,24 @@ def test_the_version_of_scoring_changes_with_the_code_that_decides_on_rows(
     (tmp_path / module).write_text("# edited")
 
     assert (version.of_scoring.__wrapped__() != before) == changes
+
+
+def test_pandas_reads_every_row_with_no_options(tmp_path: Path) -> None:
+    names = [
+        b"a.png",
+        b"=1.png",
+        b'a,"b".png',
+        b"new\nline.png",
+        b"return\r.png",
+        "\U0001f58a.png".encode(),
+        b"\xff.png",
+        b"'.png",
+    ]
+    rows = [Row(name_in_csv(name), 1, "", "", "", "", "error", 'no, "none"', "v1.0.0").values for name in names]
+    (tmp_path / "scores.csv").write_bytes(csv_lines([COLUMNS, *rows]).encode())
+
+    table = pd.read_csv(tmp_path / "scores.csv")
+
+    assert list(table.columns) == list(COLUMNS)
+    assert table["file"].tolist() == [name_in_csv(name) for name in names]
+    assert set(table["reason"]) == {'no, "none"'}
