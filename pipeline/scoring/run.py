@@ -20,7 +20,7 @@ from pipeline.scoring import manifest as manifests
 from pipeline.scoring import runner, source
 from pipeline.scoring.batch import LISTING, Batch, Options, fingerprint
 from pipeline.scoring.job import Job
-from pipeline.scoring.join import join, sha256
+from pipeline.scoring.join import REVIEW, SCORES, join, sha256
 from pipeline.scoring.listing import read_listing
 from pipeline.scoring.manifest import Manifest
 from pipeline.scoring.reuse import Rows, merge
@@ -84,7 +84,7 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker]
             edited=edited,
         )
         manifests.write(batch.out, manifest)
-        shutil.rmtree(batch.work.folder, ignore_errors=True)
+        batch.work.remove()
         return manifest
 
 
@@ -121,10 +121,20 @@ def _begin(batch: Batch) -> bool:
     stands = batch.work.folder.exists()
     if not stands:
         batch.work.begin(batch.listing, iter(()) if batch.options.fresh else _known(batch))
-    for left in (*batch.out.glob(f"{PREFIX}*"), *batch.out.glob(f".{PREFIX}*.tmp")):
-        if left != batch.work.folder:
-            shutil.rmtree(left, ignore_errors=True)
+    for other in batch.out.glob(f"{PREFIX}*"):
+        if other != batch.work.folder:
+            Work(other).remove()
+    _tidy(batch.out)
     return stands
+
+
+def _tidy(out: Path) -> None:
+    """Remove what a run that was killed was writing."""
+    for name in (SCORES, REVIEW, LISTING, manifests.NAME, source.NAME):
+        for left in out.glob(f".{name}.*.tmp"):
+            left.unlink(missing_ok=True)
+    for left in out.glob(f".{PREFIX}*.tmp"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _known(batch: Batch) -> Iterator[Rows]:

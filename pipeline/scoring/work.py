@@ -80,6 +80,12 @@ class Work:
             ):
                 keep(lines, known, pending=pending, kept=kept)
 
+    def remove(self) -> None:
+        """Remove the folder, and never leave half of it under its name."""
+        gone = self.folder.with_name(f".{self.folder.name}.0.tmp")
+        self.folder.replace(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
     def shards(self, size: int) -> Iterator[Shard]:
         """Cut what is to be scored into shards of at most ``size`` pictures, or of some megabytes."""
         first = count = offset = length = total = 0

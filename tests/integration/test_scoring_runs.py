@@ -24,6 +24,7 @@ from pipeline.scoring import run, source
 from pipeline.scoring.batch import Options
 from pipeline.scoring.manifest import Manifest
 from tests.conftest import ROOT, Project
+from tests.processes import left_of, started_by
 
 SETTINGS = params.load(ROOT / "params.yaml").score.model_copy(update={"shard_size": 7})
 IMAGES = 30
@@ -275,6 +276,21 @@ def test_rows_of_an_interrupted_run_hold_when_the_folder_changes(scans: Scans, d
     assert not list(scans.out.glob(".parts-*"))
 
 
+def test_what_a_killed_run_was_writing_is_removed(scans: Scans) -> None:
+    scans.score()
+    whole = sorted(path.name for path in scans.out.iterdir())
+    for name in (".scores.csv.7.tmp", "..listing.7.tmp", ".review.csv.7.tmp"):
+        (scans.out / name).write_text("half of i")
+    (scans.out / "..parts-1-2.7.tmp").mkdir()
+    (scans.out / ".parts-another-method").mkdir()
+    (scans.out / "notes.tmp").touch()
+    scans.add("new.png")
+
+    scans.score()
+
+    assert sorted(path.name for path in scans.out.iterdir()) == sorted([*whole, "notes.tmp"])
+
+
 def test_a_fresh_run_that_was_interrupted_goes_on_too(scans: Scans) -> None:
     scans.score()
     with pytest.raises(KeyboardInterrupt):
@@ -453,26 +469,14 @@ def running(scans: Scans, tmp_path: Path, registered_project: Project) -> Iterat
         yield process
 
 
-def processes_of(group: int) -> list[int]:
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
-    found = [line.split() for line in listed.stdout.splitlines()]
-    return [int(pid) for pid, its_group, state in found if int(its_group) == group and not state.startswith("Z")]
-
-
-def all_gone(group: int) -> bool:
-    deadline = time.monotonic() + 5
-    while processes_of(group) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not processes_of(group)
-
-
 def test_no_worker_outlives_a_run_that_is_killed(running: "subprocess.Popen[str]", scans: Scans) -> None:
-    assert len(processes_of(running.pid)) > 1
+    workers = started_by(running.pid)
 
     running.kill()
     running.wait()
 
-    assert all_gone(running.pid)
+    assert len(workers) == 2
+    assert left_of(running.pid, workers) == set()
     assert not (scans.out / "scores.csv").exists()
 
 
@@ -483,5 +487,5 @@ def test_ctrl_c_ends_at_once_and_says_how_to_go_on(running: "subprocess.Popen[st
 
     assert running.returncode == 130
     assert errors == "Stopped. The same command goes on from here.\n"
-    assert all_gone(running.pid)
+    assert left_of(running.pid) == set()
     assert not (scans.out / "scores.csv").exists()

@@ -1,0 +1,39 @@
+"""Which processes there are, and what becomes of them."""
+
+import subprocess
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that has not ended, its parent, and the group that it was started in."""
+
+    number: int
+    parent: int
+    group: int
+
+
+def processes() -> list[Process]:
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in listed.splitlines()]
+    return [Process(int(row[0]), int(row[1]), int(row[2])) for row in rows if not row[3].startswith("Z")]
+
+
+def started_by(process: int) -> set[int]:
+    """Give the processes that a process started, and those that they started in turn."""
+    known, found = processes(), {process}
+    while more := {one.number for one in known if one.parent in found} - found:
+        found |= more
+    return found - {process}
+
+
+def left_of(group: int, started: Collection[int] = ()) -> set[int]:
+    """Wait a few seconds for the end of a group of processes, and of some others; give those that are left."""
+    for _ in range(50):
+        left = {one.number for one in processes() if one.number in started or one.group == group}
+        if not left:
+            break
+        time.sleep(0.1)
+    return left
