@@ -108,8 +108,9 @@ def _bar() -> Iterator[Tell]:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
         TextColumn("{task.fields[counts]}"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None, rate="", counts="")
