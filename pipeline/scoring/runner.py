@@ -49,10 +49,13 @@ def cores() -> int:
 
 def foreseen(folder: Path, out: Path, workers: int | None) -> int:
     """Give how many processes a run will need, as far as a glance at its folder tells: none where it was scored before."""
-    if not folder.is_dir() or (out / manifest.NAME).exists():
+    if (out / manifest.NAME).exists():
         return 0
-    with os.scandir(folder) as entries:
-        is_full = next(islice(entries, FEW, None), None) is not None
+    try:
+        with os.scandir(folder) as entries:
+            is_full = next(islice(entries, FEW, None), None) is not None
+    except OSError:  # no folder, or one that cannot be read, as the listing will say
+        return 0
     return min(workers or cores(), cores()) if is_full else 0
 
 

@@ -20,7 +20,7 @@ from pipeline.digits import decoding
 from pipeline.errors import PipelineError
 from pipeline.registry import ScoringModel
 from pipeline.scoring import batch as batches
-from pipeline.scoring import run, source
+from pipeline.scoring import run, runner, source
 from pipeline.scoring.batch import Options
 from pipeline.scoring.manifest import Manifest
 from tests.conftest import ROOT, Project
@@ -175,6 +175,19 @@ def test_workers_that_cannot_begin_are_one_clear_error(scans: Scans, startup: Ca
 
     with pytest.raises(PipelineError, match="a process that scores ends before it begins: exit code 1"):
         scans.score(workers=1)
+
+
+def test_a_glance_tells_whether_workers_will_be_needed(tmp_path: Path) -> None:
+    for number in range(runner.FEW + 1):
+        (tmp_path / f"{number}.png").touch()
+    (tmp_path / "scored").mkdir()
+    (tmp_path / "scored/manifest.json").touch()
+
+    assert runner.foreseen(tmp_path, tmp_path / "new", None) == runner.cores()
+    assert runner.foreseen(tmp_path, tmp_path / "new", 1) == 1
+    assert runner.foreseen(tmp_path, tmp_path / "scored", None) == 0
+    assert runner.foreseen(tmp_path / "scored", tmp_path / "new", None) == 0
+    assert runner.foreseen(tmp_path / "0.png", tmp_path / "new", None) == 0
 
 
 def test_workers_run_the_code_that_started_them(scans: Scans, tmp_path: Path) -> None:
