@@ -17,6 +17,7 @@ from statistics import median
 
 from bench.report import replace_table
 from pipeline import layout, registry, sample
+from pipeline.scoring import runner
 
 SIZES = {100: 5, 10_000: 5, 100_000: 3}
 MILLION = 1_000_000
@@ -36,7 +37,7 @@ class Run:
 
 def main() -> None:
     """Measure, and write the table into docs/benchmarks.md."""
-    processes = len(os.sched_getaffinity(0))
+    processes = runner.cores()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         model = place / layout.KERAS_MODEL

@@ -112,10 +112,11 @@ def load(selector: str) -> ScoringModel:
 def _recall(state: str, selector: str) -> ScoringModel | None:
     try:
         kept = json.loads(_place(selector).read_bytes())
+        is_current = kept["state"] == state
         model = ScoringModel(**kept["model"] | {"content": base64.b64decode(kept["model"]["content"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return model if kept["state"] == state and hashlib.sha256(model.content).hexdigest() == model.sha256 else None
+    return model if is_current and hashlib.sha256(model.content).hexdigest() == model.sha256 else None
 
 
 def _remember(state: str, selector: str, model: ScoringModel) -> None:

@@ -44,7 +44,7 @@ def decode(content: bytes, *, maximum_pixels: int) -> Gray:
     if not content:
         raise DecodeError("empty file")
     plain = _plain_png(content, maximum_pixels)
-    return _any(content, maximum_pixels) if plain is None else plain
+    return _by_pillow(content, maximum_pixels) if plain is None else plain
 
 
 def _plain_png(content: bytes, maximum_pixels: int) -> Gray | None:
@@ -55,13 +55,13 @@ def _plain_png(content: bytes, maximum_pixels: int) -> Gray | None:
     if len(content) > LARGEST_PLAIN or not content.startswith(PNG + IHDR) or content[24:29] != GREY:
         return None
     width, height = struct.unpack_from(">II", content, len(PNG + IHDR))
-    if not 0 < width * height <= maximum_pixels or not _inflates_to(_data(content), height * (width + 1)):
+    if not 0 < width * height <= maximum_pixels or not _inflates_to(_packed(content), height * (width + 1)):
         return None
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     return None if picture is None else np.asarray(picture, np.uint8)
 
 
-def _data(content: bytes) -> bytes:
+def _packed(content: bytes) -> bytes:
     """Give what a PNG packs, or nothing where a chunk is broken or may matter, or the last one is not the last."""
     data, kind, place = b"", b"", len(PNG)
     while place < len(content):
@@ -82,7 +82,7 @@ def _inflates_to(data: bytes, size: int) -> bool:
         return False
 
 
-def _any(content: bytes, maximum_pixels: int) -> Gray:
+def _by_pillow(content: bytes, maximum_pixels: int) -> Gray:
     from PIL import Image
 
     try:

@@ -61,12 +61,6 @@ class Listing:
         }
 
     @property
-    def paths(self) -> Iterator[bytes]:
-        """Read the paths back."""
-        self.file.seek(0)
-        return map(path_of, self.file)
-
-    @property
     def unread_words(self) -> str:
         """Name the pictures that are not read; nothing where there are none."""
         count = self.unread_by_suffix.total()
@@ -221,18 +215,18 @@ def _suffix(path: bytes) -> str:
 
 def _state(entry: "os.DirEntry[bytes]") -> bytes:
     try:
-        return _words(entry.stat())
+        return _state_in(entry.stat())
     except OSError:
         return b"0 0 0"
 
 
 def _state_of(path: bytes) -> bytes:
     try:
-        return _words(os.stat(path))  # noqa: PTH116 - a path of any bytes
+        return _state_in(os.stat(path))  # noqa: PTH116 - a path of any bytes
     except (OSError, ValueError):
         return b"0 0 0"
 
 
-def _words(status: os.stat_result) -> bytes:
+def _state_in(status: os.stat_result) -> bytes:
     # A copy may keep the time of its content, never that of its own last change.
     return b"%d %d %d" % (status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,11 +28,11 @@ def score_files(folder: bytes, paths: Sequence[bytes], classifier: Classifier, m
     """
     glyphs = [_glyph(os.path.join(folder, path), rules) for path in paths]  # noqa: PTH118 - paths of any bytes, and of thousands
     found = [glyph.field for glyph in glyphs if isinstance(glyph, images.Glyph)]
-    scores = iter(_scores(classifier, np.array(found, np.uint8).reshape(-1, FIELD, FIELD, 1), rules))
+    answers = _answers(classifier, np.array(found, np.uint8).reshape(-1, FIELD, FIELD, 1), rules)
     return [
         unlabelled_row(path, "error", glyph, model, rules)
         if isinstance(glyph, str)
-        else _row(path, glyph, next(scores), model, rules)
+        else _row(path, glyph, next(answers), model, rules)
         for path, glyph in zip(paths, glyphs, strict=True)
     ]
 
@@ -49,12 +50,22 @@ class _Restricted(Classifier):
         return logits
 
 
-def _scores(classifier: Classifier, fields: Images, rules: Rules) -> Floats:
-    """Give the probability of every digit in fields of (N, 28, 28, 1): (N, 10)."""
+class _Answer(NamedTuple):
+    """The two digits that a field shows most likely, and the probability of every digit."""
+
+    first: int
+    second: int
+    probabilities: list[float]
+
+
+def _answers(classifier: Classifier, fields: Images, rules: Rules) -> Iterator[_Answer]:
+    """Read fields of (N, 28, 28, 1)."""
     impossible = [digit for digit in range(10) if digit not in rules.digits]
     reader = _Restricted(classifier, impossible) if impossible else classifier
     logits = look_again(reader, fields, in_batches(reader, fields, BATCH), rules.temperature)
-    return probabilities(logits, rules.temperature)
+    shares = probabilities(logits, rules.temperature)
+    order = np.argsort(-shares, axis=1, kind="stable")[:, :2].tolist()
+    return (_Answer(first, second, row) for (first, second), row in zip(order, shares.tolist(), strict=True))
 
 
 def _glyph(file: bytes, rules: Rules) -> images.Glyph | str:
@@ -88,9 +99,8 @@ def _read(file: bytes, maximum_bytes: int) -> bytes:
         os.close(descriptor)
 
 
-def _row(path: bytes, glyph: images.Glyph, scores: np.ndarray, model: str, rules: Rules) -> Row:
-    first, second = map(int, np.argsort(-scores, kind="stable")[:2])
-    confidence, second_confidence = float(scores[first]), float(scores[second])
+def _row(path: bytes, glyph: images.Glyph, answer: _Answer, model: str, rules: Rules) -> Row:
+    confidence = answer.probabilities[answer.first]
     reason = trust.doubt(glyph, confidence, rules.minimum_confidence)
     status = "review" if reason else "ok"
     if reason == trust.BLANK:
@@ -99,12 +109,12 @@ def _row(path: bytes, glyph: images.Glyph, scores: np.ndarray, model: str, rules
     return Row(
         file=name_in_csv(path),
         page=1,
-        label=str(first),
+        label=str(answer.first),
         confidence=f"{confidence:.4f}",
-        second_label=str(second) if is_choice else "",
-        second_confidence=f"{second_confidence:.4f}" if is_choice else "",
+        second_label=str(answer.second) if is_choice else "",
+        second_confidence=f"{answer.probabilities[answer.second]:.4f}" if is_choice else "",
         status=status,
         reason=reason,
         model=model,
-        probabilities=tuple(f"{score:.4f}" for score in scores.tolist()) if rules.probabilities else (),
+        probabilities=tuple(f"{share:.4f}" for share in answer.probabilities) if rules.probabilities else (),
     )

@@ -250,7 +250,7 @@ def test_a_damaged_model_is_refused(registered_project: Project, copy_of: Copy, 
     assert not (project.root / "data/scores").exists()
 
 
-@pytest.mark.parametrize("change", ["none", "a tag", "the bytes", "half of them"])
+@pytest.mark.parametrize("change", ["none", "a tag", "the bytes", "half of them", "what it says"])
 def test_what_dvc_found_is_kept_until_a_tag_changes(
     registered_project: Project, copy_of: Copy, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
@@ -264,6 +264,8 @@ def test_what_dvc_found_is_kept_until_a_tag_changes(
         kept.write_text(kept.read_text().replace(base64.b64encode(model.content).decode()[:40], "A" * 40))
     elif change == "half of them":
         kept.write_text(kept.read_text()[:1000])
+    elif change == "what it says":
+        kept.write_text(kept.read_text().replace('"state"', '"other"'))
     fetched: list[str] = []
     fetch = registry._fetch
     monkeypatch.setattr(registry, "_fetch", lambda selector: fetched.append(selector) or fetch(selector))  # type: ignore[func-returns-value]

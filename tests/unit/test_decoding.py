@@ -181,7 +181,7 @@ def test_a_picture_that_is_transparent_all_over_is_blank() -> None:
 
 def outcome(content: bytes, maximum_pixels: int) -> object:
     try:
-        return decoding._any(content, maximum_pixels).tolist()
+        return decoding._by_pillow(content, maximum_pixels).tolist()
     except DecodeError:
         return None
 
