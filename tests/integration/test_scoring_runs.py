@@ -20,10 +20,12 @@ from pipeline.digits import decoding
 from pipeline.errors import PipelineError
 from pipeline.registry import ScoringModel
 from pipeline.scoring import batch as batches
-from pipeline.scoring import run, runner, source
+from pipeline.scoring import join, run, runner, source
+from pipeline.scoring import manifest as manifests
 from pipeline.scoring.batch import Options
 from pipeline.scoring.manifest import Manifest
-from tests.conftest import ROOT, Project
+from pipeline.scoring.work import Work
+from tests.conftest import ROOT, Project, copy_project
 from tests.processes import left_of, started_by
 
 SETTINGS = params.load(ROOT / "params.yaml").score.model_copy(update={"shard_size": 7})
@@ -34,16 +36,22 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - used by way of tempfile
 
 
 @pytest.fixture(scope="module")
-def champion(registered_project: Project) -> ScoringModel:
+def project(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with a champion, of which only what it keeps of that changes."""
+    return copy_project(registered_project, tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="module")
+def champion(project: Project) -> ScoringModel:
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(registered_project.root)
+        patch.chdir(project.root)
         return registry.load("champion")
 
 
 @pytest.fixture(scope="module")
-def sampled(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sampled(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sample") / "batch"
-    sample.run(registered_project.root / "data/arrays.npz", folder, count=IMAGES)
+    sample.run(project.root / "data/arrays.npz", folder, count=IMAGES)
     return folder
 
 
@@ -129,17 +137,23 @@ decoding.decode = decode
 """
 
 
-def test_the_files_are_the_same_for_any_number_of_workers_and_any_size_of_shards(scans: Scans) -> None:
+def test_the_files_are_the_same_for_any_number_of_workers_and_any_size_of_shards(
+    scans: Scans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Work, "remove", lambda _: None)  # so that the parts are there to see
     (scans.folder / "broken.png").write_bytes(b"broken")
-    written = set()
-    for workers, shard_size in [(None, 500), (None, 1), (1, 7), (2, 7), (3, 2)]:
+    written, parts = set(), {}
+    for workers, shard_size in [(None, 500), (None, 1), (None, 7), (1, 7), (2, 7), (3, 2)]:
         out = scans.folder.parent / f"{workers}-{shard_size}"
         settings = SETTINGS.model_copy(update={"shard_size": shard_size})
         manifest = scans.score(out, settings=settings, workers=workers)
         assert manifest.workers == (workers or 0)
         written.add(((out / "scores.csv").read_bytes(), (out / "review.csv").read_bytes()))
+        parts[workers, shard_size] = {part.name: part.read_bytes() for part in out.glob(".parts-*/*-*.csv")}
 
     assert len(written) == 1
+    assert len(parts[None, 7]) == 5
+    assert parts[None, 7] == parts[1, 7] == parts[2, 7]
 
 
 def test_a_picture_that_ends_its_worker_becomes_an_error_row_and_no_other(scans: Scans, startup: Callable[[str], None]) -> None:
@@ -222,15 +236,17 @@ def test_only_new_and_changed_pictures_are_decoded_and_rows_of_removed_ones_go(s
 
 
 def test_rows_that_are_kept_are_those_of_the_last_run(scans: Scans) -> None:
-    scans.score()
-    old = scans.rows()
-    scans.model = replace(scans.model)
+    before = scans.score()
+    marked = (scans.out / "scores.csv").read_text().replace(",v1.0.0", ",from the last run")
+    (scans.out / "scores.csv").write_text(marked)
+    manifests.write(scans.out, replace(before, scores_sha256=join.sha256(scans.out / "scores.csv")))
     scans.add("new.png")
 
-    manifest = scans.score()
+    scans.score()
 
-    assert manifest.reused == IMAGES
-    assert {name: scans.rows()[name] for name in old} == old
+    models = {name: row["model"] for name, row in scans.rows().items()}
+    assert models.pop("new.png") == "v1.0.0"
+    assert set(models.values()) == {"from the last run"}
 
 
 @pytest.mark.parametrize("change", ["champion", "confidence", "digits", "probabilities", "fresh"])
@@ -359,17 +375,14 @@ def test_without_one_of_its_files_a_batch_is_scored_again(scans: Scans, damaged:
 
 
 def test_a_damaged_part_is_one_clear_error(scans: Scans) -> None:
-    scans.score()
-    scans.add("new.png")
-    scans.score(scans.folder.parent / "other")
     with pytest.raises(KeyboardInterrupt):
-        scans.score(scans.folder.parent / "third", tell=interrupt_after(2))
-    (part,) = (scans.folder.parent / "third").glob(".parts-*/0000000000-*.csv")
+        scans.score(tell=interrupt_after(2))
+    (part,) = scans.out.glob(".parts-*/0000000000-*.csv")
     part.write_text(part.read_text().partition("\n")[0] + "\n")
-    scans.add("newer.png")
+    scans.add("new.png")
 
     with pytest.raises(PipelineError, match=r"0000000000-7\.csv: damaged: .*Delete its folder"):
-        scans.score(scans.folder.parent / "third")
+        scans.score()
 
 
 def test_review_csv_holds_the_doubtful_rows_least_confident_first(scans: Scans) -> None:
@@ -462,15 +475,16 @@ def test_a_folder_that_cannot_be_written_to_is_scored(scans: Scans) -> None:
 
 
 @pytest.fixture
-def running(scans: Scans, tmp_path: Path, registered_project: Project) -> Iterator["subprocess.Popen[str]"]:
-    """The command, in the middle of some hundred pictures, with two workers, as a terminal starts it."""
-    for number in range(600):
+def running(scans: Scans, project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator["subprocess.Popen[str]"]:
+    """The command, in the middle of some thousand pictures, with two workers, as a terminal starts it."""
+    for number in range(3000):
         scans.add(f"more-{number:04d}.png")
+    monkeypatch.chdir(project.root)
     command = [sys.executable, "-m", "pipeline", "score", str(scans.folder), "--out", str(scans.out), "--workers", "2"]
     with subprocess.Popen(
         command,
-        cwd=registered_project.root,
-        env=registered_project.environment,
+        cwd=project.root,
+        env=project.environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -491,6 +505,11 @@ def test_no_worker_outlives_a_run_that_is_killed(running: "subprocess.Popen[str]
     assert len(workers) == 2
     assert left_of(running.pid, workers) == set()
     assert not (scans.out / "scores.csv").exists()
+    settings = SETTINGS.model_copy(update={"shard_size": 500})
+    manifest = scans.score(settings=settings)
+    assert manifest.resumed > 0
+    scans.score(scans.folder.parent / "undisturbed")
+    assert (scans.out / "scores.csv").read_bytes() == (scans.folder.parent / "undisturbed" / "scores.csv").read_bytes()
 
 
 def test_ctrl_c_ends_at_once_and_says_how_to_go_on(running: "subprocess.Popen[str]", scans: Scans) -> None:

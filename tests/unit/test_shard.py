@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from pipeline.scoring.row import COLUMNS, Row, Rules, csv_lines, name_in_csv
 from pipeline.scoring.shard import score_files
 
 ROOT = Path(__file__).parents[2]
+NOBODY = 65534
 RULES = Rules(temperature=1.0, minimum_confidence=0.5, maximum_bytes=10**6, maximum_pixels=10**8)
 
 
@@ -92,6 +94,25 @@ def test_a_file_that_went_away_or_became_a_pipe_is_an_error_row(
         "c.png": "not a file",
         "d.png": "cannot be read: No such file or directory",
     }
+
+
+def test_a_file_that_may_not_be_read_is_an_error_row(scan: np.ndarray, classifier: Classifier) -> None:
+    with tempfile.TemporaryDirectory() as name:  # unlike pytest's own, open to others
+        folder, me = Path(name), os.geteuid()
+        folder.chmod(0o755)
+        write(folder / "a.png", scan)
+        write(folder / "b.png", scan)
+        (folder / "a.png").chmod(0o644)
+        (folder / "b.png").chmod(0)
+        if me == 0:
+            os.seteuid(NOBODY)
+        try:
+            rows = score(folder, classifier)
+        finally:
+            os.seteuid(me)
+
+    assert rows["a.png"].status != "error"
+    assert rows["b.png"].reason == "cannot be read: Permission denied"
 
 
 def test_a_file_that_grows_is_read_as_far_as_it_went(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
