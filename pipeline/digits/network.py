@@ -54,6 +54,36 @@ def up_to_logits(model: Any) -> Any:
     return keras.Model(model.inputs, model.get_layer("logits").output)
 
 
+def in_blocks(model: Any) -> Any:
+    """Give the keras.Model of the same answers whose first convolution, of strides of two, is one over blocks of 2x2 pixels.
+
+    LiteRT computes channels by the eight, so that one of them costs as much as the four of a block, and there are fewer blocks
+    than pixels. What comes before the convolution must be the same for every pixel; a model that has no such one is given back.
+    """
+    from keras import Sequential, layers, models
+
+    first = next(layer for layer in model.layers if isinstance(layer, layers.Conv2D))
+    if first.strides != (2, 2):
+        return model
+    height, width = (length // 2 for length in model.inputs[0].shape[1:3])
+    rows, columns = (-(-length // 2) for length in first.kernel_size)
+    # Before all else: the converter makes a rescaling part of a convolution that follows it.
+    blocks = [layers.Reshape((height, 2, width, 2)), layers.Permute((1, 3, 2, 4)), layers.Reshape((height, width, 4))]
+
+    def clone(layer: Any) -> Any:
+        if layer is first:
+            return layers.Conv2D(layer.filters, (rows, columns), use_bias=layer.use_bias, name=layer.name)
+        copy = type(layer).from_config(layer.get_config())
+        return Sequential([*blocks, copy]) if layer is model.layers[1] else copy
+
+    clones = models.clone_model(model, clone_function=clone)
+    kernel, *others = model.get_weights()
+    kernel = np.pad(kernel, [(0, 2 * rows - len(kernel)), (0, 2 * columns - len(kernel[0])), (0, 0), (0, 0)])
+    kernel = kernel.reshape(rows, 2, columns, 2, -1).swapaxes(1, 2).reshape(rows, columns, 4, -1)
+    clones.set_weights([kernel, *others])
+    return clones
+
+
 def _compact() -> Any:
     """Halve the image at once: convolutions at its full size cost the most, and MNIST's strokes are three pixels wide."""
     from keras import Input, Sequential, layers
@@ -131,7 +161,7 @@ def to_litert(model: Any, images: npt.NDArray[np.uint8]) -> bytes:
         for image in images[:CALIBRATION_IMAGES]:
             yield [image[np.newaxis].astype(np.float32)]
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(up_to_logits(model))
+    converter = tf.lite.TFLiteConverter.from_keras_model(in_blocks(up_to_logits(model)))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = samples
     dense = sum(isinstance(layer, keras.layers.Dense) for layer in model.layers)

@@ -23,6 +23,17 @@ def test_an_epoch_shows_every_image_and_a_small_data_set_more_than_once(images: 
     assert steps * RECIPE.batch_size * (1 - RECIPE.augmentation.outlier_share) >= images
 
 
+@pytest.mark.parametrize("architecture", ["compact", "plain"])
+def test_the_network_that_scores_gives_the_answers_of_the_one_that_was_trained(architecture: str) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1)).astype(np.float32)
+    trained = network.up_to_logits(network.build(architecture))
+
+    scores = network.in_blocks(trained)
+
+    assert (scores is trained) == (architecture == "plain")
+    assert np.allclose(scores.predict(images, verbose=0), trained.predict(images, verbose=0), atol=1e-5)
+
+
 def test_muon_moves_a_kernel_along_an_orthogonal_matrix_and_the_rest_as_adam_does() -> None:
     import keras
 
