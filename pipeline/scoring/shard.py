@@ -2,19 +2,27 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from pipeline.digits import decoding, images, trust
 from pipeline.digits.field import FIELD
 from pipeline.digits.model import Classifier, Floats, Images, in_batches, probabilities
+from pipeline.digits.scan.shapes import Gray
 from pipeline.digits.second_look import look_again
 from pipeline.scoring.row import Row, Rules, name_in_csv, unlabelled_row
 
 # Memory grows with it, speed does not.
 BATCH = 100
+# Pictures that go through one step before any goes through the next: the processor's caches hold the code of one step.
+TOGETHER = 32
+PIXELS_TOGETHER = 2**20
+
+Before = TypeVar("Before")
+After = TypeVar("After")
 
 
 class Unreadable(Exception):
@@ -26,7 +34,8 @@ def score_files(folder: bytes, paths: Sequence[bytes], classifier: Classifier, m
 
     ``paths`` are below ``folder``; ``model`` is the version that ``classifier`` holds.
     """
-    glyphs = [_glyph(os.path.join(folder, path), rules) for path in paths]  # noqa: PTH118 - paths of any bytes, and of thousands
+    files = [os.path.join(folder, path) for path in paths]  # noqa: PTH118 - paths of any bytes, and of thousands
+    glyphs = list(_glyphs(files, rules))
     found = [glyph.field for glyph in glyphs if isinstance(glyph, images.Glyph)]
     answers = _answers(classifier, np.array(found, np.uint8).reshape(-1, FIELD, FIELD, 1), rules)
     return [
@@ -68,10 +77,35 @@ def _answers(classifier: Classifier, fields: Images, rules: Rules) -> Iterator[_
     return (_Answer(first, second, row) for (first, second), row in zip(order, shares.tolist(), strict=True))
 
 
-def _glyph(file: bytes, rules: Rules) -> images.Glyph | str:
-    """Give the normalised picture, or the reason why there is none."""
+def _glyphs(files: Sequence[bytes], rules: Rules) -> Iterator[images.Glyph | str]:
+    """Give the normalised pictures, or the reasons why there are none."""
+    read = partial(_read, maximum_bytes=rules.maximum_bytes)
+    decode = partial(decoding.decode, maximum_pixels=rules.maximum_pixels)
+    for start in range(0, len(files), TOGETHER):
+        contents = [_attempt(read, file) for file in files[start : start + TOGETHER]]
+        for pictures in _in_groups(_attempt(decode, content) for content in contents):
+            yield from [_attempt(images.normalise, picture) for picture in pictures]
+
+
+def _in_groups(pictures: Iterable[Gray | str]) -> Iterator[list[Gray | str]]:
+    """Group pictures: large ones are not many at a time."""
+    group: list[Gray | str] = []
+    pixels = 0
+    for picture in pictures:
+        group.append(picture)
+        pixels += 0 if isinstance(picture, str) else picture.size
+        if pixels >= PIXELS_TOGETHER:
+            yield group
+            group, pixels = [], 0
+    yield group
+
+
+def _attempt(step: Callable[[Before], After], value: Before | str) -> After | str:
+    """Take a step, or give the reason why it cannot be taken, which may be that of an earlier one."""
+    if isinstance(value, str):
+        return value
     try:
-        return images.normalise(decoding.decode(_read(file, rules.maximum_bytes), maximum_pixels=rules.maximum_pixels))
+        return step(value)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     except (decoding.DecodeError, Unreadable) as error:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError
+from pipeline.scoring import ordering
 from pipeline.scoring.listing import Listing, line_of, list_folder, list_paths, path_of, size_of
 from tests.conftest import too_deep
 
@@ -201,7 +202,8 @@ def test_other_content_of_the_same_size_and_time_is_a_change(tmp_path: Path) -> 
     assert listed(tmp_path).sha256 != before
 
 
-def test_memory_does_not_grow_with_the_folder(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ordering, "IN_MEMORY", 500)
     for index in range(20_000):
         (tmp_path / f"{index:0100d}.png").touch()
 

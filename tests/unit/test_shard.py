@@ -69,13 +69,22 @@ def test_a_picture_that_memory_does_not_suffice_for_is_an_error_row(tmp_path: Pa
         f"rules = row.Rules({RULES.temperature}, 0.5, 10**6, 10**8)\n"
         "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))\n"
-        "for name in 'abc': print(shard._glyph(os.fsencode(sys.argv[1] + f'/{name}.png'), rules).__class__.__name__)\n"
-        "print(shard._glyph(os.fsencode(sys.argv[1] + '/b.png'), rules))\n"
+        "for glyph in shard._glyphs([os.fsencode(sys.argv[1] + f'/{name}.png') for name in 'abc'], rules):\n"
+        "    print(glyph if isinstance(glyph, str) else glyph.__class__.__name__)\n"
     )
 
     done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert done.stdout.splitlines() == ["Glyph", "str", "Glyph", "needs more memory than there is"]
+    assert done.stdout.splitlines() == ["Glyph", "needs more memory than there is", "Glyph"]
+
+
+def test_large_pictures_are_not_many_at_a_time_and_small_ones_are() -> None:
+    sizes = [10, 1100, 1200, 700, 700, 10]
+    pictures = [np.zeros((size, 1000), np.uint8) for size in sizes]
+
+    groups = [[len(picture) for picture in group] for group in shard._in_groups([*pictures, "a reason"])]
+
+    assert groups == [[10, 1100], [1200], [700, 700], [10, len("a reason")]]
 
 
 def test_a_file_that_went_away_or_became_a_pipe_is_an_error_row(
