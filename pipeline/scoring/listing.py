@@ -8,7 +8,9 @@ import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BufferedRandom
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -38,7 +40,7 @@ class Listing:
     which is not among those asked for, the first few by name; ``ignored`` counts what is neither.
     """
 
-    file: BinaryIO
+    file: BufferedRandom
     images: int = 0
     sha256: str = ""
     unread_pictures: list[bytes] = field(default_factory=list)
@@ -49,7 +51,7 @@ class Listing:
 
     def __post_init__(self) -> None:
         """Close the file when nobody has the listing any more."""
-        weakref.finalize(self, self.file.close)
+        weakref.finalize(self, _close, self.file)
 
     def as_shown(self) -> dict[str, Any]:
         """Give what a manifest says of it."""
@@ -107,7 +109,9 @@ def read_listing(file: Path) -> Iterator[bytes]:
 
 def line_of(path: bytes, state: bytes) -> bytes:
     """Write a line of a listing: size, times of change, path."""
-    return b"%s %s\n" % (state, path.replace(b"\\", rb"\\").replace(b"\n", rb"\n"))
+    if b"\\" in path or b"\n" in path:
+        path = path.replace(b"\\", rb"\\").replace(b"\n", rb"\n")
+    return b"%s %s\n" % (state, path)
 
 
 def path_of(line: bytes) -> bytes:
@@ -140,16 +144,23 @@ def _empty() -> Listing:
         raise _no_room(error) from error
 
 
+def _close(file: BinaryIO) -> None:
+    with suppress(OSError):  # of what a full disk has no room for, which was said
+        file.close()
+
+
 def _fill(listing: Listing, entries: Iterable[Entry]) -> None:
-    digest, last = hashlib.sha256(), None
+    last = None
     for path, state in in_order(entries):
         if path != last:
-            line = line_of(path, state)
-            _write(listing.file, line)
-            digest.update(line)
+            _write(listing.file, line_of(path, state))
             listing.images += 1
         last = path
-    listing.sha256 = digest.hexdigest()
+    try:
+        listing.file.seek(0)
+        listing.sha256 = hashlib.file_digest(listing.file, "sha256").hexdigest()
+    except OSError as error:  # of what waited to be written
+        raise _no_room(error) from error
 
 
 def _write(file: BinaryIO, line: bytes) -> None:
@@ -166,17 +177,18 @@ def _no_room(error: OSError) -> PipelineError:
 
 def _pictures(folder: bytes, suffixes: Collection[str], leave_out: bytes, listing: Listing) -> Iterator[Entry]:
     """Yield the pictures that are read, and count the rest."""
-    pictures = {*PICTURES.split(), *suffixes}
+    read = {os.fsencode(suffix) for suffix in suffixes}
+    pictures = read.union(map(os.fsencode, PICTURES.split()))
     for entry, path in _walk(folder, leave_out, listing):
-        suffix = _suffix(entry.name)
+        suffix = entry.name[entry.name.rfind(b".") :].lower()
         if entry.is_symlink():
             listing.symbolic_links += 1
         elif entry.name.startswith(b".") or not entry.is_file() or suffix not in pictures:
             listing.ignored += 1
-        elif suffix in suffixes:
+        elif suffix in read:
             yield path, _state(entry)
         else:
-            listing.unread_by_suffix[suffix] += 1
+            listing.unread_by_suffix[os.fsdecode(suffix)] += 1
             bisect.insort(listing.unread_pictures, path)
             del listing.unread_pictures[NAMED:]
 
@@ -206,11 +218,6 @@ def _walk(folder: bytes, leave_out: bytes, listing: Listing) -> "Iterator[tuple[
                         folders.append((entry.path, prefix + entry.name + b"/"))
         except OSError as error:
             listing.unreadable_folders.append(f"{shown(prefix) or '.'}: {error.strerror}")
-
-
-def _suffix(path: bytes) -> str:
-    _, dot, ending = path.rpartition(b".")
-    return (dot + ending).decode("ascii", "replace").lower()
 
 
 def _state(entry: "os.DirEntry[bytes]") -> bytes:

@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple
 
 from pipeline.scoring.listing import path_of
 
-NAME = re.compile(rb'"(?:[^"]|"")*"|[^,]*')
+QUOTED = re.compile(rb'"(?:[^"]|"")*"')
 
 
 class Rows(NamedTuple):
@@ -19,13 +19,16 @@ class Rows(NamedTuple):
 
 def rows_of(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Read rows from the lines of a CSV, those of one picture together."""
-    text, name = b"", b""
-    for row in _whole(lines):
+    row = text = name = b""
+    for line in lines:
+        row += line
+        if row.count(b'"') % 2:  # a name with a line's end in it, in quotes, spreads a row over more than one line
+            continue
         its_name = _name(row)
-        if text and its_name != name:
+        if its_name != name and text:
             yield text
             text = b""
-        text, name = text + row, its_name
+        text, name, row = text + row, its_name, b""
     if text:
         yield text
 
@@ -50,16 +53,6 @@ def keep(listing: Iterable[bytes], known: Iterator[Rows], *, pending: BinaryIO, 
             pending.write(line)
 
 
-def _whole(lines: Iterable[bytes]) -> Iterator[bytes]:
-    row = b""
-    for line in lines:
-        row += line
-        # A name with a line's end in it spreads a row over more than one line, in quotes.
-        if row.count(b'"') % 2 == 0:
-            yield row
-            row = b""
-
-
 def _name(row: bytes) -> bytes:
-    found = NAME.match(row)
-    return found[0] if found else b""
+    quoted = QUOTED.match(row) if row.startswith(b'"') else None
+    return quoted[0] if quoted else row.partition(b",")[0]

@@ -245,3 +245,13 @@ def test_without_room_for_the_listing_one_clear_error_says_where(tmp_path: Path,
 
     with pytest.raises(PipelineError, match=r"missing: cannot write the listing: No such file.*TMPDIR"):
         listed(tmp_path)
+
+
+@pytest.mark.usefixtures("full_disk")
+@pytest.mark.parametrize("images", [100, 500])
+def test_a_disk_that_fills_while_the_listing_is_written_is_one_clear_error(tmp_path: Path, images: int) -> None:
+    for index in range(images):
+        (tmp_path / f"{index}.png").touch()
+
+    with pytest.raises(PipelineError, match=r"cannot write the listing: File too large\. Make room"):
+        listed(tmp_path)
