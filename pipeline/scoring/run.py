@@ -56,7 +56,7 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker]
         is_resumed = _begin(batch)
         shards = list(batch.work.shards(batch.shard_size))
         todo = [shard for shard in shards if not batch.work.part(shard).exists()]
-        workers = _workers(batch.options, todo, is_resumed)
+        workers = _workers(batch.options, todo, len(early), is_resumed=is_resumed)
         with runner.started(max(0, workers - len(early))) as late:
             _score_shards(batch, model, todo, [*early, *late][:workers], tell)
         edited = _set_aside(batch)
@@ -168,11 +168,11 @@ def _set_aside(batch: Batch) -> str:
     return name
 
 
-def _workers(options: Options, shards: list[Shard], is_resumed: bool) -> int:
-    """Give the number of processes, 0 for this one: where it crashed, as it may have, others begin again."""
+def _workers(options: Options, shards: list[Shard], early: int, *, is_resumed: bool) -> int:
+    """Give the number of processes, of which ``early`` were started; 0 for this one, but not where it may have crashed."""
     is_little = sum(shard.count for shard in shards) <= runner.FEW and sum(shard.size for shard in shards) <= runner.FEW_BYTES
     if options.workers is None and is_little and not is_resumed:
-        return 0
+        return min(early, len(shards))
     return min(options.workers or runner.cores(), len(shards))
 
 

@@ -48,15 +48,15 @@ def cores() -> int:
 
 
 def foreseen(folder: Path, out: Path, workers: int | None) -> int:
-    """Give how many processes a run will need, as far as a glance at its folder tells: none where it was scored before."""
-    if (out / manifest.NAME).exists():
-        return 0
+    """Give how many processes a run will need, as far as a glance at its folder tells: one where it was scored before."""
     try:
         with os.scandir(folder) as entries:
             is_full = next(islice(entries, FEW, None), None) is not None
     except OSError:  # no folder, or one that cannot be read, as the listing will say
         return 0
-    return min(workers or cores(), cores()) if is_full else 0
+    if not is_full:
+        return 0
+    return 1 if (out / manifest.NAME).exists() else min(workers or cores(), cores())
 
 
 @contextmanager

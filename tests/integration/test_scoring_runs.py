@@ -199,9 +199,19 @@ def test_a_glance_tells_whether_workers_will_be_needed(tmp_path: Path) -> None:
 
     assert runner.foreseen(tmp_path, tmp_path / "new", None) == runner.cores()
     assert runner.foreseen(tmp_path, tmp_path / "new", 1) == 1
-    assert runner.foreseen(tmp_path, tmp_path / "scored", None) == 0
+    assert runner.foreseen(tmp_path, tmp_path / "scored", None) == 1
     assert runner.foreseen(tmp_path / "scored", tmp_path / "new", None) == 0
     assert runner.foreseen(tmp_path / "0.png", tmp_path / "new", None) == 0
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_few_pictures_are_scored_by_a_worker_where_one_was_started(scans: Scans, count: int) -> None:
+    batch = batches.prepare(scans.folder, scans.out, scans.model, SETTINGS)
+
+    with runner.started(count) as early:
+        manifest = run.score(batch, scans.model, lambda _: None, early)
+
+    assert (manifest.workers, manifest.rows) == (count, IMAGES)
 
 
 def test_workers_run_the_code_that_started_them(scans: Scans, tmp_path: Path) -> None:
