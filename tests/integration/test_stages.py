@@ -106,7 +106,7 @@ def test_the_scoring_model_is_small_int8_and_gives_float_logits(compact_project:
     assert model.stat().st_size <= 150_000
     assert output["dtype"] is np.float32
     weights = {tuple(tensor["shape"]): tensor["dtype"] for tensor in tensors if len(tensor["shape"]) in (2, 4)}
-    assert weights[(32, 5, 5, 1)] is np.int8  # the first convolution
+    assert weights[(32, 3, 3, 4)] is np.int8  # the first convolution, 5x5 over pixels, in blocks of 2x2
     assert weights[(10, 96)] is np.float32  # the last dense layer
     assert card["architecture"] == "compact"
     assert 0.05 <= card["temperature"] <= 20
