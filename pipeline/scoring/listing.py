@@ -177,15 +177,15 @@ def _no_room(error: OSError) -> PipelineError:
 
 def _pictures(folder: bytes, suffixes: Collection[str], leave_out: bytes, listing: Listing) -> Iterator[Entry]:
     """Yield the pictures that are read, and count the rest."""
-    read = {os.fsencode(suffix) for suffix in suffixes}
-    pictures = read.union(map(os.fsencode, PICTURES.split()))
+    wanted = {os.fsencode(suffix) for suffix in suffixes}
+    pictures = wanted.union(map(os.fsencode, PICTURES.split()))
     for entry, path in _walk(folder, leave_out, listing):
         suffix = entry.name[entry.name.rfind(b".") :].lower()
         if entry.is_symlink():
             listing.symbolic_links += 1
         elif entry.name.startswith(b".") or not entry.is_file() or suffix not in pictures:
             listing.ignored += 1
-        elif suffix in read:
+        elif suffix in wanted:
             yield path, _state(entry)
         else:
             listing.unread_by_suffix[os.fsdecode(suffix)] += 1

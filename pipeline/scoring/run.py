@@ -168,11 +168,11 @@ def _set_aside(batch: Batch) -> str:
     return name
 
 
-def _workers(options: Options, shards: list[Shard], early: int, *, is_resumed: bool) -> int:
-    """Give the number of processes, of which ``early`` were started; 0 for this one, but not where it may have crashed."""
+def _workers(options: Options, shards: list[Shard], at_hand: int, *, is_resumed: bool) -> int:
+    """Give the number of processes, of which some are ``at_hand``; 0 for this one, but not where it may have crashed."""
     is_little = sum(shard.count for shard in shards) <= runner.FEW and sum(shard.size for shard in shards) <= runner.FEW_BYTES
     if options.workers is None and is_little and not is_resumed:
-        return min(early, len(shards))
+        return min(at_hand, len(shards))
     return min(options.workers or runner.cores(), len(shards))
 
 

@@ -471,7 +471,7 @@ def test_the_working_folder_can_be_scored(scans: Scans, monkeypatch: pytest.Monk
     assert source.default_out(Path("/")) == Path("data/scores/root")
 
 
-@pytest.mark.skipif(not MEMORY.is_mount(), reason="needs another file system at /dev/shm")
+@pytest.mark.skipif(not MEMORY.is_mount(), reason="needs a second file system, as Linux has at /dev/shm")
 def test_the_output_may_lie_on_another_file_system(scans: Scans) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY) as elsewhere:
         assert scans.score(Path(elsewhere) / "scores").rows == IMAGES

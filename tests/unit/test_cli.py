@@ -83,4 +83,4 @@ def test_the_help_of_score_names_every_column(monkeypatch: pytest.MonkeyPatch, c
     assert digits(monkeypatch, "score", "--help") == 0
 
     text = " ".join(capsys.readouterr().out.split())
-    assert all(f"{column}" in text for column in (*COLUMNS, "p0 to p9"))
+    assert all(column in text for column in (*COLUMNS, "p0 to p9"))
