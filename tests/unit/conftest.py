@@ -1,8 +1,5 @@
 """What the unit tests share."""
 
-import resource
-from collections.abc import Iterator
-
 import cv2
 import numpy as np
 import pytest
@@ -27,14 +24,3 @@ def others() -> np.ndarray:
     digits = load_digits()
     pictures = (digits.images[digits.target != 5] * 255 / 16).astype(np.uint8)
     return np.stack([normalise(picture).field for picture in pictures]).astype(int)
-
-
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """Every file ends at 4 kB, as on a disk without room."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**12, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

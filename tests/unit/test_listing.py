@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pipeline.errors import PipelineError
 from pipeline.scoring import ordering
 from pipeline.scoring.listing import Listing, line_of, list_folder, list_paths, path_of, size_of
-from tests.conftest import too_deep
+from tests.conftest import full_disk, too_deep
 
 SUFFIXES = [".png", ".jpg"]
 
@@ -247,11 +247,10 @@ def test_without_room_for_the_listing_one_clear_error_says_where(tmp_path: Path,
         listed(tmp_path)
 
 
-@pytest.mark.usefixtures("full_disk")
 @pytest.mark.parametrize("images", [100, 500])
 def test_a_disk_that_fills_while_the_listing_is_written_is_one_clear_error(tmp_path: Path, images: int) -> None:
     for index in range(images):
         (tmp_path / f"{index}.png").touch()
 
-    with pytest.raises(PipelineError, match=r"cannot write the listing: File too large\. Make room"):
+    with full_disk(), pytest.raises(PipelineError, match=r"cannot write the listing: File too large\. Make room"):
         listed(tmp_path)
