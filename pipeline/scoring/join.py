@@ -11,10 +11,11 @@ from typing import Any, BinaryIO
 
 from pipeline import atomic
 from pipeline.scoring import manifest
+from pipeline.scoring.lines import Shard
 from pipeline.scoring.ordering import in_order
 from pipeline.scoring.reuse import rows_of
 from pipeline.scoring.row import COLUMNS, Rules, csv_lines
-from pipeline.scoring.work import Shard, Work
+from pipeline.scoring.work import Work
 
 SCORES = "scores.csv"
 REVIEW = "review.csv"

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from pipeline.errors import PipelineError
 from pipeline.names import shown
+from pipeline.scoring.lines import line_of
 from pipeline.scoring.ordering import in_order
 
 NAMED = 3
@@ -105,26 +106,6 @@ def read_listing(file: Path) -> Iterator[bytes]:
     """Read the lines of a listing that was kept."""
     with file.open("rb") as lines:
         yield from lines
-
-
-def line_of(path: bytes, state: bytes) -> bytes:
-    """Write a line of a listing: size, times of change, path."""
-    if b"\\" in path or b"\n" in path:
-        path = path.replace(b"\\", rb"\\").replace(b"\n", rb"\n")
-    return b"%s %s\n" % (state, path)
-
-
-def path_of(line: bytes) -> bytes:
-    """Read the path from a line of a listing."""
-    path = line[:-1].split(b" ", 3)[3]
-    if b"\\" not in path:
-        return path
-    return b"\\".join(piece.replace(rb"\n", b"\n") for piece in path.split(rb"\\"))
-
-
-def size_of(line: bytes) -> int:
-    """Read the size from a line of a listing, in bytes; 0 where there was no such file."""
-    return int(line.split(b" ", 1)[0])
 
 
 def name_some(names: Collection[Path | str | bytes]) -> str:

@@ -1,6 +1,5 @@
 """Putting more records in order than memory should hold."""
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import chain, islice
@@ -22,6 +21,8 @@ def in_order(records: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, by
     if len(few) < IN_MEMORY:
         yield from few
         return
+    import sqlite3
+
     try:
         # The empty name is a file of SQLite's own that goes away with the process.
         with closing(sqlite3.connect("", isolation_level=None)) as database:

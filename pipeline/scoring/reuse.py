@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
-from pipeline.scoring.listing import path_of
+from pipeline.scoring.lines import path_of
 
 QUOTED = re.compile(rb'"(?:[^"]|"")*"')
 

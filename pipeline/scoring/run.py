@@ -1,5 +1,6 @@
 """A run of scoring: list, find what is new, score it in shards, join all rows into ``scores.csv``."""
 
+import fcntl
 import shutil
 import time
 from collections import Counter
@@ -8,8 +9,6 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from pipeline import atomic
 from pipeline.errors import PipelineError
@@ -21,11 +20,12 @@ from pipeline.scoring import runner, source
 from pipeline.scoring.batch import LISTING, Batch, Options, fingerprint
 from pipeline.scoring.job import Job
 from pipeline.scoring.join import REVIEW, SCORES, join, sha256
+from pipeline.scoring.lines import Shard
 from pipeline.scoring.listing import read_listing
 from pipeline.scoring.manifest import Manifest
 from pipeline.scoring.reuse import Rows, merge
 from pipeline.scoring.runner import Worker
-from pipeline.scoring.work import PREFIX, Shard, Work, of_one_file
+from pipeline.scoring.work import PREFIX, Work, of_one_file
 
 LOCK = ".lock"
 EDITED = "scores.edited"
@@ -103,17 +103,16 @@ def _alone(out: Path) -> Iterator[None]:
     """Keep a second run out of the output. Raises PipelineError when there is one already."""
     with atomic.refusals_of(out):
         out.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / LOCK, timeout=0)
+        lock = (out / LOCK).open("ab")
         try:
-            lock.acquire()
-        except Timeout:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
             raise PipelineError(
                 f"{shown(out)}: another run is writing its scores here. Wait for it, or name another --out."
             ) from None
-    try:
+    with lock:  # which the system unlocks however this process ends
         yield
-    finally:
-        lock.release()
 
 
 def _begin(batch: Batch) -> bool:

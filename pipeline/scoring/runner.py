@@ -20,8 +20,8 @@ from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.scoring import manifest
 from pipeline.scoring.job import Job, Scored
+from pipeline.scoring.lines import Shard, read_paths
 from pipeline.scoring.row import unlabelled_row
-from pipeline.scoring.work import Shard, read_paths
 
 MODULE = "pipeline.scoring.worker"
 ROOT = Path(__file__).parents[2]

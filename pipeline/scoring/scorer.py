@@ -4,8 +4,8 @@ from os import fsencode
 
 from pipeline.digits.model import Classifier
 from pipeline.scoring.job import Job, Scored
+from pipeline.scoring.lines import Shard, read_paths
 from pipeline.scoring.shard import score_files
-from pipeline.scoring.work import Shard, read_paths
 
 
 class Scorer:

@@ -9,7 +9,8 @@ from pathlib import Path
 from pipeline import atomic
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.scoring.listing import Listing, path_of, size_of
+from pipeline.scoring.lines import Shard, size_of
+from pipeline.scoring.listing import Listing
 from pipeline.scoring.reuse import Rows, keep, rows_of
 
 PREFIX = ".parts-"
@@ -18,31 +19,6 @@ PENDING = "pending"
 KEPT = "kept.csv"
 # A shard of large scans is done in seconds too.
 SHARD_BYTES = 2**25
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A run of pictures to score: ``count`` lines of ``pending`` from number ``first`` on, which stands at byte ``offset``.
-
-    ``size``: the bytes of the pictures; 0 where nobody asks.
-    """
-
-    first: int
-    count: int
-    offset: int
-    size: int = 0
-
-    @property
-    def name(self) -> str:
-        """The name of its part file; the names of parts sort as the pictures do."""
-        return f"{self.first:010d}-{self.count}.csv"
-
-    def split(self, pending: Path) -> "tuple[Shard, Shard]":
-        """Give both halves."""
-        half = self.count // 2
-        first = Shard(self.first, half, self.offset)
-        offset = self.offset + sum(map(len, _read_lines(pending, first)))
-        return first, Shard(self.first + half, self.count - half, offset)
 
 
 @dataclass(frozen=True)
@@ -129,14 +105,3 @@ def of_one_file(csv: Path, lines: Iterator[bytes], *, has_head: bool = False) ->
                 yield Rows(line, group)
     except (OSError, ValueError) as error:
         raise PipelineError(f"{shown(csv)}: damaged: {error}. Delete its folder {shown(csv.parent)} and run again.") from error
-
-
-def read_paths(pending: Path, shard: Shard) -> list[bytes]:
-    """Read the paths of a shard."""
-    return [path_of(line) for line in _read_lines(pending, shard)]
-
-
-def _read_lines(pending: Path, shard: Shard) -> list[bytes]:
-    with pending.open("rb") as lines:
-        lines.seek(shard.offset)
-        return list(islice(lines, shard.count))

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pipeline.scoring.job import Job
-from pipeline.scoring.work import Shard
+from pipeline.scoring.lines import Shard
 
 
 def main() -> None:

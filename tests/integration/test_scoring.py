@@ -1,6 +1,7 @@
 """Scoring folders with a real model: the rows, the manifest, and what becomes of bad input."""
 
 import csv
+import fcntl
 import json
 import os
 import signal
@@ -11,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from ruamel.yaml import YAML
 
 from tests.conftest import Project, copy_project, too_deep
@@ -267,7 +267,8 @@ def test_a_second_run_on_the_same_output_stops_with_a_clear_error(project: Proje
     out = project.root / "data/scores/batch"
     out.mkdir(parents=True)
 
-    with FileLock(out / ".lock"):
+    with (out / ".lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         done = project.run(*SCORE, check=False)
 
     assert done.returncode == 1

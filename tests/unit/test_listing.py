@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError
 from pipeline.scoring import ordering
-from pipeline.scoring.listing import Listing, line_of, list_folder, list_paths, path_of, size_of
+from pipeline.scoring.lines import line_of, path_of, size_of
+from pipeline.scoring.listing import Listing, list_folder, list_paths
 from tests.conftest import full_disk, too_deep
 
 SUFFIXES = [".png", ".jpg"]
