@@ -30,11 +30,11 @@ class Shard:
         return first, Shard(self.first + half, self.count - half, offset)
 
 
-def line_of(path: bytes, state: bytes) -> bytes:
-    """Write a line of a listing: size, times of change, path."""
+def line_of(path: bytes, size: int, modified: int, changed: int) -> bytes:
+    """Write a line of a listing: size in bytes, times of modification and of change in nanoseconds, path."""
     if b"\\" in path or b"\n" in path:
         path = path.replace(b"\\", rb"\\").replace(b"\n", rb"\n")
-    return b"%s %s\n" % (state, path)
+    return b"%d %d %d %s\n" % (size, modified, changed, path)
 
 
 def path_of(line: bytes) -> bytes:

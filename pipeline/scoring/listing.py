@@ -7,9 +7,10 @@ import sys
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from io import BufferedRandom
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,6 +30,7 @@ PICTURES = (
     ".jp2 .jpe .jpeg .jpg .jpx .jxl .kdc .mpo .mrw .nef .nrw .orf .pbm .pcx .pdf .pef .pgm .png .pnm .ppm .ps .psd .raf .raw "
     ".rw2 .rwl .sr2 .srf .srw .svg .svgz .tga .tif .tiff .webp .wmf .x3f .xcf"
 )
+# A path, and its line.
 Entry = tuple[bytes, bytes]
 
 
@@ -132,9 +134,9 @@ def _close(file: BinaryIO) -> None:
 
 def _fill(listing: Listing, entries: Iterable[Entry]) -> None:
     last = None
-    for path, state in in_order(entries):
+    for path, line in in_order(entries):
         if path != last:
-            _write(listing.file, line_of(path, state))
+            _write(listing.file, line)
             listing.images += 1
         last = path
     try:
@@ -161,13 +163,14 @@ def _pictures(folder: bytes, suffixes: Collection[str], leave_out: bytes, listin
     wanted = {os.fsencode(suffix) for suffix in suffixes}
     pictures = wanted.union(map(os.fsencode, PICTURES.split()))
     for entry, path in _walk(folder, leave_out, listing):
-        suffix = entry.name[entry.name.rfind(b".") :].lower()
+        name = entry.name
+        suffix = name[name.rfind(b".") :].lower()
         if entry.is_symlink():
             listing.symbolic_links += 1
-        elif entry.name.startswith(b".") or not entry.is_file() or suffix not in pictures:
+        elif name.startswith(b".") or not entry.is_file() or suffix not in pictures:
             listing.ignored += 1
         elif suffix in wanted:
-            yield path, _state(entry)
+            yield path, line_of(path, *_state(entry.stat))
         else:
             listing.unread_by_suffix[os.fsdecode(suffix)] += 1
             bisect.insort(listing.unread_pictures, path)
@@ -179,7 +182,7 @@ def _named_in(lines: Iterable[bytes]) -> Iterator[Entry]:
         if b"\0" in line:
             raise ValueError("not a text file")
         if path := line.removesuffix(b"\n").removesuffix(b"\r"):
-            yield path, _state_of(path)
+            yield path, line_of(path, *_state(partial(os.stat, path)))
 
 
 def _walk(folder: bytes, leave_out: bytes, listing: Listing) -> "Iterator[tuple[os.DirEntry[bytes], bytes]]":
@@ -201,20 +204,11 @@ def _walk(folder: bytes, leave_out: bytes, listing: Listing) -> "Iterator[tuple[
             listing.unreadable_folders.append(f"{shown(prefix) or '.'}: {error.strerror}")
 
 
-def _state(entry: "os.DirEntry[bytes]") -> bytes:
+def _state(stat: Callable[[], os.stat_result]) -> tuple[int, int, int]:
+    """Give the size of a file and its times of modification and of change; zeros where there is none."""
     try:
-        return _state_in(entry.stat())
-    except OSError:
-        return b"0 0 0"
-
-
-def _state_of(path: bytes) -> bytes:
-    try:
-        return _state_in(os.stat(path))  # noqa: PTH116 - a path of any bytes
+        status = stat()
     except (OSError, ValueError):
-        return b"0 0 0"
-
-
-def _state_in(status: os.stat_result) -> bytes:
+        return 0, 0, 0
     # A copy may keep the time of its content, never that of its own last change.
-    return b"%d %d %d" % (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -41,6 +41,9 @@ def merge(*known: Iterator[Rows]) -> Iterator[Rows]:
 def keep(listing: Iterable[bytes], known: Iterator[Rows], *, pending: BinaryIO, kept: BinaryIO) -> None:
     """Write the lines that no known rows were scored from to ``pending``, and the rows of the others to ``kept``."""
     rows = next(known, None)
+    if rows is None:
+        pending.writelines(listing)
+        return
     for line in listing:
         if rows and rows.line != line:
             path = path_of(line)

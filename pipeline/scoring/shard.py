@@ -118,13 +118,14 @@ def _attempt(step: Callable[[Before], After], value: Before | str) -> After | st
 
 def _read(file: bytes, maximum_bytes: int) -> bytes:
     """Read a file; nothing that is none is opened, nor waited for when it took a file's place."""
-    if not stat.S_ISREG(os.stat(file).st_mode):  # noqa: PTH116 - a path of any bytes
+    status = os.stat(file)  # noqa: PTH116 - a path of any bytes
+    if not stat.S_ISREG(status.st_mode):
         raise Unreadable("not a file")
+    size = status.st_size
+    if size > maximum_bytes:
+        raise Unreadable(f"{size} bytes, more than {maximum_bytes}")
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        size = os.fstat(descriptor).st_size
-        if size > maximum_bytes:
-            raise Unreadable(f"{size} bytes, more than {maximum_bytes}")
         content = os.read(descriptor, size)
         while len(content) < size and (more := os.read(descriptor, size - len(content))):
             content += more

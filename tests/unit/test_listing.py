@@ -224,7 +224,7 @@ def test_memory_does_not_grow_with_the_folder(tmp_path: Path, monkeypatch: pytes
     st.integers(0, 2**60),
 )
 def test_a_path_comes_back_from_its_line(path: bytes, size: int) -> None:
-    line = line_of(path, b"%d 1 2" % size)
+    line = line_of(path, size, 1, 2)
 
     assert (path_of(line), size_of(line)) == (path, size)
     assert line.index(b"\n") == len(line) - 1
