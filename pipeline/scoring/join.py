@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline import atomic
+from pipeline.errors import PipelineError
+from pipeline.names import shown
 from pipeline.scoring import manifest
 from pipeline.scoring.lines import Shard
 from pipeline.scoring.ordering import in_order
-from pipeline.scoring.reuse import rows_of
 from pipeline.scoring.row import COLUMNS, Rules, csv_lines
 from pipeline.scoring.work import Work
 
@@ -23,6 +24,7 @@ LABEL, CONFIDENCE, STATUS, REASON = (COLUMNS.index(name) for name in ("label", "
 # Of what decoders say of broken files there is no end.
 MOST_REASONS = 100
 OTHER_REASONS = "other reasons"
+CHUNK = 2**20
 
 
 @dataclass
@@ -86,14 +88,20 @@ def _write(work: Work, shards: list[Shard], file: BinaryIO) -> None:
             with work.part(shard).open("rb") as part:
                 shutil.copyfileobj(part, file)
         return
-    with work.listing.open("rb") as listing, work.pending.open("rb") as pending, work.kept.open("rb") as kept_rows:
-        scored, kept, following = work.rows(iter(shards)), rows_of(kept_rows), next(pending, None)
-        for line in listing:
-            if line == following:
-                file.write(next(scored).text)
-                following = next(pending, None)
-            else:
-                file.write(next(kept))
+    with work.kept.open("rb") as kept, work.places.open("rb") as places:
+        for rows, place in zip(work.rows(iter(shards)), map(int, places), strict=True):
+            _copy(kept, file, place - kept.tell())
+            file.write(rows.text)
+        shutil.copyfileobj(kept, file)
+
+
+def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    while size > 0:
+        content = source.read(min(size, CHUNK))
+        if not content:
+            raise PipelineError(f"{shown(source.name)}: cut short. Delete its folder and run again.")
+        target.write(content)
+        size -= len(content)
 
 
 def _doubtful(scores: Path, counts: Counts) -> Iterator[tuple[bytes, bytes]]:

@@ -38,22 +38,27 @@ def merge(*known: Iterator[Rows]) -> Iterator[Rows]:
     return heapq.merge(*known, key=lambda rows: path_of(rows.line))
 
 
-def keep(listing: Iterable[bytes], known: Iterator[Rows], *, pending: BinaryIO, kept: BinaryIO) -> None:
-    """Write the lines that no known rows were scored from to ``pending``, and the rows of the others to ``kept``."""
+def keep(listing: Iterable[bytes], known: Iterator[Rows], *, pending: BinaryIO, places: BinaryIO, kept: BinaryIO) -> None:
+    """Write the lines that no known rows were scored from to ``pending``, and the rows of the others to ``kept``.
+
+    ``places`` gets a line for each pending one, where there are others: the place in ``kept`` where its rows belong, in bytes.
+    """
     rows = next(known, None)
     if rows is None:
         pending.writelines(listing)
         return
+    place = 0
     for line in listing:
         if rows and rows.line != line:
             path = path_of(line)
             while rows and rows.line != line and path_of(rows.line) <= path:
                 rows = next(known, None)
         if rows and rows.line == line:
-            kept.write(rows.text)
+            place += kept.write(rows.text)
             rows = next(known, None)
         else:
             pending.write(line)
+            places.write(b"%d\n" % place)
 
 
 def _name(row: bytes) -> bytes:

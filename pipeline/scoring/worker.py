@@ -4,6 +4,7 @@ Started as ``python -m pipeline.scoring.worker``. A crash in it ends nothing els
 does: with the run that started it, however that one ended.
 """
 
+import gc
 import json
 import os
 import queue
@@ -37,6 +38,7 @@ def main() -> None:
 
         cv2.setNumThreads(1)  # as many workers as cores
         scorer = Scorer(Job.from_json(lines.get()))
+        gc.freeze()  # what was imported is never searched for cycles again
         answer(ready=True)
         while True:
             answer(**asdict(scorer.score(Shard(**json.loads(lines.get())))))

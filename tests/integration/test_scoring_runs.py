@@ -398,6 +398,18 @@ def test_a_damaged_part_is_one_clear_error(scans: Scans) -> None:
         scans.score()
 
 
+def test_kept_rows_that_are_cut_short_are_one_clear_error(scans: Scans) -> None:
+    scans.score()
+    scans.add(*(f"new-{number}.png" for number in range(8)))
+    with pytest.raises(KeyboardInterrupt):
+        scans.score(tell=interrupt_after(1))
+    (kept,) = scans.out.glob(".parts-*/kept.csv")
+    kept.write_bytes(kept.read_bytes()[:-1])
+
+    with pytest.raises(PipelineError, match=r"kept\.csv: cut short\. Delete its folder and run again"):
+        scans.score()
+
+
 def test_review_csv_holds_the_doubtful_rows_least_confident_first(scans: Scans) -> None:
     manifest = scans.score(settings=SETTINGS.model_copy(update={"minimum_confidence": 0.9999}))
 
