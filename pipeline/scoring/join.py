@@ -15,6 +15,7 @@ from pipeline.names import shown
 from pipeline.scoring import manifest
 from pipeline.scoring.lines import Shard
 from pipeline.scoring.ordering import in_order
+from pipeline.scoring.reuse import END, GAP
 from pipeline.scoring.row import COLUMNS, Rules, csv_lines
 from pipeline.scoring.work import Work
 
@@ -24,7 +25,6 @@ LABEL, CONFIDENCE, STATUS, REASON = (COLUMNS.index(name) for name in ("label", "
 # Of what decoders say of broken files there is no end.
 MOST_REASONS = 100
 OTHER_REASONS = "other reasons"
-CHUNK = 2**20
 
 
 @dataclass
@@ -82,26 +82,19 @@ def sha256(file: Path) -> str:
 
 
 def _write(work: Work, shards: list[Shard], file: BinaryIO) -> None:
-    """Write the rows in the order of the listing."""
-    if not work.kept.stat().st_size:
+    """Write the rows in the order of the listing. Raises PipelineError."""
+    if work.kept.stat().st_size == len(END):
         for shard in shards:
             with work.part(shard).open("rb") as part:
                 shutil.copyfileobj(part, file)
         return
-    with work.kept.open("rb") as kept, work.places.open("rb") as places:
-        for rows, place in zip(work.rows(iter(shards)), map(int, places), strict=True):
-            _copy(kept, file, place - kept.tell())
-            file.write(rows.text)
-        shutil.copyfileobj(kept, file)
-
-
-def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
-    while size > 0:
-        content = source.read(min(size, CHUNK))
-        if not content:
-            raise PipelineError(f"{shown(source.name)}: cut short. Delete its folder and run again.")
-        target.write(content)
-        size -= len(content)
+    scored = work.rows(iter(shards))
+    with work.kept.open("rb") as kept:
+        for line in kept:
+            if line == END:
+                return
+            file.write(next(scored).text if line == GAP else line)
+    raise PipelineError(f"{shown(work.kept)}: cut short. Delete its folder {shown(work.folder)} and run again.")
 
 
 def _doubtful(scores: Path, counts: Counts) -> Iterator[tuple[bytes, bytes]]:

@@ -21,7 +21,7 @@ def in_order(records: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, by
     if len(few) < IN_MEMORY:
         yield from few
         return
-    import sqlite3
+    import sqlite3  # which few runs need
 
     try:
         # The empty name is a file of SQLite's own that goes away with the process.

@@ -7,6 +7,9 @@ from typing import BinaryIO, NamedTuple
 
 from pipeline.scoring.lines import path_of
 
+# Lines that no row can be: no path has a NUL in it.
+GAP = b"\0\n"
+END = b"\0end\n"
 QUOTED = re.compile(rb'"(?:[^"]|"")*"')
 
 
@@ -38,27 +41,26 @@ def merge(*known: Iterator[Rows]) -> Iterator[Rows]:
     return heapq.merge(*known, key=lambda rows: path_of(rows.line))
 
 
-def keep(listing: Iterable[bytes], known: Iterator[Rows], *, pending: BinaryIO, places: BinaryIO, kept: BinaryIO) -> None:
+def keep(listing: Iterator[bytes], known: Iterator[Rows], *, pending: BinaryIO, kept: BinaryIO) -> None:
     """Write the lines that no known rows were scored from to ``pending``, and the rows of the others to ``kept``.
 
-    ``places`` gets a line for each pending one, where there are others: the place in ``kept`` where its rows belong, in bytes.
+    Where there are others, ``kept`` gets a ``GAP`` for each that is pending; and always an ``END``.
     """
     rows = next(known, None)
     if rows is None:
         pending.writelines(listing)
-        return
-    place = 0
     for line in listing:
         if rows and rows.line != line:
             path = path_of(line)
             while rows and rows.line != line and path_of(rows.line) <= path:
                 rows = next(known, None)
         if rows and rows.line == line:
-            place += kept.write(rows.text)
+            kept.write(rows.text)
             rows = next(known, None)
         else:
             pending.write(line)
-            places.write(b"%d\n" % place)
+            kept.write(GAP)
+    kept.write(END)
 
 
 def _name(row: bytes) -> bytes:

@@ -16,7 +16,6 @@ from pipeline.scoring.reuse import Rows, keep, rows_of
 PREFIX = ".parts-"
 LISTING = "listing"
 PENDING = "pending"
-PLACES = "places"
 KEPT = "kept.csv"
 # A shard of large scans is done in seconds too.
 SHARD_BYTES = 2**25
@@ -39,13 +38,8 @@ class Work:
         return self.folder / PENDING
 
     @property
-    def places(self) -> Path:
-        """Where among the rows of the others theirs belong."""
-        return self.folder / PLACES
-
-    @property
     def kept(self) -> Path:
-        """The rows of the others."""
+        """The rows of the others, with gaps for these."""
         return self.folder / KEPT
 
     def begin(self, listing: Listing, known: Iterator[Rows]) -> None:
@@ -58,10 +52,9 @@ class Work:
             with (
                 (temporary / LISTING).open("rb") as lines,
                 (temporary / PENDING).open("wb") as pending,
-                (temporary / PLACES).open("wb") as places,
                 (temporary / KEPT).open("wb") as kept,
             ):
-                keep(lines, known, pending=pending, places=places, kept=kept)
+                keep(lines, known, pending=pending, kept=kept)
 
     def remove(self) -> None:
         """Remove the folder, and never leave half of it under its name."""
