@@ -178,7 +178,7 @@ def score(
                 settings = settings.model_copy(update={"minimum_confidence": confidence})
             scoring_model = registry.load(model)
             batch = batches.prepare(
-                folder, out, scoring_model, settings, batches.Options(workers, fresh, digits, probabilities)
+                folder, out, scoring_model, settings, batches.Options(workers, fresh, digits, probabilities), early
             )
             finished = batch.finished()
             manifest = finished or console.score(batch, scoring_model, early)

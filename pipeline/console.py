@@ -13,8 +13,8 @@ from pipeline.registry import ScoringModel
 from pipeline.scoring import run
 from pipeline.scoring.batch import Batch
 from pipeline.scoring.manifest import Manifest
+from pipeline.scoring.process import Worker
 from pipeline.scoring.run import Progress, Tell
-from pipeline.scoring.runner import Worker
 
 SECONDS_BETWEEN_LINES = 10
 MOST_REASONS = 10

@@ -1,6 +1,7 @@
 """Pictures about to be scored: which, into which folder, by which rules."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pipeline.scoring import source, version
 from pipeline.scoring.join import REVIEW, SCORES, sha256
 from pipeline.scoring.listing import Listing, list_folder, list_paths
 from pipeline.scoring.manifest import Manifest
+from pipeline.scoring.process import Worker
 from pipeline.scoring.row import Rules
 from pipeline.scoring.work import PREFIX, Work
 
@@ -79,14 +81,23 @@ class Batch:
 DEFAULTS = Options()
 
 
-def prepare(given: Path, out: Path, model: ScoringModel, settings: Score, options: Options = DEFAULTS) -> Batch:
+def prepare(
+    given: Path,
+    out: Path,
+    model: ScoringModel,
+    settings: Score,
+    options: Options = DEFAULTS,
+    early: Iterable[Worker] = (),
+) -> Batch:
     """List the pictures of a folder, or of a text file of paths, or of standard input where ``given`` is ``-``.
+
+    ``early`` are workers that were started already, which help to list a folder.
 
     Raises NothingToScoreError when there are none, and PipelineError when ``out`` holds the scores of something else.
     """
     source.require(out / SCORES, given)
     is_folder = given.is_dir()
-    listing = list_folder(given, settings.image_suffixes, leave_out=out) if is_folder else list_paths(given)
+    listing = list_folder(given, settings.image_suffixes, out, early) if is_folder else list_paths(given)
     if not listing.images:
         there = f"{listing.ignored} other files, {listing.symbolic_links} symbolic links"
         there = "; ".join(filter(None, (there, listing.unread_words, listing.unreadable_words)))

@@ -1,11 +1,11 @@
 """What is the same for all shards of a run, as it is told to another process."""
 
 import base64
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.scoring.row import Row, Rules, csv_lines
 
@@ -20,15 +20,14 @@ class Job:
     content: bytes
     rules: Rules
 
-    def to_json(self) -> str:
-        """Write it on one line."""
+    def as_json(self) -> dict[str, Any]:
+        """Give what JSON can hold."""
         content = base64.b64encode(self.content).decode()
-        return json.dumps(asdict(self) | {"folder": str(self.folder), "pending": str(self.pending), "content": content})
+        return asdict(self) | {"folder": str(self.folder), "pending": str(self.pending), "content": content}
 
     @classmethod
-    def from_json(cls, line: str) -> "Job":
+    def of_json(cls, values: dict[str, Any]) -> "Job":
         """Read it back."""
-        values = json.loads(line)
         rules = Rules(**values["rules"] | {"digits": tuple(values["rules"]["digits"])})
         folder, pending = Path(values["folder"]), Path(values["pending"])
         return cls(folder, pending, values["version"], base64.b64decode(values["content"]), rules)

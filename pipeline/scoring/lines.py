@@ -1,5 +1,7 @@
 """The lines of a listing, and the shards that it is cut into: what a process that scores has to know of it."""
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -30,11 +32,13 @@ class Shard:
         return first, Shard(self.first + half, self.count - half, offset)
 
 
-def line_of(path: bytes, size: int, modified: int, changed: int) -> bytes:
-    """Write a line of a listing: size in bytes, times of modification and of change in nanoseconds, path."""
-    if b"\\" in path or b"\n" in path:
-        path = path.replace(b"\\", rb"\\").replace(b"\n", rb"\n")
-    return b"%d %d %d %s\n" % (size, modified, changed, path)
+def lines_of(folder: bytes, paths: Iterable[bytes]) -> list[bytes]:
+    """Write the lines of files below ``folder``: size in bytes, times of modification and of change in nanoseconds, path.
+
+    Three zeros stand before the path of a file that is not there.
+    """
+    start = os.path.join(folder, b"")  # noqa: PTH118 - of paths of any bytes, and of many
+    return [_line_of(path, _state(start + path)) for path in paths]
 
 
 def path_of(line: bytes) -> bytes:
@@ -53,6 +57,21 @@ def size_of(line: bytes) -> int:
 def read_paths(pending: Path, shard: Shard) -> list[bytes]:
     """Read the paths of a shard."""
     return [path_of(line) for line in _read_lines(pending, shard)]
+
+
+def _line_of(path: bytes, state: bytes) -> bytes:
+    if b"\\" in path or b"\n" in path:
+        path = path.replace(b"\\", rb"\\").replace(b"\n", rb"\n")
+    return b"%b %b\n" % (state, path)
+
+
+def _state(file: bytes) -> bytes:
+    try:
+        status = os.stat(file)  # noqa: PTH116 - a path of any bytes
+    except (OSError, ValueError):
+        return b"0 0 0"
+    # A copy may keep the time of its content, never that of its own last change.
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}".encode()
 
 
 def _read_lines(pending: Path, shard: Shard) -> list[bytes]:

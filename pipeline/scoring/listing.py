@@ -7,18 +7,19 @@ import sys
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from io import BufferedRandom
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.scoring.lines import line_of
+from pipeline.scoring.lookup import TOGETHER, Entry, entries
 from pipeline.scoring.ordering import in_order
+from pipeline.scoring.process import Worker
 
 NAMED = 3
 STANDARD_INPUT = Path("-")
@@ -30,8 +31,6 @@ PICTURES = (
     ".jp2 .jpe .jpeg .jpg .jpx .jxl .kdc .mpo .mrw .nef .nrw .orf .pbm .pcx .pdf .pef .pgm .png .pnm .ppm .ps .psd .raf .raw "
     ".rw2 .rwl .sr2 .srf .srw .svg .svgz .tga .tif .tiff .webp .wmf .x3f .xcf"
 )
-# A path, and its line.
-Entry = tuple[bytes, bytes]
 
 
 @dataclass
@@ -77,14 +76,14 @@ class Listing:
         return f"folders that could not be read: {name_some(self.unreadable_folders)}" if self.unreadable_folders else ""
 
 
-def list_folder(folder: Path, suffixes: Collection[str], leave_out: Path) -> Listing:
+def list_folder(folder: Path, suffixes: Collection[str], leave_out: Path, workers: Iterable[Worker] = ()) -> Listing:
     """List the files below ``folder`` whose names end in one of ``suffixes`` (with dots, lower case), in any case.
 
-    Hidden files, other files and symbolic links are counted; ``leave_out``, the output, is not looked into. Raises
-    PipelineError when the folder for temporary files has no room.
+    Hidden files, other files and symbolic links are counted; ``leave_out``, the output, is not looked into; ``workers`` have
+    nothing else to do and help. Raises PipelineError when the folder for temporary files has no room.
     """
-    listing = _empty()
-    _fill(listing, _pictures(os.fsencode(folder), suffixes, os.fsencode(leave_out.resolve()), listing))
+    listing, place = _empty(), os.fsencode(folder)
+    _fill(listing, entries(place, _pictures(place, suffixes, os.fsencode(leave_out.resolve()), listing), workers))
     listing.unreadable_folders.sort()
     return listing
 
@@ -97,7 +96,7 @@ def list_paths(text: Path) -> Listing:
     listing = _empty()
     try:
         with sys.stdin.buffer if text == STANDARD_INPUT else text.open("rb") as lines:
-            _fill(listing, _named_in(lines))
+            _fill(listing, entries(b"", _named_in(lines)))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PipelineError(f"{shown(text)}: {reason}. Name a folder, or a text file with one path a line.") from None
@@ -133,17 +132,23 @@ def _close(file: BinaryIO) -> None:
 
 
 def _fill(listing: Listing, entries: Iterable[Entry]) -> None:
-    last = None
-    for path, line in in_order(entries):
-        if path != last:
-            _write(listing.file, line)
-            listing.images += 1
-        last = path
+    lines = _of_each_path(in_order(entries))
+    while some := list(islice(lines, TOGETHER)):
+        _write(listing.file, b"".join(some))
+        listing.images += len(some)
     try:
         listing.file.seek(0)
         listing.sha256 = hashlib.file_digest(listing.file, "sha256").hexdigest()
     except OSError as error:  # of what waited to be written
         raise _no_room(error) from error
+
+
+def _of_each_path(entries: Iterable[Entry]) -> Iterator[bytes]:
+    last = None
+    for path, line in entries:
+        if path != last:
+            yield line
+        last = path
 
 
 def _write(file: BinaryIO, line: bytes) -> None:
@@ -158,7 +163,7 @@ def _no_room(error: OSError) -> PipelineError:
     return PipelineError(f"{place}: cannot write the listing: {error.strerror}. Make room, or name another folder in TMPDIR.")
 
 
-def _pictures(folder: bytes, suffixes: Collection[str], leave_out: bytes, listing: Listing) -> Iterator[Entry]:
+def _pictures(folder: bytes, suffixes: Collection[str], leave_out: bytes, listing: Listing) -> Iterator[bytes]:
     """Yield the pictures that are read, and count the rest."""
     wanted = {os.fsencode(suffix) for suffix in suffixes}
     pictures = wanted.union(map(os.fsencode, PICTURES.split()))
@@ -170,19 +175,19 @@ def _pictures(folder: bytes, suffixes: Collection[str], leave_out: bytes, listin
         elif name.startswith(b".") or not entry.is_file() or suffix not in pictures:
             listing.ignored += 1
         elif suffix in wanted:
-            yield path, line_of(path, *_state(entry.stat))
+            yield path
         else:
             listing.unread_by_suffix[os.fsdecode(suffix)] += 1
             bisect.insort(listing.unread_pictures, path)
             del listing.unread_pictures[NAMED:]
 
 
-def _named_in(lines: Iterable[bytes]) -> Iterator[Entry]:
+def _named_in(lines: Iterable[bytes]) -> Iterator[bytes]:
     for line in lines:
         if b"\0" in line:
             raise ValueError("not a text file")
         if path := line.removesuffix(b"\n").removesuffix(b"\r"):
-            yield path, line_of(path, *_state(partial(os.stat, path)))
+            yield path
 
 
 def _walk(folder: bytes, leave_out: bytes, listing: Listing) -> "Iterator[tuple[os.DirEntry[bytes], bytes]]":
@@ -202,13 +207,3 @@ def _walk(folder: bytes, leave_out: bytes, listing: Listing) -> "Iterator[tuple[
                         folders.append((entry.path, prefix + entry.name + b"/"))
         except OSError as error:
             listing.unreadable_folders.append(f"{shown(prefix) or '.'}: {error.strerror}")
-
-
-def _state(stat: Callable[[], os.stat_result]) -> tuple[int, int, int]:
-    """Give the size of a file and its times of modification and of change; zeros where there is none."""
-    try:
-        status = stat()
-    except (OSError, ValueError):
-        return 0, 0, 0
-    # A copy may keep the time of its content, never that of its own last change.
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

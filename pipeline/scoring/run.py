@@ -23,8 +23,8 @@ from pipeline.scoring.join import REVIEW, SCORES, join, sha256
 from pipeline.scoring.lines import Shard
 from pipeline.scoring.listing import read_listing
 from pipeline.scoring.manifest import Manifest
+from pipeline.scoring.process import Worker
 from pipeline.scoring.reuse import Rows, merge
-from pipeline.scoring.runner import Worker
 from pipeline.scoring.work import PREFIX, Work, of_one_file
 
 LOCK = ".lock"

@@ -1,30 +1,24 @@
 """Where shards are scored: in this process, or in others that may crash without ending the run."""
 
-import json
 import os
-import signal
-import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TextIO, cast
 
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.scoring import manifest
 from pipeline.scoring.job import Job, Scored
 from pipeline.scoring.lines import Shard, read_paths
+from pipeline.scoring.process import MODULE, Worker, WorkerDied
 from pipeline.scoring.row import unlabelled_row
 
-MODULE = "pipeline.scoring.worker"
-ROOT = Path(__file__).parents[2]
 # As many pictures, or bytes of them, are read before other processes are ready.
 FEW = 2000
 FEW_BYTES = 2**21
@@ -96,87 +90,6 @@ def in_workers(job: Job, shards: Iterator[Shard], workers: "list[Worker]") -> Re
 
 class StoppedError(Exception):
     """The run is being stopped."""
-
-
-class WorkerDied(Exception):
-    """A worker process ended before it answered; the message says how."""
-
-
-class Worker:
-    """A process that scores one shard at a time."""
-
-    def __init__(self) -> None:
-        """Start it, and do not wait until it is ready."""
-        self._process = _start()
-        self._is_ready = False
-
-    def restart(self) -> None:
-        """Start it anew, whatever became of it."""
-        self.kill()
-        self.close()
-        self._process = _start()
-        self._is_ready = False
-
-    def begin(self, job: Job) -> None:
-        """Tell it what it is for."""
-        with suppress(WorkerDied):  # which is met again when its answer is waited for
-            self._tell(job.to_json())
-
-    def wait_until_ready(self) -> None:
-        """Wait until it has loaded the model. Raises WorkerDied."""
-        if not self._is_ready:
-            self._is_ready = self._answer()["ready"]
-
-    def score(self, shard: Shard) -> Scored:
-        """Wait for the rows of a shard. Raises WorkerDied."""
-        self._tell(json.dumps(asdict(shard)))
-        return Scored(**self._answer())
-
-    def kill(self) -> None:
-        """End it at once; who waits for its answer wakes up."""
-        self._process.kill()
-
-    def close(self) -> None:
-        """Wait for its end, which has come or been brought about."""
-        self._process.wait()
-        for pipe in (self._process.stdout, self._process.stdin):
-            with suppress(OSError):  # what was not sent any more
-                cast("TextIO", pipe).close()
-
-    def _tell(self, line: str) -> None:
-        questions = cast("TextIO", self._process.stdin)
-        try:
-            questions.write(f"{line}\n")
-            questions.flush()
-        except OSError:
-            raise self._death() from None
-
-    def _answer(self) -> dict[str, Any]:
-        line = cast("TextIO", self._process.stdout).readline()
-        if not line.endswith("\n"):
-            raise self._death()
-        answer: dict[str, Any] = json.loads(line)
-        if "failure" in answer:
-            raise RuntimeError(answer["failure"])
-        return answer
-
-    def _death(self) -> WorkerDied:
-        code = self._process.wait()
-        return WorkerDied(signal.Signals(-code).name if code < 0 else f"exit code {code}")
-
-
-def _start() -> "subprocess.Popen[str]":
-    # This very code, whatever lies in the working folder; and one thread, since more take longer to start than numpy.
-    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", MODULE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # of what decoders think of a file, its row tells
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"},
-    )
 
 
 class _Crew:

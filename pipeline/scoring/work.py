@@ -67,10 +67,11 @@ class Work:
         first = count = offset = length = total = 0
         with self.pending.open("rb") as lines:
             for line in lines:
-                if count and (count == size or total + size_of(line) > SHARD_BYTES):
+                bytes_ = size_of(line)
+                if count and (count == size or total + bytes_ > SHARD_BYTES):
                     yield Shard(first, count, offset, total)
                     first, offset, count, length, total = first + count, offset + length, 0, 0, 0
-                count, length, total = count + 1, length + len(line), total + size_of(line)
+                count, length, total = count + 1, length + len(line), total + bytes_
         if count:
             yield Shard(first, count, offset, total)
 

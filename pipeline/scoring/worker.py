@@ -16,11 +16,14 @@ from dataclasses import asdict
 from typing import Any
 
 from pipeline.scoring.job import Job
-from pipeline.scoring.lines import Shard
+from pipeline.scoring.lines import Shard, lines_of
 
 
 def main() -> None:
-    """Answer the job with ``ready``, then each shard with its rows; with ``failure``, a traceback, where that fails."""
+    """Say ``awake``; then answer files with their lines, a job with ``ready``, and each of its shards with its rows.
+
+    Where that fails, the answer is ``failure``, a traceback.
+    """
     # Ctrl-C is for the run, which then ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
@@ -37,11 +40,18 @@ def main() -> None:
         from pipeline.scoring.scorer import Scorer
 
         cv2.setNumThreads(1)  # as many workers as cores
-        scorer = Scorer(Job.from_json(lines.get()))
-        gc.freeze()  # what was imported is never searched for cycles again
-        answer(ready=True)
+        answer(awake=True)
         while True:
-            answer(**asdict(scorer.score(Shard(**json.loads(lines.get())))))
+            match json.loads(lines.get()):
+                case {"look": {"folder": folder, "paths": paths}}:
+                    found = lines_of(folder.encode("latin-1"), paths.encode("latin-1").split(b"\0"))
+                    answer(lines=b"".join(found).decode("latin-1"))
+                case {"job": job}:
+                    scorer = Scorer(Job.of_json(job))
+                    gc.freeze()  # what was imported is never searched for cycles again
+                    answer(ready=True)
+                case {"shard": shard}:
+                    answer(**asdict(scorer.score(Shard(**shard))))
     except Exception:  # noqa: BLE001 - the run that started this process raises it
         answer(failure=traceback.format_exc())
 

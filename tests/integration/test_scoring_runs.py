@@ -206,9 +206,8 @@ def test_a_glance_tells_whether_workers_will_be_needed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_few_pictures_are_scored_by_a_worker_where_one_was_started(scans: Scans, count: int) -> None:
-    batch = batches.prepare(scans.folder, scans.out, scans.model, SETTINGS)
-
     with runner.started(count) as early:
+        batch = batches.prepare(scans.folder, scans.out, scans.model, SETTINGS, early=early)
         manifest = run.score(batch, scans.model, lambda _: None, early)
 
     assert (manifest.workers, manifest.rows) == (count, IMAGES)
