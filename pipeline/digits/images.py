@@ -42,6 +42,9 @@ class Glyph(NamedTuple):
         return self.parts == 0
 
 
+# Pixels of a picture times this: the sums of its rows, and then of its columns.
+SUMS = np.hstack([np.repeat(np.eye(field.FIELD), field.FIELD, axis=0), np.tile(np.eye(field.FIELD), (field.FIELD, 1))])
+SUMS = SUMS.astype(np.float32)
 BLANK = Glyph(np.zeros((field.FIELD, field.FIELD), np.uint8), 0, 0.0, 0.0, 0.0, 0.0)
 
 
@@ -64,6 +67,31 @@ def normalise(picture: Gray) -> Glyph:
     line = line_length(strokes.mask)
     length, is_cut_off = line / (2 * height + 3 * width), _is_cut_off(strokes.mask, box, line)
     return Glyph(drawn, strokes.parts, strokes.left_out, width / height, strokes.beside, length, strokes.is_faint, is_cut_off)
+
+
+def unchanged(pictures: Sequence[Gray]) -> list[Glyph | None]:
+    """Give what ``normalise`` does of pictures that are made like MNIST already, all at once in half the time.
+
+    ``pictures``: (28, 28) uint8. None for one that would be changed.
+    """
+    if not pictures:
+        return []
+    given = np.stack(pictures)
+    # Whole numbers below 2**24, which float32 holds all of.
+    sums = (given.reshape(len(given), -1).astype(np.float32) @ SUMS).reshape(-1, 2, field.FIELD)
+    is_dark_ink = (sums > 0).all(axis=(1, 2), keepdims=True)
+    light = np.where(is_dark_ink, 255 - given, given)
+    sums = np.where(is_dark_ink, 255 * field.FIELD - sums, sums)
+    is_ink = sums > 0
+    sizes = field.FIELD - is_ink.argmax(axis=2) - is_ink[..., ::-1].argmax(axis=2)
+    mass = np.maximum(sums[:, 0].sum(axis=1), 1)
+    centres = (sums @ np.arange(field.FIELD, dtype=np.float32)).astype(np.float64) / mass[:, np.newaxis]
+    longest = sizes.max(axis=1)
+    fits = (longest >= field.BOX - 1) & (longest <= field.BOX) & (np.abs(centres - field.MIDDLE).max(axis=1) <= 1)
+    return [
+        Glyph(picture, 1, 0.0, width / height, 0.0, 0.0) if is_like else None
+        for picture, is_like, (height, width) in zip(light, fits.tolist(), sizes.tolist(), strict=True)
+    ]
 
 
 def _is_cut_off(mask: Gray, box: Sequence[int], line: float) -> bool:

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ BATCH = 100
 # Pictures that go through one step before any goes through the next: the processor's caches hold the code of one step.
 TOGETHER = 32
 PIXELS_TOGETHER = 2**20
+# To find files from it; where there is O_PATH it asks for no right to list them.
+FOLDER = getattr(os, "O_PATH", os.O_RDONLY)
 
 Before = TypeVar("Before")
 After = TypeVar("After")
@@ -34,8 +36,7 @@ def score_files(folder: bytes, paths: Sequence[bytes], classifier: Classifier, m
 
     ``paths`` are below ``folder``; ``model`` is the version that ``classifier`` holds.
     """
-    files = [os.path.join(folder, path) for path in paths]  # noqa: PTH118 - paths of any bytes, and of thousands
-    glyphs = list(_glyphs(files, rules))
+    glyphs = list(_glyphs(folder, paths, rules))
     found = [glyph.field for glyph in glyphs if isinstance(glyph, images.Glyph)]
     answers = _answers(classifier, np.array(found, np.uint8).reshape(-1, FIELD, FIELD, 1), rules)
     return [
@@ -77,14 +78,21 @@ def _answers(classifier: Classifier, fields: Images, rules: Rules) -> Iterator[_
     return (_Answer(first, second, row) for (first, second), row in zip(order, shares.tolist(), strict=True))
 
 
-def _glyphs(files: Sequence[bytes], rules: Rules) -> Iterator[images.Glyph | str]:
+def _glyphs(folder: bytes, paths: Sequence[bytes], rules: Rules) -> Iterator[images.Glyph | str]:
     """Give the normalised pictures, or the reasons why there are none."""
-    read = partial(_read, maximum_bytes=rules.maximum_bytes)
+    place = _attempt(partial(os.open, flags=FOLDER), folder)
+    if isinstance(place, str):
+        yield from [place] * len(paths)
+        return
+    read = partial(_read, folder=place, maximum_bytes=rules.maximum_bytes)
     decode = partial(decoding.decode, maximum_pixels=rules.maximum_pixels)
-    for start in range(0, len(files), TOGETHER):
-        contents = [_attempt(read, file) for file in files[start : start + TOGETHER]]
-        for pictures in _in_groups(_attempt(decode, content) for content in contents):
-            yield from [_attempt(images.normalise, picture) for picture in pictures]
+    try:
+        for start in range(0, len(paths), TOGETHER):
+            contents = [_attempt(read, path) for path in paths[start : start + TOGETHER]]
+            for pictures in _in_groups(_attempt(decode, content) for content in contents):
+                yield from _normalised(pictures)
+    finally:
+        os.close(place)
 
 
 def _in_groups(pictures: Iterable[Gray | str]) -> Iterator[list[Gray | str]]:
@@ -98,6 +106,18 @@ def _in_groups(pictures: Iterable[Gray | str]) -> Iterator[list[Gray | str]]:
             yield group
             group, pixels = [], 0
     yield group
+
+
+def _normalised(pictures: Sequence[Gray | str]) -> list[images.Glyph | str]:
+    unchanged = iter(images.unchanged([picture for picture in pictures if _is_field(picture)]))
+    return [
+        glyph if _is_field(picture) and (glyph := next(unchanged)) else _attempt(images.normalise, picture)
+        for picture in pictures
+    ]
+
+
+def _is_field(picture: Gray | str) -> TypeGuard[Gray]:
+    return not isinstance(picture, str) and picture.shape == (FIELD, FIELD)
 
 
 def _attempt(step: Callable[[Before], After], value: Before | str) -> After | str:
@@ -116,15 +136,15 @@ def _attempt(step: Callable[[Before], After], value: Before | str) -> After | st
         return f"cannot be normalised: {' '.join(str(error).split())[:120] or type(error).__name__}"
 
 
-def _read(file: bytes, maximum_bytes: int) -> bytes:
-    """Read a file; nothing that is none is opened, nor waited for when it took a file's place."""
-    status = os.stat(file)  # noqa: PTH116 - a path of any bytes
+def _read(path: bytes, *, folder: int, maximum_bytes: int) -> bytes:
+    """Read a file below an open folder; nothing that is none is opened, nor waited for when it took a file's place."""
+    status = os.stat(path, dir_fd=folder)
     if not stat.S_ISREG(status.st_mode):
         raise Unreadable("not a file")
     size = status.st_size
     if size > maximum_bytes:
         raise Unreadable(f"{size} bytes, more than {maximum_bytes}")
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK, dir_fd=folder)
     try:
         content = os.read(descriptor, size)
         while len(content) < size and (more := os.read(descriptor, size - len(content))):

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from bench import pages
 from pipeline.digits import decoding, images, trust
+from pipeline.digits import field as mnist_field
 from pipeline.stages import evaluate
 
 
@@ -37,6 +38,29 @@ def test_normalising_twice_changes_nothing(scan: np.ndarray) -> None:
     once = field(scan)
 
     assert np.array_equal(field(once), once)
+
+
+@st.composite
+def small_pictures(draw: st.DrawFn) -> np.ndarray:
+    """Ink in a box somewhere in a field of 28x28, on either ground."""
+    height, width = draw(st.integers(0, 28) | st.just(20)), draw(st.integers(1, 28) | st.just(19))
+    top, left = draw(st.integers(0, 28 - height) | st.just(4)), draw(st.integers(0, 28 - width) | st.just(4))
+    picture = np.zeros((28, 28), np.uint8)
+    window = picture[top : top + height, left : left + width]
+    window[:] = draw(arrays(np.uint8, window.shape, elements=st.sampled_from([0, 1, 200, 255]), fill=st.just(255)))
+    return 255 - picture if draw(st.booleans()) else picture
+
+
+@given(st.lists(small_pictures(), max_size=8))
+def test_many_pictures_that_pass_unchanged_are_found_as_each_of_them_is(pictures: list[np.ndarray]) -> None:
+    for picture, glyph in zip(pictures, images.unchanged(pictures), strict=True):
+        is_like = mnist_field.is_mnist_like(picture) or mnist_field.is_mnist_like(255 - picture)
+
+        assert (glyph is not None) == is_like
+        if glyph:
+            expected = images.normalise(picture)
+            assert np.array_equal(glyph.field, expected.field)
+            assert glyph[1:] == expected[1:]
 
 
 def test_a_speck_is_left_out(scan: np.ndarray) -> None:

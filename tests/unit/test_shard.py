@@ -69,7 +69,7 @@ def test_a_picture_that_memory_does_not_suffice_for_is_an_error_row(tmp_path: Pa
         f"rules = row.Rules({RULES.temperature}, 0.5, 10**6, 10**8)\n"
         "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))\n"
-        "for glyph in shard._glyphs([os.fsencode(sys.argv[1] + f'/{name}.png') for name in 'abc'], rules):\n"
+        "for glyph in shard._glyphs(os.fsencode(sys.argv[1]), [b'a.png', b'b.png', b'c.png'], rules):\n"
         "    print(glyph if isinstance(glyph, str) else glyph.__class__.__name__)\n"
     )
 
@@ -105,6 +105,15 @@ def test_a_file_that_went_away_or_became_a_pipe_is_an_error_row(
     }
 
 
+def test_where_the_folder_went_away_every_row_says_so(tmp_path: Path, classifier: Classifier) -> None:
+    rows = score_files(os.fsencode(tmp_path / "gone"), [b"a.png", b"b.png"], classifier, "v1.0.0", RULES)
+
+    assert [(row.file, row.reason) for row in rows] == [
+        ("a.png", "cannot be read: No such file or directory"),
+        ("b.png", "cannot be read: No such file or directory"),
+    ]
+
+
 def test_a_file_that_may_not_be_read_is_an_error_row(scan: np.ndarray, classifier: Classifier) -> None:
     with tempfile.TemporaryDirectory() as name:  # unlike pytest's own, open to others
         folder, me = Path(name), os.geteuid()
@@ -135,7 +144,7 @@ def test_a_file_that_grows_is_read_as_far_as_it_went(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(os, "read", grow)
 
-    assert shard._read(os.fsencode(tmp_path / "a.png"), 100) == b"0123"
+    assert shard._read(os.fsencode(tmp_path / "a.png"), folder=-1, maximum_bytes=100) == b"0123"
 
 
 def test_a_row_does_not_depend_on_the_pictures_beside_it(tmp_path: Path, scan: np.ndarray, classifier: Classifier) -> None:
