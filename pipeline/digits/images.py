@@ -70,7 +70,7 @@ def normalise(picture: Gray) -> Glyph:
 
 
 def unchanged(pictures: Sequence[Gray]) -> list[Glyph | None]:
-    """Give what ``normalise`` does of pictures that are made like MNIST already, all at once in half the time.
+    """Give what ``normalise`` gives for pictures that are made like MNIST already, all at once in half the time.
 
     ``pictures``: (28, 28) uint8. None for one that would be changed.
     """

@@ -91,9 +91,8 @@ def prepare(
 ) -> Batch:
     """List the pictures of a folder, or of a text file of paths, or of standard input where ``given`` is ``-``.
 
-    ``early`` are workers that were started already, which help to list a folder.
-
-    Raises NothingToScoreError when there are none, and PipelineError when ``out`` holds the scores of something else.
+    ``early`` are workers that were started already, which help to list a folder. Raises NothingToScoreError when there are no
+    pictures, and PipelineError when ``out`` holds the scores of something else.
     """
     source.require(out / SCORES, given)
     is_folder = given.is_dir()
