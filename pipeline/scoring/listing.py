@@ -17,11 +17,13 @@ from typing import Any, BinaryIO
 
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.scoring.lookup import TOGETHER, Entry, entries
+from pipeline.scoring.lookup import Entry, with_lines
 from pipeline.scoring.ordering import in_order
 from pipeline.scoring.process import Worker
 
 NAMED = 3
+# Lines that are written with one call.
+AT_ONCE = 256
 STANDARD_INPUT = Path("-")
 # What archives of macOS hold beside the files.
 SHADOWS = b"__MACOSX"
@@ -83,7 +85,7 @@ def list_folder(folder: Path, suffixes: Collection[str], leave_out: Path, worker
     nothing else to do and help. Raises PipelineError when the folder for temporary files has no room.
     """
     listing, place = _empty(), os.fsencode(folder)
-    _fill(listing, entries(place, _pictures(place, suffixes, os.fsencode(leave_out.resolve()), listing), workers))
+    _fill(listing, with_lines(place, _pictures(place, suffixes, os.fsencode(leave_out.resolve()), listing), workers))
     listing.unreadable_folders.sort()
     return listing
 
@@ -96,7 +98,7 @@ def list_paths(text: Path) -> Listing:
     listing = _empty()
     try:
         with sys.stdin.buffer if text == STANDARD_INPUT else text.open("rb") as lines:
-            _fill(listing, entries(b"", _named_in(lines)))
+            _fill(listing, with_lines(b"", _named_in(lines)))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PipelineError(f"{shown(text)}: {reason}. Name a folder, or a text file with one path a line.") from None
@@ -133,7 +135,7 @@ def _close(file: BinaryIO) -> None:
 
 def _fill(listing: Listing, entries: Iterable[Entry]) -> None:
     lines = _of_each_path(in_order(entries))
-    while some := list(islice(lines, TOGETHER)):
+    while some := list(islice(lines, AT_ONCE)):
         _write(listing.file, b"".join(some))
         listing.images += len(some)
     try:
@@ -151,9 +153,9 @@ def _of_each_path(entries: Iterable[Entry]) -> Iterator[bytes]:
         last = path
 
 
-def _write(file: BinaryIO, line: bytes) -> None:
+def _write(file: BinaryIO, lines: bytes) -> None:
     try:
-        file.write(line)
+        file.write(lines)
     except OSError as error:
         raise _no_room(error) from error
 

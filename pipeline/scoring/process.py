@@ -32,17 +32,18 @@ class Worker:
     What it was told is lost when it dies, of which the question says nothing: waiting for the answer does.
     """
 
+    _is_awake: bool
+    _is_ready: bool
+
     def __init__(self) -> None:
         """Start it, and do not wait until it is ready."""
-        self._is_awake = False
-        self._is_ready = False
-        self._begin()
+        self._start()
 
     def restart(self) -> None:
         """Start it anew, whatever became of it."""
         self.kill()
         self.close()
-        self._begin()
+        self._start()
 
     def is_awake(self) -> bool:
         """Tell whether it has been started, without waiting. Raises WorkerDied."""
@@ -89,8 +90,8 @@ class Worker:
             with suppress(OSError):  # what was not sent any more
                 pipe.close()
 
-    def _begin(self) -> None:
-        self._process = _start()
+    def _start(self) -> None:
+        self._process = _launch()
         self._questions, self._answers = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
         self._unread = b""
         self._is_awake = False
@@ -118,7 +119,7 @@ class Worker:
         return WorkerDied(signal.Signals(-code).name if code < 0 else f"exit code {code}")
 
 
-def _start() -> "subprocess.Popen[bytes]":
+def _launch() -> "subprocess.Popen[bytes]":
     # This very code, whatever lies in the working folder; and one thread, since more take longer to start than numpy.
     paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(

@@ -48,7 +48,7 @@ def keep(listing: Iterator[bytes], known: Iterator[Rows], *, pending: BinaryIO, 
     """
     rows = next(known, None)
     if rows is None:
-        pending.writelines(listing)
+        pending.writelines(listing)  # and nothing is left of it
     for line in listing:
         if rows and rows.line != line:
             path = path_of(line)

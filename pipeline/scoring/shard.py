@@ -109,6 +109,7 @@ def _in_groups(pictures: Iterable[Gray | str]) -> Iterator[list[Gray | str]]:
 
 
 def _normalised(pictures: Sequence[Gray | str]) -> list[images.Glyph | str]:
+    """Normalise pictures: those that are made like MNIST already together, the others one by one."""
     unchanged = iter(images.unchanged([picture for picture in pictures if _is_field(picture)]))
     return [
         glyph if _is_field(picture) and (glyph := next(unchanged)) else _attempt(images.normalise, picture)

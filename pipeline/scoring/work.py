@@ -67,11 +67,11 @@ class Work:
         first = count = offset = length = total = 0
         with self.pending.open("rb") as lines:
             for line in lines:
-                bytes_ = size_of(line)
-                if count and (count == size or total + bytes_ > SHARD_BYTES):
+                picture_bytes = size_of(line)
+                if count and (count == size or total + picture_bytes > SHARD_BYTES):
                     yield Shard(first, count, offset, total)
                     first, offset, count, length, total = first + count, offset + length, 0, 0, 0
-                count, length, total = count + 1, length + len(line), total + bytes_
+                count, length, total = count + 1, length + len(line), total + picture_bytes
         if count:
             yield Shard(first, count, offset, total)
 

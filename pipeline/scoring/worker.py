@@ -52,7 +52,7 @@ def main() -> None:
                     answer(ready=True)
                 case {"shard": shard}:
                     answer(**asdict(scorer.score(Shard(**shard))))
-    except Exception:  # noqa: BLE001 - the run that started this process raises it
+    except Exception:  # noqa: BLE001 - it becomes an answer, which the run that asked raises
         answer(failure=traceback.format_exc())
 
 

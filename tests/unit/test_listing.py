@@ -227,6 +227,19 @@ def test_a_path_comes_back_from_its_line(path: bytes) -> None:
     assert line.index(b"\n") == len(line) - 1
 
 
+@pytest.mark.parametrize("size", [0, 7, 2**33 + 1])
+def test_a_line_holds_size_and_times_of_its_file(tmp_path: Path, size: int) -> None:
+    file = tmp_path / "a 1.png"
+    file.touch()
+    os.truncate(file, size)
+    os.utime(file, ns=(1, 1_234_567_890_123_456_789))
+
+    (line,) = lines_of(os.fsencode(tmp_path), [b"a 1.png"])
+
+    assert line == b"%d 1234567890123456789 %d a 1.png\n" % (size, file.stat().st_ctime_ns)
+    assert size_of(line) == size
+
+
 @pytest.mark.parametrize(
     ("content", "words"), [(b"\x89PNG\r\n\x1a\n\0\0\0\r", "not a text file"), (None, "No such file or directory")]
 )
