@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from prefect import Flow, State
 from prefect.client.orchestration import get_client
-from prefect.settings import get_current_settings
+from prefect.settings import PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS, get_current_settings, temporary_settings
 
 from pipeline import layout
 from pipeline.errors import PipelineError, exit_on_error
@@ -18,6 +18,8 @@ from pipeline.names import shown
 
 # The name of a Completed state of a run that left something undone.
 INCOMPLETE = "Incomplete"
+# For a temporary server, unless somebody set it: Prefect's own 20 seconds do not suffice where the cores are busy.
+PATIENCE = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 60}
 
 
 def run(flow: Flow[[], State[Any]], check: Callable[[], None] = layout.require_root) -> NoReturn:
@@ -30,7 +32,8 @@ def run(flow: Flow[[], State[Any]], check: Callable[[], None] = layout.require_r
         check()
         require_prefect()
     try:
-        state = flow(return_state=True)
+        with temporary_settings(set_defaults=PATIENCE):
+            state = flow(return_state=True)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     print(f"{state.name}: {state.message}")

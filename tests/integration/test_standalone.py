@@ -56,6 +56,22 @@ def test_outside_the_root_a_flow_says_so_in_the_line_of_every_command(tmp_path: 
     )
 
 
+@pytest.mark.parametrize("own", [{}, {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "7"}])
+def test_a_temporary_server_may_take_a_minute_to_start_or_what_somebody_set(
+    registered_project: Project, own: dict[str, str]
+) -> None:
+    code = (
+        "from flows import standalone\n"
+        "from prefect.settings import PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS as seconds\n"
+        "from prefect.states import Completed\n"
+        "standalone.run(lambda **_: Completed(message=str(seconds.value())))\n"
+    )
+
+    done = registered_project.run(sys.executable, "-c", code, check=True, **own)
+
+    assert done.stdout == f"Completed: {next(iter(own.values()), 60)}\n"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("flow", "how", "line"),
