@@ -38,18 +38,34 @@ class Ingest(Section):
 
 
 class Validate(Section):
-    """Bounds on one image."""
+    """The fields of ``quality.expectations.Bounds``."""
 
+    minimum_images: Count
+    minimum_class_share: Annotated[float, Field(ge=0, le=0.1)]
+    usual_class_shares: Annotated[list[Share], Field(min_length=2, max_length=2)]
     minimum_ink: Share
     maximum_ink: Share
     minimum_peak: Pixel
     maximum_border: Pixel
-    minimum_class_share: Annotated[float, Field(ge=0, le=0.1)]
+    maximum_off_centre: NotNegative
+    maximum_strangeness: NotNegative
+    maximum_stray_share: Share
+    maximum_copied_share: Share
+    maximum_label_gap: NotNegative
+    maximum_misfit_share: Share
+    maximum_disagreement: Share
+    maximum_turned_gain: Share
+    usual_drift: NotNegative
+    maximum_drift: NotNegative
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if self.minimum_ink >= self.maximum_ink:
-            raise ValueError(f"minimum_ink {self.minimum_ink} is not below maximum_ink {self.maximum_ink}")
+        for low, high in (("minimum_ink", "maximum_ink"), ("usual_drift", "maximum_drift")):
+            if getattr(self, low) >= getattr(self, high):
+                raise ValueError(f"{low} {getattr(self, low)} is not below {high} {getattr(self, high)}")
+        low_share, high_share = self.usual_class_shares
+        if low_share >= high_share:
+            raise ValueError(f"usual_class_shares {low_share} is not below {high_share}")
         return self
 
 
@@ -171,6 +187,7 @@ class Score(Section):
     image_suffixes: Annotated[list[Suffix], Field(min_length=1)]
     minimum_confidence: Share
     maximum_error_share: Share
+    maximum_suspect_share: Share
     maximum_bytes: Count
     maximum_pixels: Count
     shard_size: Count

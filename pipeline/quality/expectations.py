@@ -1,19 +1,48 @@
-"""What is expected of the images, checked by Great Expectations on one row of features for each image."""
+"""What is expected of data: each expectation with a name, a severity, and a sentence of why; Great Expectations checks them.
 
-import logging
-import os
+One that is ``critical`` stops the run; a ``warning`` is reported. ``no_image_is_...`` warns of a single image, and
+``few_images_are_...`` stops the run where there are more than strays.
+"""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from pipeline.digits import features
+from pipeline.quality.tables import Tables
+from pipeline.raw import Faults
+
 if TYPE_CHECKING:
-    from great_expectations.core.expectation_validation_result import ExpectationValidationResult
     from great_expectations.expectations.expectation import Expectation
 
-NAMED_ROWS = 20
+Severity = Literal["critical", "warning"]
+CRITICAL: Severity = "critical"
+WARNING: Severity = "warning"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The section ``validate`` of ``params.yaml``, which says what each is and how it was calibrated."""
+
+    minimum_images: int
+    minimum_class_share: float
+    usual_class_shares: Sequence[float]
+    minimum_ink: float
+    maximum_ink: float
+    minimum_peak: float
+    maximum_border: float
+    maximum_off_centre: float
+    maximum_strangeness: float
+    maximum_stray_share: float
+    maximum_copied_share: float
+    maximum_label_gap: float
+    maximum_misfit_share: float
+    maximum_disagreement: float
+    maximum_turned_gain: float
+    usual_drift: float
+    maximum_drift: float
 
 
 @dataclass(frozen=True)
@@ -25,123 +54,154 @@ class Suite:
     expectations: "dict[str, Expectation]"
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one expectation: why it stands, how many rows break it, and the first of them with their values."""
-
-    suite: str
-    expectation: str
-    why: str
-    success: bool
-    offending_count: int
-    offending: list[dict[str, Any]]
-
-    def __str__(self) -> str:
-        """Say it on one line, with the first three rows."""
-        rows = ", ".join(" = ".join(str(value) for value in reversed(row.values())) for row in self.offending[:3])
-        return f"{self.expectation}: {self.offending_count} of {self.suite} break it, first {rows} ({self.why})"
-
-
-def of_images(
-    features: pd.DataFrame, *, minimum_ink: float, maximum_ink: float, minimum_peak: float, maximum_border: float
-) -> Suite:
-    """Expect digits on clean paper. ``features``: as ``digits.features.image_features`` gives them; bounds in its units."""
-    from great_expectations import expectations as gxe
-
+def of_files(files: Sequence[Faults]) -> Suite:
+    """Expect whole IDX files that fit each other."""
     return Suite(
-        "images",
-        features,
+        "files",
+        pd.DataFrame(files),
         {
-            "label_is_a_digit": gxe.ExpectColumnValuesToBeInSet(
-                column="label", value_set=list(range(10)), notes="a label is a whole number from 0 to 9"
-            ),
-            "ink_is_a_glyph": gxe.ExpectColumnValuesToBeBetween(
-                column="ink",
-                min_value=minimum_ink,
-                max_value=maximum_ink,
-                notes="with less the page is blank, with more it is a blot",
-            ),
-            "ink_is_dark": gxe.ExpectColumnValuesToBeBetween(
-                column="peak", min_value=minimum_peak, notes="strokes this faint cannot be told from paper"
-            ),
-            "border_is_paper": gxe.ExpectColumnValuesToBeBetween(
-                column="border", max_value=maximum_border, notes="a bright border means an inverted or cut-off image"
-            ),
+            "file_is_idx": _nothing("not_idx", CRITICAL, "what does not begin as IDX does is another file, or a damaged one"),
+            "file_is_whole": _nothing("misfit", CRITICAL, "a file longer or shorter than its header says is cut or misread"),
+            "file_has_its_shape": _nothing("odd_shape", CRITICAL, "images are 28x28, and a label is one number"),
+            "images_and_labels_are_as_many": _nothing("unpaired", CRITICAL, "else every label belongs to another image"),
         },
     )
 
 
-def of_classes(shares: pd.DataFrame, *, minimum_class_share: float) -> Suite:
-    """Expect every digit in every split. ``shares``: as ``digits.features.class_shares`` gives them."""
-    from great_expectations import expectations as gxe
-
-    return Suite(
-        "classes",
-        shares,
-        {
-            "every_digit_is_common": gxe.ExpectColumnValuesToBeBetween(
-                column="share", min_value=minimum_class_share, notes="a digit that is rare or missing is not learned"
+def of_labelled(tables: Tables, bounds: Bounds, *, is_known: bool) -> list[Suite]:
+    """Expect labelled digits. ``is_known``: of a data set with a reference of its own, which its features are held to."""
+    suites = [
+        Suite("splits", tables.splits, _of_splits(bounds)),
+        Suite("orientations", tables.orientations, _of_orientations(bounds)),
+        Suite("classes", tables.classes, _of_classes(bounds)),
+        # One by one, for a share of all images would hide what is wrong with a small split.
+        *(
+            Suite(
+                f"{split} images",
+                images,
+                {
+                    **of_pictures(bounds),
+                    **_of_labels(bounds, is_known=is_known),
+                    **_of_repetitions(bounds, is_trained_on=split == features.TRAIN),
+                },
             )
-        },
-    )
+            for split, images in tables.images.groupby("split", sort=False)
+        ),
+    ]
+    return [*suites, Suite("features", tables.drift, _of_drift(bounds))] if is_known else suites
 
 
-def check(suites: Sequence[Suite], docs: Path) -> list[Outcome]:
-    """Check every suite and write Data Docs, a static site that opens from disk, into the folder ``docs``."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "False"
-    import great_expectations as gx
-    from great_expectations.checkpoint import UpdateDataDocsAction
+def _of_splits(bounds: Bounds) -> "dict[str, Expectation]":
+    return {
+        "pixels_go_up_to_full_ink": _between(
+            "largest", CRITICAL, "pixels are bytes; where none is above 1 they were scaled to 0 to 1", low=bounds.minimum_peak
+        ),
+        "split_is_large_enough": _between(
+            "images", CRITICAL, "from fewer nothing is learned, or told", low=bounds.minimum_images
+        ),
+        "split_is_as_published": _between("missing", WARNING, "images are missing, or there are more", low=0, high=0),
+    }
 
-    # It logs what it cannot write, with a traceback, and goes on; the caller looks whether the site is there.
-    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    context.add_data_docs_site(
-        "local",
-        {
-            "class_name": "SiteBuilder",
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.absolute())},
-        },
-    )
-    source = context.data_sources.add_pandas("features")
-    outcomes = []
-    for suite in suites:
-        batch = source.add_dataframe_asset(suite.name).add_batch_definition_whole_dataframe("all")
-        expected = context.suites.add(gx.ExpectationSuite(suite.name, expectations=_named(suite)))
-        definition = gx.ValidationDefinition(name=suite.name, data=batch, suite=expected)
-        checkpoint = gx.Checkpoint(
-            name=suite.name,
-            validation_definitions=[context.validation_definitions.add(definition)],
-            actions=[UpdateDataDocsAction(name="data-docs", site_names=["local"])],
-            result_format={
-                "result_format": "SUMMARY",
-                "partial_unexpected_count": NAMED_ROWS,
-                "unexpected_index_column_names": ["name"],
-            },
+
+def _of_orientations(bounds: Bounds) -> "dict[str, Expectation]":
+    why = "more labels fit when that is undone (gain: the share of them); a digit that is turned is another, or none"
+    return {"images_are_upright": _between("gain", CRITICAL, why, high=bounds.maximum_turned_gain)}
+
+
+def _of_classes(bounds: Bounds) -> "dict[str, Expectation]":
+    low, high = bounds.usual_class_shares
+    return {
+        "every_digit_is_common": _between(
+            "share", CRITICAL, "a digit that is rare or missing is not learned", low=bounds.minimum_class_share
+        ),
+        "digits_are_balanced": _between("share", WARNING, "a digit is rarer, or more common, than usual", low=low, high=high),
+    }
+
+
+def _of_labels(bounds: Bounds, *, is_known: bool) -> "dict[str, Expectation]":
+    expectations = {
+        "label_is_a_digit": _between("label", CRITICAL, "a label is a whole number from 0 to 9", low=0, high=9),
+        "most_labels_fit_their_images": _between(
+            "label_gap",
+            CRITICAL,
+            "labels and images are shuffled against each other, or are of two codes",
+            high=0,
+            tolerated=bounds.maximum_disagreement,
+        ),
+    }
+    if is_known:
+        expectations["labels_fit_their_images"] = _between(
+            "label_gap",
+            WARNING,
+            "another digit is far likelier than the label",
+            high=bounds.maximum_label_gap,
+            tolerated=bounds.maximum_misfit_share,
         )
-        (validation,) = context.checkpoints.add(checkpoint).run({"dataframe": suite.table}).run_results.values()
-        outcomes += [_outcome(suite, row) for row in validation.results]
-    return outcomes
+    return expectations
 
 
-def _named(suite: Suite) -> "list[Expectation]":
-    for name, expectation in suite.expectations.items():
-        expectation.meta = {"name": name}
-    return list(suite.expectations.values())
+def _of_repetitions(bounds: Bounds, *, is_trained_on: bool) -> "dict[str, Expectation]":
+    expectations = {
+        "no_image_has_two_labels": _nothing("contradicts", CRITICAL, "the same pixels stand under another label"),
+        "no_image_is_a_copy": _nothing("copy_of", WARNING, "copies count twice"),
+        "few_images_are_copies": _nothing(
+            "copy_of", CRITICAL, "so many copies are no chance", tolerated=bounds.maximum_copied_share
+        ),
+    }
+    if not is_trained_on:
+        expectations["no_test_image_is_in_training"] = _nothing(
+            "trained_as", CRITICAL, "what a model was trained on tells nothing of how it reads what is new"
+        )
+    return expectations
 
 
-def _outcome(suite: Suite, validation: "ExpectationValidationResult") -> Outcome:
-    configuration, found = validation.expectation_config, validation.result
-    name = configuration.meta["name"]
-    return Outcome(
-        suite=suite.name,
-        expectation=name,
-        why=str(suite.expectations[name].notes),
-        success=bool(validation.success),
-        offending_count=int(found.get("unexpected_count", 0)),
-        offending=[
-            {key: value.item() if hasattr(value, "item") else value for key, value in row.items()}
-            for row in found.get("partial_unexpected_index_list") or []
-        ],
+def of_pictures(bounds: Bounds) -> "dict[str, Expectation]":
+    """Expect digits, as they are after normalising, with or without labels: the table ``images``."""
+    kinds: dict[str, tuple[str, dict[str, Any]]] = {
+        "inverted": ("border", {"high": bounds.maximum_border, "why": "ink at the border: dark on light, or cut off"}),
+        "blank": ("ink", {"low": bounds.minimum_ink, "why": "a page without ink shows no digit"}),
+        "saturated": ("ink", {"high": bounds.maximum_ink, "why": "a page full of ink shows no digit"}),
+        "faint": ("maximum", {"low": bounds.minimum_peak, "why": "strokes this faint cannot be told from paper"}),
+        "off_centre": (
+            "off_centre",
+            {"high": bounds.maximum_off_centre, "why": "shifted, or not normalised"},
+        ),
+        "unlike_a_digit": ("strangeness", {"high": bounds.maximum_strangeness, "why": "no digit has such pixels"}),
+    }
+    expectations = {}
+    for kind, (column, bound) in kinds.items():
+        expectations[f"no_image_is_{kind}"] = _between(column, WARNING, **bound)
+        expectations[f"few_images_are_{kind}"] = _between(column, CRITICAL, **bound, tolerated=bounds.maximum_stray_share)
+    return expectations
+
+
+def _of_drift(bounds: Bounds) -> "dict[str, Expectation]":
+    why = "the mean of a feature, by digit, is so many standard deviations from the usual"
+    return {
+        "no_feature_is_far_off": _between("drift", CRITICAL, why, low=-bounds.maximum_drift, high=bounds.maximum_drift),
+        "no_feature_has_drifted": _between("drift", WARNING, why, low=-bounds.usual_drift, high=bounds.usual_drift),
+    }
+
+
+def _between(
+    column: str,
+    severity: Severity,
+    why: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    tolerated: float = 0.0,
+) -> "Expectation":
+    """Expect values between two bounds, both allowed, but for a tolerated share of the rows, 0 to 1."""
+    from great_expectations import expectations as gxe
+
+    return gxe.ExpectColumnValuesToBeBetween(
+        column=column, min_value=low, max_value=high, mostly=1 - tolerated, severity=severity, notes=why
     )
+
+
+def _nothing(column: str, severity: Severity, why: str, *, tolerated: float = 0.0) -> "Expectation":
+    """Expect no value, but for a tolerated share of the rows, 0 to 1."""
+    from great_expectations import expectations as gxe
+
+    return gxe.ExpectColumnValuesToBeNull(column=column, mostly=1 - tolerated, severity=severity, notes=why)

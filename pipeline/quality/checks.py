@@ -1,0 +1,206 @@
+"""Checking expectations with Great Expectations, one by one, and writing its Data Docs."""
+
+import logging
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pipeline.names import shown
+from pipeline.quality.expectations import CRITICAL, Suite
+
+if TYPE_CHECKING:
+    from great_expectations.core import ExpectationSuiteValidationResult
+    from great_expectations.core.batch_definition import BatchDefinition
+    from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+    from great_expectations.data_context import AbstractDataContext
+    from great_expectations.expectations.expectation import Expectation
+
+NAMED_ROWS = 20
+SHOWN_ROWS = 3
+SITE = "local"
+LIMITS = {"at least": "min_value", "at most": "max_value"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one expectation: of ``count`` rows of ``suite``, how many broke it, and the first twenty of them.
+
+    ``offending``: ``name`` and ``value`` of a row. ``tolerated_share`` of the rows, 0 to 1, may break it.
+    """
+
+    suite: str
+    expectation: str
+    severity: str
+    why: str
+    success: bool
+    count: int
+    offending_count: int
+    tolerated_share: float
+    offending: list[dict[str, Any]]
+    seconds: float
+
+    @property
+    def is_critical(self) -> bool:
+        """It failed, and that stops the run."""
+        return not self.success and self.severity == CRITICAL
+
+    def __str__(self) -> str:
+        """Say it on one line, with the first three rows."""
+        rows = ", ".join(f"{shown(row['name'])} = {_short(row['value'])}" for row in self.offending[:SHOWN_ROWS])
+        tolerated = f" (allowed: {self.tolerated_share:.1%})" if self.tolerated_share else ""
+        return (
+            f"{self.expectation}: {self.offending_count} of {self.count} {self.suite} break it{tolerated}, "
+            f"first {rows}: {self.why}"
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of all of them; ``severity`` is the highest that failed, ``critical`` or ``warning``, or nothing."""
+
+    outcomes: list[Outcome]
+    severity: str
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """Give what failed, the critical first."""
+        return sorted((one for one in self.outcomes if not one.success), key=lambda one: not one.is_critical)
+
+    def counts(self) -> dict[str, int]:
+        """Count what passed, and what failed by its severity."""
+        critical = sum(one.is_critical for one in self.outcomes)
+        return {
+            "passed": len(self.outcomes) - len(self.failures),
+            "warnings": len(self.failures) - critical,
+            "critical": critical,
+        }
+
+
+def check(suites: Sequence[Suite], name: str, docs: Path | None = None) -> Verdict:
+    """Check every expectation of the suites; write Data Docs, a static site, into the folder ``docs`` under that name."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "False"
+    import great_expectations as gx
+    from great_expectations.core import ExpectationSuiteValidationResult
+
+    # It logs what it cannot write, with a traceback, and goes on; the caller looks whether the site is there.
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_pandas("features")
+    checked = []
+    for suite in suites:
+        frames = source.add_dataframe_asset(suite.name).add_batch_definition_whole_dataframe("all")
+        checked += [_check(suite, one, expectation, frames) for one, expectation in suite.expectations.items()]
+    results = [result for result, _ in checked]
+    failed = sum(not result.success for result in results)
+    validation = ExpectationSuiteValidationResult(
+        success=not failed,
+        results=results,
+        suite_name=name,
+        statistics={
+            "evaluated_expectations": len(results),
+            "successful_expectations": len(results) - failed,
+            "unsuccessful_expectations": failed,
+            "success_percent": 100 * (1 - failed / len(results)),
+        },
+        meta={"great_expectations_version": gx.__version__},
+    )
+    if docs:
+        _write_docs(context, validation, [one for suite in suites for one in suite.expectations.values()], docs)
+    worst = validation.get_max_severity_failure()
+    return Verdict([outcome for _, outcome in checked], worst.value if worst else "")
+
+
+def breaking(table: pd.DataFrame, expectation: "Expectation") -> pd.DataFrame:
+    """Give the rows that break an expectation, ``name`` and ``value``: Great Expectations counts fast and names slowly."""
+    bounds = expectation.dict()
+    values = table[bounds["column"]]
+    is_within: pd.Series[bool]
+    if "min_value" in bounds:
+        is_within = values.between(
+            -math.inf if bounds["min_value"] is None else bounds["min_value"],
+            math.inf if bounds["max_value"] is None else bounds["max_value"],
+        )
+    else:
+        is_within = values.isna()
+    return pd.DataFrame({"name": table["name"], "value": values}).loc[~is_within]
+
+
+def _check(
+    suite: Suite, name: str, expectation: "Expectation", frames: "BatchDefinition[Any]"
+) -> tuple["ExpectationValidationResult", Outcome]:
+    from great_expectations.expectations.metadata_types import FailureSeverity
+
+    started = time.monotonic()
+    column = expectation.column
+    severity = FailureSeverity(expectation.severity).value
+    expectation.description = f"{name} ({severity}): {expectation.notes}; {_bounds(expectation)}"
+    batch = frames.get_batch({"dataframe": suite.table[[column]]})
+    result = batch.validate(expectation, result_format={"result_format": "SUMMARY", "partial_unexpected_count": NAMED_ROWS})
+    rows = breaking(suite.table, expectation).head(NAMED_ROWS)
+    offending = [{"name": name, "value": value} for name, value in zip(rows["name"], rows["value"].tolist(), strict=True)]
+    if offending:
+        result.result["unexpected_index_column_names"] = ["name"]
+        result.result["unexpected_list"] = [row["value"] for row in offending]
+        result.result["unexpected_index_list"] = [{"name": row["name"], column: row["value"]} for row in offending]
+    outcome = Outcome(
+        suite=suite.name,
+        expectation=name,
+        severity=severity,
+        why=str(expectation.notes),
+        success=bool(result.success),
+        count=len(suite.table),
+        offending_count=int(result.result.get("unexpected_count", 0)),
+        tolerated_share=round(1 - expectation.mostly, 6),
+        offending=offending,
+        seconds=round(time.monotonic() - started, 3),
+    )
+    return result, outcome
+
+
+def _write_docs(
+    context: "AbstractDataContext",
+    validation: "ExpectationSuiteValidationResult",
+    expectations: "list[Expectation]",
+    docs: Path,
+) -> None:
+    from great_expectations import ExpectationSuite
+    from great_expectations.core.run_identifier import RunIdentifier
+    from great_expectations.data_context.types.resource_identifiers import (
+        ExpectationSuiteIdentifier,
+        ValidationResultIdentifier,
+    )
+
+    context.add_data_docs_site(
+        SITE,
+        {
+            "class_name": "SiteBuilder",
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.absolute())},
+        },
+    )
+    name = validation.suite_name
+    context.suites.add(ExpectationSuite(name, expectations=expectations))
+    run = RunIdentifier(run_name="validate")
+    validation.meta["run_id"] = run
+    key = ValidationResultIdentifier(ExpectationSuiteIdentifier(name), run, batch_identifier=name)
+    context.validation_results_store.set(key, validation)
+    context.build_data_docs(site_names=[SITE])
+
+
+def _bounds(expectation: "Expectation") -> str:
+    """Say in words what is expected of which column."""
+    bounds = expectation.dict()
+    limits = [f"{word} {bounds[key]:g}" for word, key in LIMITS.items() if bounds.get(key) is not None]
+    allowed = f", for all but {1 - bounds['mostly']:.1%}" if bounds["mostly"] < 1 else ""
+    return f"{bounds['column']} {' and '.join(limits) or 'empty'}{allowed}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else shown(str(value))

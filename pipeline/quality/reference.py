@@ -1,0 +1,132 @@
+"""What a digit usually looks like: a Gaussian for each, and the usual features, of the data sets that are known.
+
+Made by ``python -m bench.quality --calibrate`` from the training images of MNIST and of ``load_digits``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.digits.features import SHAPE
+
+FILE = Path(__file__).with_name("reference.npz")
+# Of a data set that is not known.
+DEFAULT = "mnist"
+COMPONENTS = 30
+SHRINKAGE = 0.2
+TOGETHER = 5000
+# A label that is no digit fits nothing.
+NO_FIT = 1000.0
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Quadratic discriminant analysis (Hastie et al., The Elements of Statistical Learning, 4.3) of principal components.
+
+    ``mean`` (784,) and ``components`` (784, K) of pixels from 0 to 1; for each digit ``centres`` (10, K), ``whitenings``
+    (10, K, K), whose product with a distance from the centre has variance 1, and ``constants`` (10,) of the logarithm of the
+    density; ``usual`` and ``spread`` (10, F): mean and standard deviation of the features in ``features.SHAPE``.
+    """
+
+    mean: Floats
+    components: Floats
+    centres: Floats
+    whitenings: Floats
+    constants: Floats
+    usual: Floats
+    spread: Floats
+
+    @classmethod
+    def fit(cls, images: Bytes, labels: npt.NDArray[np.uint8], features: pd.DataFrame) -> Self:
+        """Make it from good images, (N, 28, 28) uint8, their labels (N,) and the table of their features."""
+        from sklearn.decomposition import PCA
+        from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+
+        pixels = images.reshape(len(images), -1).astype(np.float32) / 255
+        principal = PCA(COMPONENTS, svd_solver="covariance_eigh").fit(pixels)
+        analysis = QuadraticDiscriminantAnalysis(priors=[0.1] * 10, reg_param=SHRINKAGE)
+        analysis.fit(principal.transform(pixels), labels)
+        shape = features[list(SHAPE)].groupby(labels)
+        # A digit that has a feature always alike is not held to that: ones are 20 high to the pixel.
+        common = shape.std().pow(2).mean().pow(0.5)
+        values = (
+            principal.mean_,
+            principal.components_.T,
+            analysis.means_,
+            [turn / np.sqrt(scale) for turn, scale in zip(analysis.rotations_, analysis.scalings_, strict=True)],
+            [-0.5 * np.log(scale).sum() for scale in analysis.scalings_],
+            shape.mean(),
+            np.maximum(shape.std().to_numpy(), common.to_numpy() / 2),
+        )
+        return cls(*(np.asarray(value, np.float32) for value in values))
+
+    def measure(self, images: Bytes, labels: npt.NDArray[np.uint8]) -> pd.DataFrame:
+        """Hold images to it. ``label_gap``: by how many natural units of likelihood another digit is likelier than the label.
+
+        ``strangeness``: the squared distance, pixels from 0 to 1, from what digits can look like.
+        """
+        gaps: list[Floats] = [np.empty(0)]
+        distances: list[Floats] = [np.empty(0)]
+        for start in range(0, len(images), TOGETHER):
+            densities, distance = self._look(images[start : start + TOGETHER])
+            own = labels[start : start + TOGETHER].astype(np.int64)
+            given = densities[np.arange(len(own)), np.minimum(own, 9)]
+            gaps.append(np.where(own < 10, densities.max(axis=1) - given, NO_FIT))
+            distances.append(distance)
+        return pd.DataFrame({"label_gap": np.concatenate(gaps), "strangeness": np.concatenate(distances)})
+
+    def agreement(self, images: Bytes, labels: npt.NDArray[np.uint8]) -> float:
+        """Give the share, 0 to 1, of labels that are the likeliest digit."""
+        return float((self._look(images)[0].argmax(axis=1) == labels).mean())
+
+    def drift(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Compare each digit's mean features in each split with the usual: ``name`` and ``drift``, in standard deviations."""
+        return pd.DataFrame(self._drifts(features), columns=["name", "drift"])
+
+    def _drifts(self, features: pd.DataFrame) -> Iterator[tuple[str, float]]:
+        digits = features[features["label"].isin(range(10))]
+        means = digits.groupby(["split", "label"], sort=False)[list(SHAPE)].mean()
+        for (split, digit), values in zip(means.index.tolist(), means.to_numpy(), strict=True):
+            for feature, value in zip(SHAPE, (values - self.usual[digit]) / self.spread[digit], strict=True):
+                yield f"{split} digit {digit} {feature}", float(value)
+
+    def _look(self, images: Bytes) -> tuple[Floats, Floats]:
+        """Give the logarithm of each digit's density, (N, 10), and the strangeness, (N,)."""
+        pixels = images.reshape(len(images), len(self.mean)).astype(np.float32) / 255 - self.mean
+        place = pixels @ self.components
+        strangeness: Floats = np.square(pixels).sum(axis=1) - np.square(place).sum(axis=1)
+        distances = [
+            np.square((place - centre) @ whitening).sum(axis=1)
+            for centre, whitening in zip(self.centres, self.whitenings, strict=True)
+        ]
+        densities: Floats = self.constants - np.stack(distances, axis=1) / 2
+        return densities, strangeness
+
+
+def load(dataset: str) -> Reference:
+    """Read the reference of a data set, or of MNIST for one that is not known."""
+    with np.load(FILE) as arrays:
+        known = dataset if is_known(dataset) else DEFAULT
+        return Reference(*(arrays[f"{known}.{field.name}"] for field in fields(Reference)))
+
+
+def is_known(dataset: str) -> bool:
+    """Tell whether a data set has a reference of its own."""
+    with np.load(FILE) as arrays:
+        return f"{dataset}.mean" in arrays
+
+
+def write(references: dict[str, Reference]) -> None:
+    """Write the file, by names of data sets."""
+    np.savez_compressed(
+        FILE,
+        **{f"{name}.{field.name}": getattr(one, field.name) for name, one in references.items() for field in fields(Reference)},
+    )

@@ -1,0 +1,83 @@
+"""What validation found, for programs and for people: ``report.json``, and a page that needs nothing but itself."""
+
+import base64
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from pipeline import atomic, layout
+from pipeline.quality.checks import Outcome, Verdict
+from pipeline.quality.expectations import CRITICAL
+from pipeline.quality.tables import Bytes, Split
+
+TEMPLATE = "report.html.jinja"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A verdict, what it is about, and ``seconds`` that each step took."""
+
+    dataset: str
+    splits: list[Split]
+    verdict: Verdict
+    seconds: dict[str, float]
+
+    def write(self, folder: Path) -> None:
+        """Write it into ``folder``: the report, its page, and ``verdict.json``, whose bytes depend on the data alone."""
+        atomic.write_text(folder / layout.REPORT, json.dumps(self._as_json(), indent=2) + "\n")
+        atomic.write_text(folder / layout.VERDICT, json.dumps(self._head(), indent=2) + "\n")
+        atomic.write_text(folder / layout.REPORT_PAGE, self._as_page())
+
+    def _head(self) -> dict[str, Any]:
+        return {
+            "dataset": self.dataset,
+            "images": {split.name: len(split.images) for split in self.splits},
+            "highest_severity": self.verdict.severity or None,
+            **self.verdict.counts(),
+        }
+
+    def _as_json(self) -> dict[str, Any]:
+        return {**self._head(), "seconds": self.seconds, "expectations": self._outcomes}
+
+    def _as_page(self) -> str:
+        from jinja2 import Environment, FileSystemLoader
+
+        environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
+        failed = sorted((one for one in self._outcomes if not one["success"]), key=lambda one: one["severity"] != CRITICAL)
+        return environment.get_template(TEMPLATE).render(
+            head=self._head(),
+            counts=self.verdict.counts(),
+            seconds=self.seconds,
+            failed=failed,
+            passed=[one for one in self._outcomes if one["success"]],
+            docs=f"{layout.DATA_DOCS}/index.html",
+        )
+
+    @cached_property
+    def _outcomes(self) -> list[dict[str, Any]]:
+        """The outcomes, with the thumbnails of the images that are named."""
+        named = {row["name"] for outcome in self.verdict.failures for row in outcome.offending}
+        pictures = {
+            name: _png(image)
+            for split in self.splits
+            for name, image in zip(split.image_names, split.images, strict=True)
+            if name in named
+        }
+        return [_with_pictures(outcome, pictures) for outcome in self.verdict.outcomes]
+
+
+def _with_pictures(outcome: Outcome, pictures: dict[str, str]) -> dict[str, Any]:
+    """Give an outcome, each of its rows with the picture of that name, where there is one; rows of what passed go unnamed."""
+    rows = [] if outcome.success else outcome.offending
+    return asdict(outcome) | {
+        "offending": [row | ({"thumbnail": pictures[row["name"]]} if row["name"] in pictures else {}) for row in rows]
+    }
+
+
+def _png(image: Bytes) -> str:
+    _, content = cv2.imencode(".png", image)
+    return f"data:image/png;base64,{base64.b64encode(content.tobytes()).decode()}"

@@ -1,0 +1,103 @@
+"""From a data set to the tables that expectations are about: of its images, classes, splits, orientations and features."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.digits import features
+from pipeline.digits.field import MIDDLE
+from pipeline.quality.reference import Reference
+
+# So many images of a split, evenly spread, tell how they are turned.
+LOOKED_AT = 1000
+
+Bytes = npt.NDArray[np.uint8]
+Undo = Callable[[Bytes], Bytes]
+
+# What may have been done to images, and what undoes it.
+UNDO: dict[str, Undo] = {
+    "mirrored left to right": lambda images: images[:, :, ::-1],
+    "mirrored top to bottom": lambda images: images[:, ::-1],
+    "transposed": lambda images: images.transpose(0, 2, 1),
+    "rotated by 90° to the left": lambda images: np.rot90(images, -1, (1, 2)),
+    "rotated by 180°": lambda images: np.rot90(images, 2, (1, 2)),
+    "rotated by 90° to the right": lambda images: np.rot90(images, 1, (1, 2)),
+    "transposed on the other diagonal": lambda images: np.rot90(images, 2, (1, 2)).transpose(0, 2, 1),
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """A part of a data set: images (N, 28, 28) uint8, labels (N,) uint8, and the names of the images where they have any."""
+
+    name: str
+    images: Bytes
+    labels: Bytes
+    names: list[str] | None = None
+
+    @property
+    def image_names(self) -> list[str]:
+        """The names, such as ``train/17`` where there are none of their own."""
+        return self.names or [f"{self.name}/{index}" for index in range(len(self.images))]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables, each with a column ``name`` that names its rows.
+
+    ``images``: as ``digits.features`` describes them, with ``label_gap`` and ``strangeness`` of the reference, and
+    ``off_centre``, pixels from the middle to the centre of mass. ``classes``: ``share`` of a digit. ``splits``: ``images``,
+    ``missing`` of those that were published, ``largest`` pixel. ``orientations``: ``gain``, the most first. ``drift``: the
+    strongest first.
+    """
+
+    images: pd.DataFrame
+    classes: pd.DataFrame
+    splits: pd.DataFrame
+    orientations: pd.DataFrame
+    drift: pd.DataFrame
+
+
+def describe(splits: list[Split], reference: Reference, counts: dict[str, int]) -> Tables:
+    """Make the tables. ``counts``: how many images each split of this data set was published with, where that is known."""
+    parts = [
+        features.image_features(split.images, split.labels, split.name, split.image_names).join(
+            reference.measure(split.images, split.labels)
+        )
+        for split in splits
+    ]
+    images = pd.concat(parts, ignore_index=True)
+    images["off_centre"] = np.maximum((images["centre_x"] - MIDDLE).abs(), (images["centre_y"] - MIDDLE).abs())
+    images = images.join(features.repetitions(images))
+    return Tables(
+        images=images,
+        classes=features.class_shares(images),
+        splits=pd.DataFrame(
+            [
+                {
+                    "name": split.name,
+                    "images": len(split.images),
+                    "missing": counts.get(split.name, len(split.images)) - len(split.images),
+                    "largest": int(split.images.max(initial=0)),
+                }
+                for split in splits
+            ]
+        ),
+        orientations=pd.DataFrame(
+            [row for split in splits for row in _orientations(split, reference)], columns=["name", "gain"]
+        ).sort_values("gain", ascending=False, ignore_index=True),
+        drift=reference.drift(images).sort_values("drift", key=abs, ascending=False, ignore_index=True),
+    )
+
+
+def _orientations(split: Split, reference: Reference) -> Iterator[tuple[str, float]]:
+    """Tell how many more labels, as a share of 0 to 1, would fit if the images were not turned in each way."""
+    step = max(1, len(split.images) // LOOKED_AT)
+    images, labels = split.images[::step], split.labels[::step]
+    if len(images):
+        as_they_are = reference.agreement(images, labels)
+        for name, undo in UNDO.items():
+            yield f"{split.name} {name}", reference.agreement(undo(images), labels) - as_they_are
