@@ -88,6 +88,8 @@ def score_batch(folder: Path, model: registry.ScoringModel, settings: Score) -> 
         return Outcome(None, undone, unread)
     manifest = run.score(batch, model, Meter(folder).tell)
     logger.info("%s: %s, in %s", shown(folder.name), manifest.statuses, shown(batch.scores))
+    for words in manifest.suspicion_words:
+        logger.warning("%s: %s", shown(folder.name), words)
     if failure := run.too_many_errors(manifest, settings):
         raise PipelineError(f"{shown(batch.scores)}: {failure}.")
     return Outcome(manifest, undone, unread)
@@ -97,7 +99,8 @@ def score_batch(folder: Path, model: registry.ScoringModel, settings: Score) -> 
 def score_inbox() -> State[None]:
     """Score what is new in ``data/inbox/``. One batch that fails does not keep the others from being scored.
 
-    A run that leaves something in the inbox without a row ends as ``Incomplete``, which is a kind of Completed.
+    A run that leaves something in the inbox without a row ends as ``Incomplete``, and one that scored a batch whose labels are
+    not to be trusted as ``Suspect``: kinds of Completed, both.
     """
     logger = get_run_logger()
     try:
@@ -131,9 +134,14 @@ def _conclude(outcomes: dict[Path, Outcome], failures: list[str], loose: list[Pa
     if loose:
         undone.append(f"beside the batches in {layout.INBOX}, and not looked at: {name_some([path.name for path in loose])}")
     unread = [f"{shown(folder.name)}: {outcome.unread}" for folder, outcome in outcomes.items() if outcome.unread]
-    message = "; ".join([*failures, f"scored {scored}" if scored else "nothing new to score", *undone, *unread])
+    suspicions = [
+        f"{shown(folder.name)}: {words}" for folder, manifest in manifests.items() for words in manifest.suspicion_words
+    ]
+    message = "; ".join([*failures, f"scored {scored}" if scored else "nothing new to score", *suspicions, *undone, *unread])
     if failures:
         return Failed(message=message)
+    if suspicions:
+        return Completed(name=standalone.SUSPECT, message=message)
     if undone:
         return Completed(name=standalone.INCOMPLETE, message=message)
     return Completed(message=message) if scored else Completed(name="Unchanged", message=message)
@@ -166,6 +174,7 @@ def _publish(manifests: dict[Path, Manifest]) -> None:
                     "model": one.model,
                     "images": one.rows,
                     **one.statuses,
+                    "suspicions": ", ".join(one.suspicions),
                     "csv": shown(source.default_out(folder)),
                 }
                 for folder, one in manifests.items()

@@ -16,8 +16,9 @@ from pipeline import layout
 from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
 
-# The name of a Completed state of a run that left something undone.
+# The names of Completed states of a run that left something undone, or labelled what may be no batch of digits.
 INCOMPLETE = "Incomplete"
+SUSPECT = "Suspect"
 # For a temporary server, unless somebody set it: Prefect's own 20 seconds do not suffice where the cores are busy.
 PATIENCE = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 60}
 
@@ -25,7 +26,7 @@ PATIENCE = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 60}
 def run(flow: Flow[[], State[Any]], check: Callable[[], None] = layout.require_root) -> NoReturn:
     """Run a flow here and now: against ``PREFECT_API_URL`` where it is set, else on a temporary server.
 
-    ``check`` raises PipelineError for what would stop it at its end. Exits 1 when the flow fails or leaves something undone.
+    ``check`` raises PipelineError for what would stop it at its end. Exits 1 when the flow fails or a person has to look.
     """
     _end_orderly()
     with exit_on_error():
@@ -37,7 +38,7 @@ def run(flow: Flow[[], State[Any]], check: Callable[[], None] = layout.require_r
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     print(f"{state.name}: {state.message}")
-    sys.exit(0 if state.is_completed() and state.name != INCOMPLETE else 1)
+    sys.exit(0 if state.is_completed() and state.name not in (INCOMPLETE, SUSPECT) else 1)
 
 
 def require_prefect() -> None:

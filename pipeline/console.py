@@ -84,6 +84,8 @@ def summary(batch: Batch, manifest: Manifest, *, is_new: bool) -> None:
         print("scores.csv itself was changed; --fresh writes it anew, and keeps what it is now beside it")
     if is_new and manifest.edited:
         print(f"what somebody made of the last scores.csv is kept in {shown(batch.out / manifest.edited)}")
+    for suspicion in manifest.suspicion_words:
+        print(f"warning: {suspicion}")
     if batch.listing.unread_words:
         print(batch.listing.unread_words)
 

@@ -5,6 +5,13 @@ import cv2
 from pipeline.digits.images import Glyph
 
 BLANK = "blank"
+FAINT = "too faint"
+OVERFULL = "too much ink"
+SEVERAL = "several digits"
+CUT_OFF = "cut off at the edge"
+UNLIKE = "not like a digit"
+UNSURE = "low confidence"
+REASONS = frozenset({BLANK, FAINT, OVERFULL, SEVERAL, CUT_OFF, UNLIKE, UNSURE})
 WIDEST = 1.6
 MOST_PARTS = 3
 MOST_LEFT_OUT = 0.35
@@ -19,7 +26,7 @@ def doubt(glyph: Glyph, confidence: float, minimum_confidence: float) -> str:
 
     ``confidence``: the calibrated probability of the answer; both are from 0 to 1.
     """
-    return oddity(glyph) or ("low confidence" if confidence < minimum_confidence else "")
+    return oddity(glyph) or (UNSURE if confidence < minimum_confidence else "")
 
 
 def oddity(glyph: Glyph) -> str:
@@ -28,12 +35,13 @@ def oddity(glyph: Glyph) -> str:
     if glyph.is_blank or (glyph.is_faint and is_scattered):
         return BLANK
     if glyph.is_faint:
-        return "too faint"
+        return FAINT
     if glyph.beside > TALLEST_BESIDE:
-        return "several digits"
+        return SEVERAL
     if glyph.is_cut_off:
-        return "cut off at the edge"
-    is_overfull = cv2.mean(glyph.field)[0] / 255 > MOST_INK
-    if is_scattered or is_overfull or glyph.aspect > WIDEST or glyph.left_out > MOST_LEFT_OUT:
-        return "not like a digit"
+        return CUT_OFF
+    if cv2.mean(glyph.field)[0] / 255 > MOST_INK:
+        return OVERFULL
+    if is_scattered or glyph.aspect > WIDEST or glyph.left_out > MOST_LEFT_OUT:
+        return UNLIKE
     return ""

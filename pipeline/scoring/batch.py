@@ -47,9 +47,15 @@ class Batch:
     listing: Listing
     rules: Rules
     shard_size: int
+    maximum_suspect_share: float
     options: Options
     method: str
     fingerprint: str
+
+    @property
+    def folder(self) -> Path:
+        """What the paths of the listing start from."""
+        return self.given if self.given.is_dir() else Path()
 
     @property
     def scores(self) -> Path:
@@ -111,7 +117,8 @@ def prepare(
         options.probabilities,
     )
     method = _hash(manifests.SCHEMA_VERSION, version.of_scoring(), model.version, model.sha256, rules)
-    return Batch(given, out, listing, rules, settings.shard_size, options, method, fingerprint(method, listing.sha256))
+    sizes = settings.shard_size, settings.maximum_suspect_share
+    return Batch(given, out, listing, rules, *sizes, options, method, fingerprint(method, listing.sha256))
 
 
 def fingerprint(method: str, listing_sha256: str) -> str:

@@ -29,20 +29,27 @@ OTHER_REASONS = "other reasons"
 
 @dataclass
 class Counts:
-    """Rows by status, by reason and by label, and the sha256 of ``scores.csv``."""
+    """Rows by status, by reason and by label, and the sha256 of ``scores.csv``.
+
+    ``looked_at``: what the labelled ones of the rows with the numbers in ``drawn`` say, but for their files.
+    """
 
     statuses: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     sha256: str = ""
+    drawn: frozenset[int] = frozenset()
+    looked_at: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
-    def add(self, values: list[str]) -> None:
-        """Count a row."""
+    def add(self, number: int, values: list[str]) -> None:
+        """Count the row of that number."""
+        if number in self.drawn and values[LABEL]:
+            self.looked_at[number] = tuple(values[LABEL:])
         self.statuses[values[STATUS]] += 1
         if values[LABEL]:
             self.labels[values[LABEL]] += 1
         if reason := values[REASON]:
-            is_known = reason in self.reasons or len(self.reasons) < MOST_REASONS
+            is_known = values[STATUS] == "review" or reason in self.reasons or len(self.reasons) < MOST_REASONS
             self.reasons[reason if is_known else OTHER_REASONS] += 1
 
     def as_shown(self) -> dict[str, Any]:
@@ -56,12 +63,12 @@ class Counts:
         }
 
 
-def join(work: Work, shards: list[Shard], rules: Rules, out: Path) -> Counts:
-    """Write both files, and count the rows. Raises PipelineError.
+def join(work: Work, shards: list[Shard], rules: Rules, out: Path, *, drawn: frozenset[int]) -> Counts:
+    """Write both files, and count the rows; ``drawn`` are numbers of rows to keep at hand. Raises PipelineError.
 
     The manifest goes before they come: one of other rows must never stand beside them.
     """
-    counts, head = Counts(), csv_lines([rules.columns]).encode()
+    counts, head = Counts(drawn=drawn), csv_lines([rules.columns]).encode()
     with atomic.replacing(out / SCORES) as scores, atomic.replacing(out / REVIEW) as review:
         with scores.open("wb") as file:
             file.write(head)
@@ -102,7 +109,7 @@ def _doubtful(scores: Path, counts: Counts) -> Iterator[tuple[bytes, bytes]]:
     with scores.open(encoding="utf-8", newline="") as lines:
         rows = csv.reader(lines)
         next(rows)
-        for values in rows:
-            counts.add(values)
+        for number, values in enumerate(rows):
+            counts.add(number, values)
             if values[STATUS] == "review":
                 yield values[CONFIDENCE].encode(), csv_lines([values]).encode()

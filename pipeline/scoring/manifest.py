@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline import atomic
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 NAME = "manifest.json"
 
 
@@ -19,7 +19,7 @@ class Manifest:
     the pictures; ``scores_sha256`` is of ``scores.csv``. ``reasons`` are of the rows for review and the errors, ``labels`` of
     the rows that have one, ``unread_pictures`` are counted by suffix. ``reused`` rows are of an earlier run, ``resumed`` ones
     of this one before it was interrupted, ``scored`` the others; ``images_per_second`` is of those. ``edited`` is the file that
-    keeps what somebody made of the last ``scores.csv``.
+    keeps what somebody made of the last ``scores.csv``. ``suspicions`` speak against the batch as a whole: a name, and words.
     """
 
     folder: str
@@ -45,7 +45,13 @@ class Manifest:
     seconds: float
     images_per_second: float
     edited: str
+    suspicions: dict[str, str]
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def suspicion_words(self) -> list[str]:
+        """Say each suspicion in a line."""
+        return [f"{name}: {words}" for name, words in self.suspicions.items()]
 
     @property
     def error_share(self) -> float:

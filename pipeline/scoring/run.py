@@ -16,10 +16,10 @@ from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.registry import ScoringModel
 from pipeline.scoring import manifest as manifests
-from pipeline.scoring import runner, source
+from pipeline.scoring import runner, source, suspicion
 from pipeline.scoring.batch import LISTING, Batch, Options, fingerprint
 from pipeline.scoring.job import Job
-from pipeline.scoring.join import REVIEW, SCORES, join, sha256
+from pipeline.scoring.join import REVIEW, SCORES, Counts, join, sha256
 from pipeline.scoring.lines import Shard
 from pipeline.scoring.listing import read_listing
 from pipeline.scoring.manifest import Manifest
@@ -60,7 +60,7 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker]
         with runner.started(max(0, workers - len(early))) as late:
             _score_shards(batch, model, todo, [*early, *late][:workers], tell)
         edited = _set_aside(batch)
-        counts = join(batch.work, shards, batch.rules, batch.out)
+        counts = join(batch.work, shards, batch.rules, batch.out, drawn=suspicion.draw(batch.listing.images))
         with atomic.replacing(batch.out / LISTING) as temporary:
             shutil.copyfile(batch.work.listing, temporary)
         pending, scored = (sum(shard.count for shard in some) for some in (shards, todo))
@@ -82,6 +82,7 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker]
             seconds=round(seconds, 3),
             images_per_second=round(scored / seconds, 1),
             edited=edited,
+            suspicions=_suspicions(batch, counts),
         )
         manifests.write(batch.out, manifest)
         batch.work.remove()
@@ -167,6 +168,14 @@ def _set_aside(batch: Batch) -> str:
     return name
 
 
+def _suspicions(batch: Batch, counts: Counts) -> dict[str, str]:
+    """Find what speaks against the batch as a whole."""
+    readable, share = counts.statuses.total() - counts.statuses["error"], batch.maximum_suspect_share
+    return suspicion.find(readable, counts.reasons, share) | suspicion.find_identical(
+        counts.looked_at, batch.work.listing, batch.folder, batch.rules, share
+    )
+
+
 def _workers(options: Options, shards: list[Shard], at_hand: int, *, is_resumed: bool) -> int:
     """Give the number of processes, of which some are ``at_hand``; 0 for this one, but not where it may have crashed."""
     is_little = sum(shard.count for shard in shards) <= runner.FEW and sum(shard.size for shard in shards) <= runner.FEW_BYTES
@@ -177,7 +186,7 @@ def _workers(options: Options, shards: list[Shard], at_hand: int, *, is_resumed:
 
 def _score_shards(batch: Batch, model: ScoringModel, shards: list[Shard], workers: list[Worker], tell: Tell) -> None:
     """Write the parts that are not there yet."""
-    job = Job(batch.given if batch.given.is_dir() else Path(), batch.work.pending, model.version, model.content, batch.rules)
+    job = Job(batch.folder, batch.work.pending, model.version, model.content, batch.rules)
     results = runner.in_workers(job, iter(shards), workers) if workers else runner.here(job, iter(shards))
     done = batch.listing.images - sum(shard.count for shard in shards)
     progress = Progress(batch.listing.images, done, began_at=done)

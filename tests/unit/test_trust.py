@@ -43,7 +43,6 @@ def test_what_runs_into_the_border_is_cut_off() -> None:
 @pytest.mark.parametrize(
     "odd",
     [
-        LIKE_A_DIGIT._replace(field=5 * FIELD),
         LIKE_A_DIGIT._replace(parts=4),
         LIKE_A_DIGIT._replace(left_out=0.5),
         LIKE_A_DIGIT._replace(aspect=2.0),
@@ -52,3 +51,7 @@ def test_what_runs_into_the_border_is_cut_off() -> None:
 )
 def test_what_no_digit_looks_like_is_said_so(odd: Glyph) -> None:
     assert doubt(odd, SURE, 0.95) == "not like a digit"
+
+
+def test_a_field_full_of_ink_is_said_so() -> None:
+    assert doubt(LIKE_A_DIGIT._replace(field=5 * FIELD), SURE, 0.95) == "too much ink"
