@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-slow bench-training bench-scans bench-scoring score-only lint format lock clean
+.PHONY: help demo run test test-slow bench-training bench-scans bench-scoring bench-quality score-only lint format lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -36,6 +36,10 @@ bench-scans: .venv/ready ## Measure how scans are read: make bench-scans FOLDER.
 
 bench-scoring: .venv/ready ## Measure how fast folders are scored; with MILLION=1 a million pictures too, which takes long
 	@$(BIN)/python -m bench.scoring $(if $(MILLION),--million)
+
+bench-quality: .venv/ready ## Measure what the expectations catch and cost; takes a quarter of an hour
+	@$(BIN)/dvc repro --quiet ingest
+	@$(BIN)/python -m bench.quality
 
 score-only: ## Install into .venv-score what scoring needs, which is no TensorFlow, and show the size
 	@$(PYTHON) -m venv --clear .venv-score

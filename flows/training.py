@@ -15,6 +15,7 @@ from flows import standalone
 from flows.stages import read_graph, run_stage
 from pipeline import layout, params, registry, tags
 
+VALIDATE = "validate"
 # Only what a stage fetches from elsewhere can come right by itself.
 RETRIES: dict[str, dict[str, Any]] = {"ingest": {"retries": 2, "retry_delay_seconds": [5, 20]}}
 
@@ -48,6 +49,8 @@ def train() -> State[None]:
     for stage in read_graph():
         run = run_stage.with_options(name=stage.name, task_run_name=stage.name, **RETRIES.get(stage.name, {}))
         state = run(stage.name, wait_for=[done[name] for name in stage.upstream], return_state=True)
+        if stage.name == VALIDATE:
+            _publish_validation()
         if not state.is_completed():
             return Failed(message=f"{stage.name}: {state.result(raise_on_failure=False)}")
         done[stage.name] = state
@@ -56,6 +59,33 @@ def train() -> State[None]:
         return Failed(message=f"register: {outcome.result(raise_on_failure=False)}")
     _publish(outcome, done)
     return Completed(name=outcome.name, message=outcome.message)
+
+
+def _publish_validation() -> None:
+    """Show what validation found: the counts, what failed, and where the pages are."""
+    try:
+        report = json.loads((layout.VALIDATION / layout.REPORT).read_text(encoding="utf-8"))
+    except FileNotFoundError:  # it found nothing, for it could not begin
+        return
+    failed = "\n".join(
+        "| {severity} | {expectation} | {offending_count} of {count} {suite} | {why} |".format(**one)
+        for one in report["expectations"]
+        if not one["success"]
+    )
+    pages = [
+        f"[{path}]({path.absolute().as_uri()})"
+        for path in (layout.VALIDATION / layout.REPORT_PAGE, layout.VALIDATION / layout.DATA_DOCS / "index.html")
+    ]
+    create_markdown_artifact(
+        key="validation",
+        markdown=(
+            f"# Validation of {report['dataset']}\n\n"
+            f"{report['critical']} critical, {report['warnings']} warnings, {report['passed']} passed. "
+            f"See {' and '.join(pages)}.\n\n"
+            + (f"| severity | expectation | broken by | why |\n|---|---|---|---|\n{failed}\n" if failed else "")
+        ),
+        description=f"Expectations of {report['dataset']}: {report['critical']} critical, {report['warnings']} warnings",
+    )
 
 
 def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:

@@ -56,12 +56,38 @@ def ingest() -> None:
 
 
 @command()
-def validate() -> None:
-    """Stage: hold the images to the expectations."""
-    from pipeline.stages import validate as stage
+def validate(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Any folder of pictures, in folders 0 to 9 or without labels.", exists=True, file_okay=False),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the report on FOLDER goes; data/validations/NAME by default.", file_okay=False)
+    ] = None,
+) -> None:
+    """Stage: hold the data to the expectations; or those of any FOLDER."""
+    if folder is None:
+        from pipeline.stages import validate as stage
 
-    stage.main()
-    print("validate: done")
+        stage.main()
+        return
+    from pipeline import params
+    from pipeline.quality import folder as folders
+    from pipeline.quality import report
+    from pipeline.quality.expectations import Bounds
+
+    settings = params.load(layout.PARAMS)
+    out = out or layout.VALIDATION.with_name("validations") / (folder.resolve().name or "root")
+    verdict = folders.run(
+        folder,
+        out,
+        suffixes=settings.score.image_suffixes,
+        maximum_pixels=settings.score.maximum_pixels,
+        maximum_error_share=settings.score.maximum_error_share,
+        bounds=Bounds(**settings.validate.model_dump()),
+    )
+    report.conclude(verdict, out / layout.REPORT_PAGE)
+    print(shown(out / layout.REPORT_PAGE))
 
 
 @command()

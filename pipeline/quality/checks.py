@@ -29,13 +29,15 @@ LIMITS = {"at least": "min_value", "at most": "max_value"}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one expectation: of ``count`` rows of ``suite``, how many broke it, and the first twenty of them.
+    """What became of one expectation of a column: of ``count`` rows of ``suite``, how many broke it, and the first twenty.
 
-    ``offending``: ``name`` and ``value`` of a row. ``tolerated_share`` of the rows, 0 to 1, may break it.
+    ``offending``: ``name`` and ``value`` of a row, and its ``label`` where it has one.
+    ``tolerated_share`` of the rows, 0 to 1, may break it.
     """
 
     suite: str
     expectation: str
+    column: str
     severity: str
     why: str
     success: bool
@@ -118,7 +120,10 @@ def check(suites: Sequence[Suite], name: str, docs: Path | None = None) -> Verdi
 
 
 def breaking(table: pd.DataFrame, expectation: "Expectation") -> pd.DataFrame:
-    """Give the rows that break an expectation, ``name`` and ``value``: Great Expectations counts fast and names slowly."""
+    """Give the rows that break an expectation: Great Expectations counts fast and names slowly.
+
+    ``name`` and ``value``, and ``label`` where the table has one.
+    """
     bounds = expectation.dict()
     values = table[bounds["column"]]
     is_within: pd.Series[bool]
@@ -129,7 +134,8 @@ def breaking(table: pd.DataFrame, expectation: "Expectation") -> pd.DataFrame:
         )
     else:
         is_within = values.isna()
-    return pd.DataFrame({"name": table["name"], "value": values}).loc[~is_within]
+    rows = pd.DataFrame({"name": table["name"], "value": values, **{one: table[one] for one in ("label",) if one in table}})
+    return rows.loc[~is_within]
 
 
 def _check(
@@ -144,7 +150,7 @@ def _check(
     batch = frames.get_batch({"dataframe": suite.table[[column]]})
     result = batch.validate(expectation, result_format={"result_format": "SUMMARY", "partial_unexpected_count": NAMED_ROWS})
     rows = breaking(suite.table, expectation).head(NAMED_ROWS)
-    offending = [{"name": name, "value": value} for name, value in zip(rows["name"], rows["value"].tolist(), strict=True)]
+    offending = [dict(zip(rows.columns, row, strict=True)) for row in rows.itertuples(index=False)]
     if offending:
         result.result["unexpected_index_column_names"] = ["name"]
         result.result["unexpected_list"] = [row["value"] for row in offending]
@@ -152,6 +158,7 @@ def _check(
     outcome = Outcome(
         suite=suite.name,
         expectation=name,
+        column=column,
         severity=severity,
         why=str(expectation.notes),
         success=bool(result.success),

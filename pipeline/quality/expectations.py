@@ -80,7 +80,7 @@ def of_labelled(tables: Tables, bounds: Bounds, *, is_known: bool) -> list[Suite
                 f"{split} images",
                 images,
                 {
-                    **of_pictures(bounds),
+                    **_of_pictures(bounds),
                     **_of_labels(bounds, is_known=is_known),
                     **_of_repetitions(bounds, is_trained_on=split == features.TRAIN),
                 },
@@ -89,6 +89,26 @@ def of_labelled(tables: Tables, bounds: Bounds, *, is_known: bool) -> list[Suite
         ),
     ]
     return [*suites, Suite("features", tables.drift, _of_drift(bounds))] if is_known else suites
+
+
+def of_scans(files: Sequence[tuple[str, str | None]], maximum_error_share: float) -> Suite:
+    """Expect files that are pictures. ``files``: the name of each, and why it could not be read, or None."""
+    why = "it cannot be scored, or learned from"
+    return Suite(
+        "files",
+        pd.DataFrame(files, columns=["name", "fault"], dtype=object),
+        {
+            "no_file_is_unreadable": _nothing("fault", WARNING, why),
+            "few_files_are_unreadable": _nothing("fault", CRITICAL, why, tolerated=maximum_error_share),
+        },
+    )
+
+
+def of_batch(images: pd.DataFrame, bounds: Bounds) -> Suite:
+    """Expect digits without labels. ``images``: the table of that name."""
+    expectations = _of_pictures(bounds) | _of_repetitions(bounds, is_trained_on=True)
+    del expectations["no_image_has_two_labels"]
+    return Suite("images", images.drop(columns="label"), expectations)
 
 
 def _of_splits(bounds: Bounds) -> "dict[str, Expectation]":
@@ -155,7 +175,7 @@ def _of_repetitions(bounds: Bounds, *, is_trained_on: bool) -> "dict[str, Expect
     return expectations
 
 
-def of_pictures(bounds: Bounds) -> "dict[str, Expectation]":
+def _of_pictures(bounds: Bounds) -> "dict[str, Expectation]":
     """Expect digits, as they are after normalising, with or without labels: the table ``images``."""
     kinds: dict[str, tuple[str, dict[str, Any]]] = {
         "inverted": ("border", {"high": bounds.maximum_border, "why": "ink at the border: dark on light, or cut off"}),

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,11 +12,46 @@ from typing import Any
 import cv2
 
 from pipeline import atomic, layout
+from pipeline.errors import PipelineError
+from pipeline.names import shown
+from pipeline.quality import checks
 from pipeline.quality.checks import Outcome, Verdict
-from pipeline.quality.expectations import CRITICAL
+from pipeline.quality.expectations import CRITICAL, Suite
 from pipeline.quality.tables import Bytes, Split
 
 TEMPLATE = "report.html.jinja"
+MOST_NAMED = 4
+
+
+def publish(folder: Path, dataset: str, splits: list[Split], suites: Sequence[Suite], started: float) -> Verdict:
+    """Check the suites, and write report, verdict and Data Docs into ``folder``, in one step. Raises PipelineError.
+
+    ``started``: when measuring began, by ``time.monotonic``.
+    """
+    measured = time.monotonic()
+    with atomic.replacing(folder) as temporary:
+        verdict = checks.check(suites, dataset, temporary / layout.DATA_DOCS)
+        seconds = {"measuring": round(measured - started, 3), "checking": round(time.monotonic() - measured, 3)}
+        Report(dataset, splits, verdict, seconds).write(temporary)
+        if not (temporary / layout.DATA_DOCS / "index.html").is_file():
+            raise PipelineError(
+                f"{shown(folder / layout.DATA_DOCS)}: could not be written. Make room on the disk and run again."
+            )
+    return verdict
+
+
+def conclude(verdict: Verdict, page: Path) -> None:
+    """Print the warnings. Raises PipelineError that names what stops the run."""
+    critical = [str(one) for one in verdict.failures if one.is_critical]
+    if critical:
+        more = f"; and {len(critical) - MOST_NAMED} more" if len(critical) > MOST_NAMED else ""
+        raise PipelineError(
+            f"the data is not valid: {'; '.join(critical[:MOST_NAMED])}{more}. See {shown(page)}; mend the data, or the bounds "
+            f"under `validate` in params.yaml, and run again."
+        )
+    for one in verdict.failures:
+        print(f"warning: {one}")
+    print("validate: {passed} expectations hold, {warnings} warnings".format(**verdict.counts()))
 
 
 @dataclass(frozen=True)

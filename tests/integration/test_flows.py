@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from prefect import State
 from prefect.client.orchestration import get_client
@@ -129,7 +131,13 @@ def test_a_stage_that_fails_ends_the_run_with_its_own_words(project: Project) ->
 
     assert state.is_failed()
     assert "validate: " in (state.message or "")
-    assert "ink_is_a_glyph" in (state.message or "")
+    assert "few_images_are_saturated" in (state.message or "")
+    shown = artifact("validation")
+    report = json.loads((project.root / "data/validation/report.json").read_text())
+    assert f"{report['critical']} critical, {report['warnings']} warnings, {report['passed']} passed" in shown
+    assert "| critical | few_images_are_saturated | " in shown
+    assert (project.root / "data/validation/report.html").as_uri() in shown
+    assert (project.root / "data/validation/data-docs/index.html").as_uri() in shown
 
 
 def test_every_new_batch_of_the_inbox_is_scored_once(project: Project) -> None:
@@ -265,3 +273,16 @@ def test_a_batch_whose_name_is_no_utf_8_is_scored(project: Project) -> None:
     assert state.message == r"scored caf\xe9 (3 images), caf\xe9 (2 images)"
     assert task_states(state) == {r"caf\xe9": "Completed"}
     assert {row["batch"] for row in json.loads(artifact("scores"))} == {r"caf\xe9"}
+
+
+def test_a_batch_of_blank_pages_is_scored_and_makes_the_run_suspect(project: Project) -> None:
+    project.digits("sample", "data/inbox/blank", "--count", "12")
+    for path in (project.root / "data/inbox/blank").iterdir():
+        path.write_bytes(cv2.imencode(".png", np.full((60, 60), 250, np.uint8))[1].tobytes())
+
+    state = score_inbox(return_state=True)
+
+    assert state.is_completed()
+    assert state.name == "Suspect"
+    assert "scored blank (12 images); blank: MostlyBlank: 12 of 12 pictures are blank: " in (state.message or "")
+    assert (project.root / "data/scores/blank/scores.csv").is_file()

@@ -1,10 +1,12 @@
 """Invalid data stops the run; what caught it is named, with the first files, images or classes that are wrong."""
 
 import json
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from pipeline import params, raw
 from pipeline.digits import idx
 from pipeline.errors import PipelineError
 from pipeline.quality import checks, expectations
+from pipeline.quality import folder as folders
 from pipeline.quality.checks import Outcome
 from pipeline.quality.expectations import CRITICAL, Bounds, Suite
 from pipeline.stages import ingest, validate
@@ -184,7 +187,71 @@ def test_no_image_at_all_is_invalid_data(sample: raw.RawData, tmp_path: Path) ->
 def test_an_outcome_is_said_on_one_line() -> None:
     rows: list[dict[str, Any]] = [{"name": "a\nb.png", "value": "c\nd"}, {"name": "e", "value": 0.123456}]
 
-    words = str(Outcome("images", "some_name", CRITICAL, "why", False, 10, 2, 0.01, rows, 0.1))
+    words = str(Outcome("images", "some_name", "ink", CRITICAL, "why", False, 10, 2, 0.01, rows, 0.1))
 
     assert words == "some_name: 2 of 10 images break it (allowed: 1.0%), first a\\nb.png = c\\nd, e = 0.1235: why"
-    assert asdict(Outcome("images", "n", CRITICAL, "w", True, 1, 0, 0, [], 0))["offending"] == []
+    assert asdict(Outcome("images", "n", "ink", CRITICAL, "w", True, 1, 0, 0, [], 0))["offending"] == []
+
+
+@pytest.fixture(scope="module")
+def scans(sample: raw.RawData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 500 dark digits on light paper, in folders by their digit."""
+    folder = tmp_path_factory.mktemp("scans")
+    for number, (image, label) in enumerate(zip(sample.train_images[:500], sample.train_labels[:500], strict=True)):
+        (folder / str(label)).mkdir(exist_ok=True)
+        cv2.imwrite(str(folder / str(label) / f"{number}.png"), 255 - image)
+    return folder
+
+
+def checked(folder: Path, out: Path) -> checks.Verdict:
+    settings = params.load(ROOT / "params.yaml").score
+    return folders.run(
+        folder,
+        out,
+        suffixes=settings.image_suffixes,
+        maximum_pixels=settings.maximum_pixels,
+        maximum_error_share=settings.maximum_error_share,
+        bounds=BOUNDS,
+    )
+
+
+def test_a_folder_of_labelled_scans_is_held_to_the_same_expectations(scans: Path, tmp_path: Path) -> None:
+    assert checked(scans, tmp_path / "out").severity == ""
+    assert "500 folder images" in (tmp_path / "out/report.html").read_text()
+
+
+def test_folders_with_each_others_names_and_a_broken_file_are_found(scans: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    shutil.copytree(scans, folder)
+    for digit in range(10):
+        (folder / str(digit)).rename(folder / f"{(digit + 1) % 10}.")
+    for digit in range(10):
+        (folder / f"{digit}.").rename(folder / str(digit))
+    (folder / "3/a\nb.png").write_bytes(b"no picture")
+
+    verdict = checked(folder, tmp_path / "out")
+
+    failures = {one.expectation: one for one in verdict.failures}
+    assert verdict.failures[0].expectation == "most_labels_fit_their_images"
+    assert "no_file_is_unreadable: 1 of 501 files break it, first 3/a\\nb.png = " in str(failures["no_file_is_unreadable"])
+
+
+def test_a_folder_without_labels_is_looked_at_too(scans: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for path in scans.glob("[01]/*.png"):
+        shutil.copy(path, folder / f"{path.parent.name}-{path.name}")
+    for number in range(3):
+        cv2.imwrite(str(folder / f"blank{number}.png"), np.full((40, 40), 250, np.uint8))
+        (folder / f"copy{number}.png").write_bytes(next(scans.glob("2/*.png")).read_bytes())
+
+    failures = {one.expectation: one.offending_count for one in checked(folder, tmp_path / "out").failures}
+
+    assert failures["few_images_are_blank"] == 3
+    assert failures["no_image_is_a_copy"] == 2
+    assert "most_labels_fit_their_images" not in failures
+
+
+def test_a_folder_without_a_picture_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"no pictures below it\. A picture ends in one of: \.bmp"):
+        checked(tmp_path, tmp_path / "out")
