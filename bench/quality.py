@@ -109,8 +109,8 @@ def verdict_on(dataset: str, files: Files, bounds: Bounds, folder: Path) -> Verd
     raw.write(folder, dataset, files)
     faults = raw.inspect(folder)
     if any(one.is_broken for one in faults):
-        return checks.check([expectations.of_files(faults)], dataset)
-    return checks.check(validate.expect(dataset, validate.read(folder), bounds), dataset)
+        return checks.check([expectations.of_files(faults)])
+    return checks.check(validate.expect(dataset, validate.read(folder), bounds))
 
 
 def caught(corruption: Corruption, data: RawData, bounds: Bounds, folder: Path) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NAMED_ROWS = 20
 SHOWN_ROWS = 3
 SITE = "local"
+DATA = "data"
 LIMITS = {"at least": "min_value", "at most": "max_value"}
 
 
@@ -84,8 +85,8 @@ class Verdict:
         }
 
 
-def check(suites: Sequence[Suite], name: str, docs: Path | None = None) -> Verdict:
-    """Check every expectation of the suites; write Data Docs, a static site, into the folder ``docs`` under that name."""
+def check(suites: Sequence[Suite], docs: Path | None = None) -> Verdict:
+    """Check every expectation of the suites; write Data Docs, a static site, into the folder ``docs``."""
     os.environ["GX_ANALYTICS_ENABLED"] = "False"
     import great_expectations as gx
     from great_expectations.core import ExpectationSuiteValidationResult
@@ -104,7 +105,7 @@ def check(suites: Sequence[Suite], name: str, docs: Path | None = None) -> Verdi
     validation = ExpectationSuiteValidationResult(
         success=not failed,
         results=results,
-        suite_name=name,
+        suite_name=DATA,
         statistics={
             "evaluated_expectations": len(results),
             "successful_expectations": len(results) - failed,
@@ -149,6 +150,8 @@ def _check(
     expectation.description = f"{name} ({severity}): {expectation.notes}; {_bounds(expectation)}"
     batch = frames.get_batch({"dataframe": suite.table[[column]]})
     result = batch.validate(expectation, result_format={"result_format": "SUMMARY", "partial_unexpected_count": NAMED_ROWS})
+    if "unexpected_count" not in result.result:
+        raise RuntimeError(f"{name} could not be checked: {result.exception_info}")
     rows = breaking(suite.table, expectation).head(NAMED_ROWS)
     offending = [dict(zip(rows.columns, row, strict=True)) for row in rows.itertuples(index=False)]
     if offending:
@@ -163,7 +166,7 @@ def _check(
         why=str(expectation.notes),
         success=bool(result.success),
         count=len(suite.table),
-        offending_count=int(result.result.get("unexpected_count", 0)),
+        offending_count=int(result.result["unexpected_count"]),
         tolerated_share=round(1 - expectation.mostly, 6),
         offending=offending,
         seconds=round(time.monotonic() - started, 3),
@@ -192,11 +195,10 @@ def _write_docs(
             "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.absolute())},
         },
     )
-    name = validation.suite_name
-    context.suites.add(ExpectationSuite(name, expectations=expectations))
+    context.suites.add(ExpectationSuite(DATA, expectations=expectations))
     run = RunIdentifier(run_name="validate")
     validation.meta["run_id"] = run
-    key = ValidationResultIdentifier(ExpectationSuiteIdentifier(name), run, batch_identifier=name)
+    key = ValidationResultIdentifier(ExpectationSuiteIdentifier(DATA), run, batch_identifier=DATA)
     context.validation_results_store.set(key, validation)
     context.build_data_docs(site_names=[SITE])
 

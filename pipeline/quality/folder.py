@@ -60,7 +60,7 @@ def run(
     suites = [expectations.of_scans([(shown(one.name), one.fault) for one in pictures], maximum_error_share)]
     if found:
         suites += expect(split, bounds, is_labelled=None not in labels)
-    return report.publish(out, folder.resolve().name or SPLIT, [split], suites, started)
+    return report.publish(out, shown(folder.resolve().name) or SPLIT, [split], suites, started)
 
 
 def expect(split: Split, bounds: Bounds, *, is_labelled: bool) -> list[Suite]:

@@ -30,7 +30,7 @@ def publish(folder: Path, dataset: str, splits: list[Split], suites: Sequence[Su
     """
     measured = time.monotonic()
     with atomic.replacing(folder) as temporary:
-        verdict = checks.check(suites, dataset, temporary / layout.DATA_DOCS)
+        verdict = checks.check(suites, temporary / layout.DATA_DOCS)
         seconds = {"measuring": round(measured - started, 3), "checking": round(time.monotonic() - measured, 3)}
         Report(dataset, splits, verdict, seconds).write(temporary)
         if not (temporary / layout.DATA_DOCS / "index.html").is_file():

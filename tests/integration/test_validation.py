@@ -1,6 +1,7 @@
 """Invalid data stops the run; what caught it is named, with the first files, images or classes that are wrong."""
 
 import json
+import os
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from bench.corruptions import CORRUPTIONS, Corruption, files_of
@@ -67,7 +69,7 @@ def test_every_corruption_is_caught_by_its_expectation(sample: raw.RawData, tmp_
     files = corruption.corrupt(sample, np.random.default_rng(7))
 
     suites = only(suites_of(sample.dataset, files, tmp_path), corruption.expectation)
-    outcomes = checks.check(suites, "sample").outcomes
+    outcomes = checks.check(suites).outcomes
 
     failed = [one for one in outcomes if not one.success]
     assert {one.severity for one in failed} == {corruption.severity}
@@ -82,7 +84,7 @@ def test_a_draw_of_mnist_raises_no_critical_failure(mnist: raw.RawData, tmp_path
     drawn = np.random.default_rng(seed).choice(60_000, 6000)
     data = replace(mnist, train_images=mnist.train_images[drawn], train_labels=mnist.train_labels[drawn])
 
-    verdict = checks.check(suites_of("mnist", files_of(data), tmp_path), "mnist")
+    verdict = checks.check(suites_of("mnist", files_of(data), tmp_path))
 
     assert {one.expectation for one in verdict.failures} == {"split_is_as_published", "no_image_is_a_copy"}
     assert verdict.counts()["critical"] == 0
@@ -172,7 +174,7 @@ def test_a_small_split_does_not_hide_in_a_large_one(sample: raw.RawData, tmp_pat
     shuffled = np.random.default_rng(0).permutation(sample.test_labels)
 
     suites = suites_of("load_digits", files_of(replace(sample, test_labels=shuffled)), tmp_path)
-    verdict = checks.check(only(suites, "most_labels_fit_their_images"), "sample")
+    verdict = checks.check(only(suites, "most_labels_fit_their_images"))
 
     assert [one.suite for one in verdict.failures] == ["test images"]
 
@@ -250,6 +252,24 @@ def test_a_folder_without_labels_is_looked_at_too(scans: Path, tmp_path: Path) -
     assert failures["few_images_are_blank"] == 3
     assert failures["no_image_is_a_copy"] == 2
     assert "most_labels_fit_their_images" not in failures
+
+
+def test_any_name_of_a_folder_will_do(scans: Path, tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\n<b>.\xe9" + 100 * b"x"))
+    shutil.copytree(scans / "7", folder)
+
+    checked(folder, tmp_path / "out")
+
+    page = (tmp_path / "out/report.html").read_text()
+    assert "Validation of a\\n&lt;b&gt;.\\xe9xxx" in page
+    assert (tmp_path / "out/data-docs/index.html").is_file()
+
+
+def test_what_cannot_be_checked_is_no_fault_of_the_data() -> None:
+    table = pd.DataFrame({"name": ["a"], "label": ["three"]})
+
+    with pytest.raises(RuntimeError, match="label_is_a_digit could not be checked"):
+        checks.check([Suite("images", table, expectations._of_labels(BOUNDS, is_known=False))])
 
 
 def test_a_folder_without_a_picture_is_refused(tmp_path: Path) -> None:
