@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Severity = Literal["critical", "warning"]
 CRITICAL: Severity = "critical"
 WARNING: Severity = "warning"
+FULL = 255
 
 
 @dataclass(frozen=True)
@@ -179,8 +180,8 @@ def _of_pictures(bounds: Bounds) -> "dict[str, Expectation]":
     """Expect digits, as they are after normalising, with or without labels: the table ``images``."""
     kinds: dict[str, tuple[str, dict[str, Any]]] = {
         "inverted": ("border", {"high": bounds.maximum_border, "why": "ink at the border: dark on light, or cut off"}),
-        "blank": ("ink", {"low": bounds.minimum_ink, "why": "a page without ink shows no digit"}),
-        "saturated": ("ink", {"high": bounds.maximum_ink, "why": "a page full of ink shows no digit"}),
+        "blank": ("mean", {"low": FULL * bounds.minimum_ink, "why": "a page without ink shows no digit"}),
+        "saturated": ("mean", {"high": FULL * bounds.maximum_ink, "why": "a page full of ink shows no digit"}),
         "faint": ("maximum", {"low": bounds.minimum_peak, "why": "strokes this faint cannot be told from paper"}),
         "off_centre": (
             "off_centre",

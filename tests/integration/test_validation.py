@@ -272,6 +272,16 @@ def test_what_cannot_be_checked_is_no_fault_of_the_data() -> None:
         checks.check([Suite("images", table, expectations._of_labels(BOUNDS, is_known=False))])
 
 
+def test_faint_digits_are_not_blank(scans: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "faint"
+    folder.mkdir()
+    for path in scans.glob("[03]/*.png"):
+        thin = cv2.erode(255 - np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)), np.ones((2, 2), np.uint8))
+        cv2.imwrite(str(folder / path.name), (thin // 2).astype(np.uint8))
+
+    assert "few_images_are_blank" not in {one.expectation for one in checked(folder, tmp_path / "out").failures}
+
+
 def test_a_folder_without_a_picture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"no pictures below it\. A picture ends in one of: \.bmp"):
         checked(tmp_path, tmp_path / "out")
