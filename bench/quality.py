@@ -34,7 +34,7 @@ REPEATS = 5
 PAGE = Path("docs/data.md")
 ONCE = "--once"
 GAP = 15
-EXTREMES = ["ink", "maximum", "border", "off_centre", "strangeness"]
+EXTREMES = ["mean", "maximum", "border", "off_centre", "strangeness"]
 
 
 def main() -> None:
