@@ -36,7 +36,7 @@ def test_the_shipped_file_is_valid(tmp_path: Path) -> None:
         ("    batch_size: 32\n", "", "  plain:", "train.plain.batch_size", "missing"),
         ("dataset: mnist", "dataset: cifar", "  dataset:", "ingest.dataset", "'mnist' or 'load_digits', not 'cifar'"),
         ("confidence: 0.95", "confidence: 1.8", "  minimum_confidence:", "score.minimum_confidence", "equal to 1, not 1.8"),
-        ("minimum_ink: 0.01", "minimum_ink: 0.7", "validate:", "validate", "minimum_ink 0.7 is not below maximum_ink 0.5"),
+        ("minimum_ink: 0.012", "minimum_ink: 0.7", "validate:", "validate", "minimum_ink 0.7 is not below maximum_ink 0.5"),
         ("share: 0.1 ", "share: .nan ", "  validation_share:", "reshape.validation_share", "not nan"),
         ("  learning_rate: 0.001", "  learning_rate: .inf", "    learning_rate:", "train.plain.learning_rate", "finite"),
         ("register: ", "registered: ", "registered:", "registered", "unknown key"),
