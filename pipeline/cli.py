@@ -72,20 +72,13 @@ def validate(
         stage.main()
         return
     from pipeline import params
-    from pipeline.quality import folder as folders
     from pipeline.quality import report
     from pipeline.quality.expectations import Bounds
+    from pipeline.scoring import audit
 
     settings = params.load(layout.PARAMS)
     out = out or layout.VALIDATION.with_name("validations") / (folder.resolve().name or "root")
-    verdict = folders.run(
-        folder,
-        out,
-        suffixes=settings.score.image_suffixes,
-        maximum_pixels=settings.score.maximum_pixels,
-        maximum_error_share=settings.score.maximum_error_share,
-        bounds=Bounds(**settings.validate.model_dump()),
-    )
+    verdict = audit.run(folder, out, settings.score, Bounds(**settings.validate.model_dump()))
     report.conclude(verdict, out / layout.REPORT_PAGE)
     print(shown(out / layout.REPORT_PAGE))
 

@@ -36,14 +36,14 @@ def score_files(folder: bytes, paths: Sequence[bytes], classifier: Classifier, m
 
     ``paths`` are below ``folder``; ``model`` is the version that ``classifier`` holds.
     """
-    glyphs = list(_glyphs(folder, paths, rules))
-    found = [glyph.field for glyph in glyphs if isinstance(glyph, images.Glyph)]
+    read = list(glyphs(folder, paths, rules))
+    found = [glyph.field for glyph in read if isinstance(glyph, images.Glyph)]
     answers = _answers(classifier, np.array(found, np.uint8).reshape(-1, FIELD, FIELD, 1), rules)
     return [
         unlabelled_row(path, "error", glyph, model, rules)
         if isinstance(glyph, str)
         else _row(path, glyph, next(answers), model, rules)
-        for path, glyph in zip(paths, glyphs, strict=True)
+        for path, glyph in zip(paths, read, strict=True)
     ]
 
 
@@ -78,7 +78,7 @@ def _answers(classifier: Classifier, fields: Images, rules: Rules) -> Iterator[_
     return (_Answer(first, second, row) for (first, second), row in zip(order, shares.tolist(), strict=True))
 
 
-def _glyphs(folder: bytes, paths: Sequence[bytes], rules: Rules) -> Iterator[images.Glyph | str]:
+def glyphs(folder: bytes, paths: Sequence[bytes], rules: Rules) -> Iterator[images.Glyph | str]:
     """Give the normalised pictures, or the reasons why there are none."""
     place = _attempt(partial(os.open, flags=FOLDER), folder)
     if isinstance(place, str):

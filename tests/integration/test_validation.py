@@ -17,9 +17,9 @@ from pipeline import params, raw
 from pipeline.digits import idx
 from pipeline.errors import PipelineError
 from pipeline.quality import checks, expectations
-from pipeline.quality import folder as folders
 from pipeline.quality.checks import Outcome
 from pipeline.quality.expectations import CRITICAL, Bounds, Suite
+from pipeline.scoring import audit
 from pipeline.stages import ingest, validate
 from tests.conftest import MNIST, ROOT
 
@@ -206,15 +206,7 @@ def scans(sample: raw.RawData, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def checked(folder: Path, out: Path) -> checks.Verdict:
-    settings = params.load(ROOT / "params.yaml").score
-    return folders.run(
-        folder,
-        out,
-        suffixes=settings.image_suffixes,
-        maximum_pixels=settings.maximum_pixels,
-        maximum_error_share=settings.maximum_error_share,
-        bounds=BOUNDS,
-    )
+    return audit.run(folder, out, params.load(ROOT / "params.yaml").score, BOUNDS)
 
 
 def test_a_folder_of_labelled_scans_is_held_to_the_same_expectations(scans: Path, tmp_path: Path) -> None:
@@ -270,6 +262,16 @@ def test_what_cannot_be_checked_is_no_fault_of_the_data() -> None:
 
     with pytest.raises(RuntimeError, match="label_is_a_digit could not be checked"):
         checks.check([Suite("images", table, expectations._of_labels(BOUNDS, is_known=False))])
+
+
+def test_what_is_no_file_is_not_waited_for(scans: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    shutil.copytree(scans, folder)
+    os.mkfifo(folder / "3/pipe.png")
+    (folder / "3/link.png").symlink_to(next((folder / "3").glob("*.png")))
+
+    assert checked(folder, tmp_path / "out").severity == ""
+    assert "500 folder images" in (tmp_path / "out/report.html").read_text()
 
 
 def test_faint_digits_are_not_blank(scans: Path, tmp_path: Path) -> None:

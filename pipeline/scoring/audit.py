@@ -1,0 +1,72 @@
+"""Any folder of pictures held to the expectations: with labels where they lie in folders 0 to 9, without where they do not."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.digits.images import BLANK
+from pipeline.errors import PipelineError
+from pipeline.names import shown
+from pipeline.params import Score
+from pipeline.quality import expectations, reference, report, tables
+from pipeline.quality.checks import Verdict
+from pipeline.quality.expectations import Bounds, Suite
+from pipeline.quality.tables import Split
+from pipeline.scoring import shard
+from pipeline.scoring.lines import path_of
+from pipeline.scoring.listing import list_folder
+from pipeline.scoring.row import Rules
+
+SPLIT = "folder"
+DIGITS = frozenset(str(digit).encode() for digit in range(10))
+
+
+def run(folder: Path, out: Path, settings: Score, bounds: Bounds) -> Verdict:
+    """Check the pictures that scoring would read, as it reads them, and write report and Data Docs into ``out``.
+
+    Raises PipelineError.
+    """
+    started = time.monotonic()
+    listing = list_folder(folder, settings.image_suffixes, out)
+    for words in filter(None, (listing.unreadable_words, listing.unread_words)):
+        print(f"warning: {words}")
+    listing.file.seek(0)
+    paths = [path_of(line) for line in listing.file]
+    if not paths:
+        suffixes = " ".join(settings.image_suffixes)
+        raise PipelineError(f"{shown(folder)}: no pictures below it. A picture ends in one of: {suffixes}.")
+    rules = Rules(1.0, settings.minimum_confidence, settings.maximum_bytes, settings.maximum_pixels)
+    read = list(zip(paths, shard.glyphs(os.fsencode(folder), paths, rules), strict=True))
+    found = [(path, glyph.field) for path, glyph in read if not isinstance(glyph, str)]
+    labels = [_label(path) for path, _ in found]
+    split = Split(
+        SPLIT,
+        np.array([field for _, field in found], np.uint8).reshape(-1, *BLANK.field.shape),
+        np.array([label or 0 for label in labels], np.uint8),
+        [_name(path) for path, _ in found],
+    )
+    files = [(_name(path), glyph if isinstance(glyph, str) else None) for path, glyph in read]
+    suites = [expectations.of_scans(files, settings.maximum_error_share)]
+    if found:
+        suites += expect(split, bounds, is_labelled=None not in labels)
+    return report.publish(out, shown(folder.resolve().name) or SPLIT, [split], suites, started)
+
+
+def expect(split: Split, bounds: Bounds, *, is_labelled: bool) -> list[Suite]:
+    """Say what is expected of a folder's pictures."""
+    described = tables.describe([split], reference.load(SPLIT), {})
+    if is_labelled:
+        return expectations.of_labelled(described, bounds, is_known=False)
+    return [expectations.of_batch(described.images, bounds)]
+
+
+def _label(path: bytes) -> int | None:
+    """Give the digit that the folder of a picture is named after."""
+    folder = os.path.basename(os.path.dirname(path))  # noqa: PTH119, PTH120 - of a path of any bytes
+    return int(folder) if folder in DIGITS else None
+
+
+def _name(path: bytes) -> str:
+    return shown(os.fsdecode(path))
