@@ -107,9 +107,9 @@ def of_scans(files: Sequence[tuple[str, str | None]], maximum_error_share: float
 
 def of_batch(images: pd.DataFrame, bounds: Bounds) -> Suite:
     """Expect digits without labels. ``images``: the table of that name."""
-    expectations = _of_pictures(bounds) | _of_repetitions(bounds, is_trained_on=True)
-    del expectations["no_image_has_two_labels"]
-    return Suite("images", images.drop(columns="label"), expectations)
+    return Suite(
+        "images", images.drop(columns="label"), {**_of_pictures(bounds), **_of_repetitions(bounds, is_trained_on=True)}
+    )
 
 
 def _of_splits(bounds: Bounds) -> "dict[str, Expectation]":
@@ -149,6 +149,7 @@ def _of_labels(bounds: Bounds, *, is_known: bool) -> "dict[str, Expectation]":
             high=0,
             tolerated=bounds.maximum_disagreement,
         ),
+        "no_image_has_two_labels": _nothing("contradicts", CRITICAL, "the same pixels stand under another label"),
     }
     if is_known:
         expectations["labels_fit_their_images"] = _between(
@@ -163,7 +164,6 @@ def _of_labels(bounds: Bounds, *, is_known: bool) -> "dict[str, Expectation]":
 
 def _of_repetitions(bounds: Bounds, *, is_trained_on: bool) -> "dict[str, Expectation]":
     expectations = {
-        "no_image_has_two_labels": _nothing("contradicts", CRITICAL, "the same pixels stand under another label"),
         "no_image_is_a_copy": _nothing("copy_of", WARNING, "copies count twice"),
         "few_images_are_copies": _nothing(
             "copy_of", CRITICAL, "so many copies are no chance", tolerated=bounds.maximum_copied_share

@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.quality import checks
 from pipeline.quality.checks import Outcome, Verdict
-from pipeline.quality.expectations import CRITICAL, Suite
+from pipeline.quality.expectations import Suite
 from pipeline.quality.tables import Bytes, Split
 
 TEMPLATE = "report.html.jinja"
@@ -78,41 +78,39 @@ class Report:
         }
 
     def _as_json(self) -> dict[str, Any]:
-        return {**self._head(), "seconds": self.seconds, "expectations": self._outcomes}
+        return {**self._head(), "seconds": self.seconds, "expectations": [self._shown(one) for one in self.verdict.outcomes]}
 
     def _as_page(self) -> str:
         from jinja2 import Environment, FileSystemLoader
 
         environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
-        failed = sorted((one for one in self._outcomes if not one["success"]), key=lambda one: one["severity"] != CRITICAL)
         return environment.get_template(TEMPLATE).render(
             head=self._head(),
-            counts=self.verdict.counts(),
             seconds=self.seconds,
-            failed=failed,
-            passed=[one for one in self._outcomes if one["success"]],
+            failed=[self._shown(one) for one in self.verdict.failures],
+            passed=[self._shown(one) for one in self.verdict.outcomes if one.success],
             docs=f"{layout.DATA_DOCS}/index.html",
         )
 
+    def _shown(self, outcome: Outcome) -> dict[str, Any]:
+        """Give an outcome, each of its rows with its thumbnail, where it is an image; rows of what passed go unnamed."""
+        rows = [] if outcome.success else outcome.offending
+        return asdict(outcome) | {
+            "offending": [
+                row | ({"thumbnail": self._thumbnails[row["name"]]} if row["name"] in self._thumbnails else {}) for row in rows
+            ]
+        }
+
     @cached_property
-    def _outcomes(self) -> list[dict[str, Any]]:
-        """The outcomes, with the thumbnails of the images that are named."""
+    def _thumbnails(self) -> dict[str, str]:
+        """The images that break an expectation, by name, as data that a page can show."""
         named = {row["name"] for outcome in self.verdict.failures for row in outcome.offending}
-        pictures = {
+        return {
             name: _png(image)
             for split in self.splits
             for name, image in zip(split.image_names, split.images, strict=True)
             if name in named
         }
-        return [_with_pictures(outcome, pictures) for outcome in self.verdict.outcomes]
-
-
-def _with_pictures(outcome: Outcome, pictures: dict[str, str]) -> dict[str, Any]:
-    """Give an outcome, each of its rows with the picture of that name, where there is one; rows of what passed go unnamed."""
-    rows = [] if outcome.success else outcome.offending
-    return asdict(outcome) | {
-        "offending": [row | ({"thumbnail": pictures[row["name"]]} if row["name"] in pictures else {}) for row in rows]
-    }
 
 
 def _png(image: Bytes) -> str:
