@@ -88,8 +88,14 @@ def measure(architecture: str, seed: int) -> Run:
 
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(training, "fit", timed):
         model, metrics = Path(folder, "model"), Path(folder, "metrics.json")
+        others = (Path(folder, name) for name in ("slices.json", "predictions.csv", "plots"))
         train.run(layout.ARRAYS, model, Path(folder, "curves.csv"), architecture=architecture, seed=seed, recipe=recipe)
-        evaluate.run(layout.ARRAYS, model, metrics, Path(folder, "p.csv"), Path(folder, "plots"), batch_size=IMAGES_A_CALL)
+        settings = params.load(layout.PARAMS)
+        evaluate.run(
+            *(layout.ARRAYS, model, metrics, *others),
+            **settings.evaluate.model_dump(),
+            minimum_confidence=settings.score.minimum_confidence,
+        )
         content = (model / layout.SCORING_MODEL).read_bytes()
         return Run(json.loads(metrics.read_text(encoding="utf-8")), seconds[0], content)
 

@@ -16,6 +16,7 @@ ARRAYS = Path("data/arrays.npz")
 MODEL = Path("models/digit-cnn")
 CURVES = Path("metrics/learning_curves.csv")
 METRICS = Path("metrics/evaluation.json")
+SLICES = Path("metrics/slices.json")
 PREDICTIONS = Path("metrics/predictions.csv")
 PLOTS = Path("plots")
 
@@ -32,6 +33,7 @@ DATA_DOCS = "data-docs"
 CONFUSION = "confusion.csv"
 CLASSES = "classes.csv"
 RELIABILITY = "reliability.csv"
+SLICES_TABLE = "slices.csv"
 
 
 def require_root() -> None:

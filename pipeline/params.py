@@ -1,14 +1,14 @@
 """Reading ``params.yaml``: every key known, every type right, every value possible, or an error that names the place."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline import layout
+from pipeline import faults, layout
 from pipeline.errors import PipelineError
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -165,6 +165,8 @@ class Evaluate(Section):
     """How the model is run over the test set."""
 
     batch_size: Count
+    slice_images: Count
+    seed: Seed
 
 
 class Bounds(Section):
@@ -172,11 +174,24 @@ class Bounds(Section):
 
     minimum_accuracy: Share
     minimum_recall: Share
+    maximum_calibration_error: Share
+    minimum_slice_accuracy: Share
+    maximum_bytes: Count
+
+
+class Replay(Section):
+    """How many of the last batches a new model is tried on, and how many of their rows it may change."""
+
+    batches: Annotated[int, Field(ge=0)]
+    maximum_changed_share: Share | None
 
 
 class Register(Section):
-    """The bounds of each data set: a sample is not held to MNIST's."""
+    """Who may become champion, and the bounds of each data set: a sample is not held to MNIST's."""
 
+    promotion: Literal["auto", "ask"]
+    significance: Annotated[float, Field(gt=0, lt=1)]
+    replay: Replay
     mnist: Bounds
     load_digits: Bounds
 
@@ -217,30 +232,5 @@ def load(path: Path) -> Params:
     try:
         return TypeAdapter(Params).validate_python(content)
     except ValidationError as error:
-        faults = "; ".join(_fault(fault, content) for fault in error.errors())
-        raise PipelineError(f"{path}: {faults}. Mend it and run again.") from None
-
-
-def _fault(fault: Any, content: Any) -> str:
-    key = ".".join(str(part) for part in fault["loc"]) or "the whole file"
-    line = _line(content, fault["loc"])
-    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"line {line}: {key}: unknown key"
-    if fault["type"] == "missing":
-        return f"line {line}: {key}: missing"
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"line {line}: {key}: {message[0].lower()}{message[1:]}" + (
-        "" if isinstance(fault["input"], dict) else f", not {fault['input']!r}"
-    )
-
-
-def _line(content: Any, location: tuple[str | int, ...]) -> int:
-    """Find the line of a key, or of the nearest section around it that the file has, counted from 1."""
-    line = 0
-    for part in location:
-        try:
-            place = content.lc.item(part) if isinstance(part, int) else content.lc.key(part)
-            line, content = place[0], content[part]
-        except (AttributeError, KeyError, IndexError, TypeError):
-            break
-    return line + 1
+        words = "; ".join(faults.describe(fault, content) for fault in error.errors())
+        raise PipelineError(f"{path}: {words}. Mend it and run again.") from None

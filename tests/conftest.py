@@ -115,6 +115,9 @@ def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         train__epochs=2,
         register__load_digits__minimum_accuracy=0.5,
         register__load_digits__minimum_recall=0.0,
+        register__load_digits__maximum_calibration_error=1.0,
+        register__load_digits__minimum_slice_accuracy=0.0,
+        evaluate__slice_images=60,
     )
     project.git("commit", "--quiet", "--all", "--message", "Make it small")
     return project

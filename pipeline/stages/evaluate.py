@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pipeline import atomic, dataset, layout, lock, params, stages
-from pipeline.digits import decoding, images, metrics, network
+from pipeline.digits import decoding, images, metrics, network, slices, trust
 from pipeline.digits.model import Classifier, in_batches
 from pipeline.digits.second_look import look_again
 from pipeline.errors import PipelineError
@@ -22,29 +21,52 @@ Floats = npt.NDArray[np.float32]
 
 def main() -> None:
     """Run the stage on the project's files, by its section of ``params.yaml``. Raises PipelineError."""
-    settings = params.load(layout.PARAMS).evaluate
-    run(layout.ARRAYS, layout.MODEL, layout.METRICS, layout.PREDICTIONS, layout.PLOTS, batch_size=settings.batch_size)
+    settings = params.load(layout.PARAMS)
+    run(
+        *(layout.ARRAYS, layout.MODEL, layout.METRICS, layout.SLICES, layout.PREDICTIONS, layout.PLOTS),
+        **settings.evaluate.model_dump(),
+        minimum_confidence=settings.score.minimum_confidence,
+    )
 
 
-def run(arrays: Path, model_folder: Path, metrics_file: Path, predictions_file: Path, plots: Path, *, batch_size: int) -> None:
-    """Write the metrics, the logits of every test image, and the data of the plots.
+def run(
+    arrays: Path,
+    model_folder: Path,
+    metrics_file: Path,
+    slices_file: Path,
+    predictions_file: Path,
+    plots: Path,
+    *,
+    batch_size: int,
+    slice_images: int,
+    seed: int,
+    minimum_confidence: float,
+) -> None:
+    """Write the metrics, those of the slices, the logits of every test image, and the data of the plots.
 
     Raises PipelineError, also for a model that is not the one of ``dvc.lock``.
     """
     data = dataset.read(arrays)
     lock.require_recorded(model_folder)
     classifier, temperature = load(model_folder)
-    fields = as_scanned(data.test_images)
+    fields = np.stack([glyph.field for glyph in as_scanned(data.test_images, slices.plain, seed)])[..., np.newaxis]
     first_logits = in_batches(classifier, fields, batch_size)
     logits = look_again(classifier, fields, first_logits, temperature)
     keras_answers = answers_of_keras(model_folder / layout.KERAS_MODEL, fields, batch_size)
     answers, confidence = metrics.answers_and_confidence(logits, temperature)
     by_class = metrics.by_class(data.test_labels, answers)
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(data.test_labels))[:slice_images])
+    by_slice = measure_slices(
+        data.test_images[chosen], data.test_labels[chosen], classifier, temperature, seed, minimum_confidence
+    )
     summary = {
         "dataset": data.name,
         "test_set": data.test_set,
         **summarise(data.test_labels, logits, temperature),
         "min_recall": by_class["recall"].min(),
+        "worst_slice": by_slice["accuracy"].idxmin(),
+        "worst_accuracy": by_slice["accuracy"].min(),
+        "model_bytes": (model_folder / layout.SCORING_MODEL).stat().st_size,
         "keras_accuracy": (keras_answers == data.test_labels).mean(),
         "keras_agreement": (keras_answers == first_logits.argmax(axis=1)).mean(),
     }
@@ -53,9 +75,11 @@ def run(arrays: Path, model_folder: Path, metrics_file: Path, predictions_file: 
         _write_csv(temporary / layout.CONFUSION, pd.DataFrame({"actual": data.test_labels, "predicted": answers}))
         _write_csv(temporary / layout.CLASSES, by_class)
         _write_csv(temporary / layout.RELIABILITY, metrics.reliability(confidence, answers == data.test_labels))
+        _write_csv(temporary / layout.SLICES_TABLE, by_slice.reset_index(names="slice"))
     with atomic.replacing(predictions_file) as temporary:
         _write_csv(temporary, predictions(data.test_labels, logits))
-    atomic.write_text(metrics_file, json.dumps(_rounded(summary), indent=2) + "\n")
+    atomic.write_text(slices_file, _json({str(name): _rounded(dict(row)) for name, row in by_slice.iterrows()}))
+    atomic.write_text(metrics_file, _json(_rounded(summary)))
 
 
 def load(model_folder: Path) -> tuple[Classifier, float]:
@@ -71,16 +95,34 @@ def load(model_folder: Path) -> tuple[Classifier, float]:
         raise PipelineError(f"{model_folder}: cannot be loaded: {reason}. Run `dvc repro train`.") from error
 
 
-def as_scanned(pictures: Images) -> Images:
-    """Send images the way that scans go: a PNG file, dark on light, decoded and normalised.
+def as_scanned(pictures: Images, change: slices.Slice, seed: int) -> list[images.Glyph]:
+    """Send images the way that scans go: a file, decoded and normalised. A fault on that way then shows in the metrics.
 
-    ``pictures``: (N, 28, 28, 1) uint8, light on black; so is the result. A fault on that way then shows in the metrics.
+    ``pictures``: (N, 28, 28, 1) uint8, light on black; ``change`` makes each a file.
     """
-    scanned = np.empty_like(pictures)
-    for index, picture in enumerate(pictures):
-        content = cv2.imencode(".png", cv2.bitwise_not(picture))[1].tobytes()
-        scanned[index, ..., 0] = images.normalise(decoding.decode(content, maximum_pixels=picture.size)).field
-    return scanned
+    random = np.random.default_rng(seed)
+    files = (change(picture[..., 0], random) for picture in pictures)
+    return [images.normalise(decoding.decode(content, maximum_pixels=slices.MAXIMUM_PIXELS)) for content in files]
+
+
+def measure_slices(
+    pictures: Images, labels: Labels, classifier: Classifier, temperature: float, seed: int, minimum_confidence: float
+) -> pd.DataFrame:
+    """Read every slice of some test images as scoring does. A row for each slice, by its name: ``accuracy``, and ``review``.
+
+    ``pictures``: (N, 28, 28, 1) uint8; ``labels``: (N,). ``review`` is the share of the images that a person has to look at;
+    both are from 0 to 1. The same ``seed`` gives the same files.
+    """
+    rows = {}
+    for name, change in slices.SLICES.items():
+        glyphs = as_scanned(pictures, change, seed)
+        fields = np.stack([glyph.field for glyph in glyphs])[..., np.newaxis]
+        logits = look_again(classifier, fields, in_batches(classifier, fields, len(fields)), temperature)
+        answers, confidence = metrics.answers_and_confidence(logits, temperature)
+        sure = zip(glyphs, confidence.tolist(), strict=True)
+        doubts = [bool(trust.doubt(glyph, share, minimum_confidence)) for glyph, share in sure]
+        rows[name] = {"accuracy": float((answers == labels).mean()), "review": float(np.mean(doubts))}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def summarise(labels: Labels, logits: Floats, temperature: float) -> dict[str, Any]:
@@ -122,6 +164,10 @@ def answers_of_keras(model: Path, fields: Images, batch_size: int) -> npt.NDArra
     keras = network.import_keras()
     predicted = keras.models.load_model(model).predict(fields.astype(np.float32), batch_size=batch_size, verbose=0)
     return np.asarray(predicted.argmax(axis=1), np.int64)
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2) + "\n"
 
 
 def _rounded(summary: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import layout, lock
+from pipeline.digits import slices
 from tests.conftest import MNIST, Project, copy_project
 
 STAGES = ["ingest", "validate", "reshape", "train", "evaluate"]
@@ -45,9 +46,11 @@ def test_settings_of_the_gate_and_of_scoring_run_nothing(
 ) -> None:
     project = copy_of(trained_project)
     project.set(register__load_digits__minimum_accuracy=0.6)
-    project.set(score__minimum_confidence=0.7)
+    project.set(score__maximum_error_share=0.7)
 
     assert ran(project.dvc("repro").stdout) == []
+    project.set(score__minimum_confidence=0.7)  # which the share for review of the slices goes by
+    assert ran(project.dvc("repro").stdout) == ["evaluate"]
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +125,10 @@ def test_the_evaluation_is_a_handful_of_short_columns(trained_project: Project) 
     assert 0 <= metrics["ece"] < 1
     assert metrics["accuracy"] <= metrics["acc_at_99"] + 0.01 <= metrics["acc_at_98"] + 0.02 <= metrics["acc_at_95"] + 0.03
     assert 0 <= metrics["min_recall"] <= metrics["accuracy"]
-    assert len(metrics) <= 14
+    assert len(metrics) <= 17
     assert all(len(name) <= 15 for name in metrics)
-    assert shown[shown.index("parent") + 1 : shown.index("ingest.dataset")] == list(metrics)
+    of_slices = [f"{name}.{kind}" for name in slices.SLICES for kind in ("accuracy", "review")]
+    assert shown[shown.index("parent") + 1 : shown.index("ingest.dataset")] == [*metrics, *of_slices]
 
 
 def test_precision_and_recall_of_each_digit_are_a_plot(trained_project: Project) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from bench import pages
-from pipeline.digits import decoding, images, trust
+from pipeline.digits import decoding, images, slices, trust
 from pipeline.digits import field as mnist_field
 from pipeline.stages import evaluate
 
@@ -116,11 +116,12 @@ def test_a_picture_made_like_mnist_passes_unchanged(scan: np.ndarray, polarity: 
 
 
 def test_the_test_set_is_evaluated_by_way_of_the_normaliser(scan: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    digits = field(scan)[np.newaxis, ..., np.newaxis]
+    digit = field(scan)
 
-    np.testing.assert_array_equal(evaluate.as_scanned(digits), digits)
+    (glyph,) = evaluate.as_scanned(digit[np.newaxis, ..., np.newaxis], slices.plain, 1)
+    np.testing.assert_array_equal(glyph.field, digit)
     monkeypatch.setattr(images, "normalise", lambda _: images.BLANK)
-    assert not evaluate.as_scanned(digits).any()
+    assert evaluate.as_scanned(digit[np.newaxis, ..., np.newaxis], slices.plain, 1) == [images.BLANK]
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ def test_the_shipped_file_is_valid(tmp_path: Path) -> None:
         ("minimum_ink: 0.012", "minimum_ink: 0.7", "validate:", "validate", "minimum_ink 0.7 is not below maximum_ink 0.5"),
         ("share: 0.1 ", "share: .nan ", "  validation_share:", "reshape.validation_share", "not nan"),
         ("  learning_rate: 0.001", "  learning_rate: .inf", "    learning_rate:", "train.plain.learning_rate", "finite"),
-        ("register: ", "registered: ", "registered:", "registered", "unknown key"),
+        ("register:\n", "registered:\n", "registered:", "registered", "unknown key"),
     ],
 )
 def test_what_cannot_be_used_is_named_with_its_place(
