@@ -13,7 +13,7 @@ from prefect.states import Completed, Failed
 
 from flows import standalone
 from flows.stages import read_graph, run_stage
-from pipeline import layout, params, registry, tags
+from pipeline import layout, params, registration, registry, tags
 
 VALIDATE = "validate"
 # Only what a stage fetches from elsewhere can come right by itself.
@@ -24,12 +24,12 @@ RETRIES: dict[str, dict[str, Any]] = {"ingest": {"retries": 2, "retry_delay_seco
 def register() -> State[None]:
     """Register the model if it passes the gate, and promote it if it beats the champion; the state's name is the verdict."""
     try:
-        registration = registry.register(params.load(layout.PARAMS).register)
-    except registry.GateRefusal as refusal:
-        return Completed(name="Refused", message=str(refusal))
-    if not registration.is_new:
-        return Completed(name="Unchanged", message=registration.message)
-    return Completed(name="Champion" if registration.is_champion else "Registered", message=registration.message)
+        done = registration.register(params.load(layout.PARAMS))
+    except registration.GateRefusal as refusal:
+        return Completed(name="Refused", message=f"{refusal}\n{refusal.verdict}")
+    if not done.is_new:
+        return Completed(name="Unchanged", message=done.message)
+    return Completed(name="Champion" if done.is_champion else "Registered", message=done.message)
 
 
 def check() -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from pipeline import layout
+from pipeline import layout, registry_cli
 from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
 
@@ -110,39 +110,8 @@ def evaluate() -> None:
     print("evaluate: done")
 
 
-@command()
-def register() -> None:
-    """Register the trained model if it passes the gate; make it champion if it beats the champion."""
-    from pipeline import params, registry
-
-    print(registry.register(params.load(layout.PARAMS).register).message)
-
-
-@command()
-def models() -> None:
-    """List the registered models."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from pipeline import tags
-
-    table = Table("version", "champion", "dataset", "accuracy", "registered", "commit")
-    for one in tags.versions():
-        mark = tags.CHAMPION if one.is_champion else ""
-        accuracy = f"{one.metrics['accuracy']:.4f}" if one.metrics else "unknown"
-        table.add_row(
-            one.version, mark, one.metrics.get("dataset", "unknown"), accuracy, f"{one.registered_at:%Y-%m-%d}", one.commit[:12]
-        )
-    Console().print(table if table.row_count else "No model is registered yet. Train and register one: `make run`.")
-
-
-@command()
-def promote(version: Annotated[str, typer.Argument(help="A registered version, such as v1.2.0.")]) -> None:
-    """Make a registered version the champion: forward, or back to an older one."""
-    from pipeline import registry, tags
-
-    changed = registry.promote(version)
-    print(f"{tags.NAME} {version} is {'now' if changed else 'already'} the {tags.CHAMPION}")
+for one in registry_cli.COMMANDS:
+    command()(one)
 
 
 @command()

@@ -1,13 +1,20 @@
 """Running Git, as the user's own command: their configuration, their identity, their hooks left alone."""
 
+import fcntl
 import os
 import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.names import shown
+
+SIGNATURE = "\n-----BEGIN "
 
 
 @dataclass(frozen=True)
@@ -80,17 +87,51 @@ def tag_objects(*patterns: str) -> str:
 def tag(*tags: Tag, after: tuple[str, ...]) -> None:
     """Make annotated tags, all of them or none, each younger than every tag that fits a pattern of ``after``.
 
-    GTO and DVC go by the time of tags, in whole seconds: a clock that stands still or goes back must not hide the last one.
+    They are signed where the user's ``tag.gpgSign`` says so. GTO and DVC go by the time of tags, in whole seconds: a clock that
+    stands still or goes back must not hide the last one.
     """
     youngest = run("for-each-ref", "--sort=-taggerdate", "--count=1", "--format=%(taggerdate:unix)", *_refs(after)).strip()
     first = max(int(time.time()), int(youngest or 0) + 1)
-    updates = "".join(f"create refs/tags/{one.name} {_tag_object(one, first + number)}\n" for number, one in enumerate(tags))
+    with tempfile.TemporaryDirectory() as folder:
+        objects = _tag_objects(Path(folder), tags, first)
+    updates = "".join(f"create refs/tags/{one.name} {found}\n" for one, found in zip(tags, objects, strict=True))
     run("update-ref", "--stdin", text=updates)
 
 
-def _tag_object(one: Tag, seconds: int) -> str:
-    tagger = run("var", "GIT_COMMITTER_IDENT", environment={"GIT_COMMITTER_DATE": f"@{seconds} +0000"}).strip()
-    return run("mktag", text=f"object {one.commit}\ntype commit\ntag {one.name}\ntagger {tagger}\n\n{one.message}\n").strip()
+def _tag_objects(folder: Path, tags: tuple[Tag, ...], first: int) -> list[str]:
+    """Let Git write the objects of tags, as it does for the user, but name them in a repository of their own.
+
+    In the user's, one name would stand before the next is made.
+    """
+    run("init", "--quiet", "--bare", "--template=", str(folder), environment={"GIT_DIR": str(folder)})
+    config, objects = (str(Path(run("rev-parse", "--git-path", one).strip()).absolute()) for one in ("config", "objects"))
+    for name, value in (("include.path", config), ("core.hooksPath", os.devnull)):
+        run("config", "--file", str(folder / "config"), name, value)
+    aside = {"GIT_DIR": str(folder), "GIT_OBJECT_DIRECTORY": objects}
+    for number, one in enumerate(tags):
+        when = {"GIT_COMMITTER_DATE": f"@{first + number} +0000"}
+        how = ("--annotate", "--cleanup=verbatim", "--file=-")
+        run("tag", *how, one.name, one.commit, environment=aside | when, text=one.message)
+    found = [run("rev-parse", f"refs/tags/{one.name}", environment=aside).strip() for one in tags]
+    is_signing = run("config", "--type=bool", "--default=false", "--get", "tag.gpgSign").strip() == "true"
+    if is_signing and not all(SIGNATURE in run("cat-file", "tag", one) for one in found):  # Git may only warn of it
+        raise PipelineError(
+            f"{shown(Path.cwd())}: tag.gpgSign is set, and Git made no signature. See why with `git tag --sign -m trial trial`."
+        )
+    return found
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Wait until no other process that does this in the same repository, in any of its worktrees, is in here."""
+    place = Path(run("rev-parse", "--git-common-dir").strip()) / f"{name}.lock"
+    with place.open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another command that changes the registry of {name}", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _refs(patterns: tuple[str, ...]) -> list[str]:

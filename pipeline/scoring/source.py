@@ -22,15 +22,20 @@ def default_out(given: Path) -> Path:
     return layout.SCORES / ((place.name if place.is_dir() else place.stem) or "root")
 
 
+def of(scores: Path) -> Path | None:
+    """Give the folder, or the file of paths, whose scores lie in ``scores``; None where that is not known."""
+    try:
+        return Path(os.fsdecode((scores / NAME).read_bytes()))
+    except OSError:
+        return None
+
+
 def require(scores: Path, folder: Path) -> None:
     """Raise PipelineError where ``scores`` is, or is about to be, of another folder than ``folder``."""
-    try:
-        source = os.fsdecode((scores.parent / NAME).read_bytes())
-    except OSError:
-        if not scores.exists():
-            return
-        source = ""
-    if source != os.fspath(place_of(folder)):
+    source = of(scores.parent)
+    if source is None and not scores.exists():
+        return
+    if source != place_of(folder):
         known = shown(source) if source else "a folder that is not known"
         raise PipelineError(
             f"{shown(scores.parent)}: holds the scores of {known}. Name another folder with --out, or delete this one."

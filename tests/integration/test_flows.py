@@ -117,7 +117,10 @@ def test_a_refusal_of_the_gate_completes_the_run_with_the_verdict(
 
     assert state.is_completed()
     assert state.name == "Refused"
-    assert "under its bound 1.0000" in (state.message or "")
+    assert "at least 1.0000: missed by" in (state.message or "")
+    summary = artifact("training-summary")
+    for bound in ("accuracy", "smallest recall", "calibration error", "worst slice (", "bytes of model.tflite"):
+        assert f"\n{bound}" in summary
     assert task_states(state)["register"] == "Refused"
     assert project.git("tag") == ""
 

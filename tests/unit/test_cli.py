@@ -10,7 +10,7 @@ from pipeline import cli
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [str(getattr(command.callback, "__name__", "")) for command in cli.app.registered_commands]
-ARGUMENTS = {"promote": ["v1.0.0"], "score": ["."], "sample": ["new"]}
+ARGUMENTS = {"promote": ["v1.0.0"], "score": ["."], "sample": ["new"], "compare": ["v1.0.0", "v1.1.0"]}
 
 
 def digits(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:

@@ -16,15 +16,17 @@ WORDS = ["ingest", "validate", "reshape", "train", "evaluate"]
 
 # From the ground up: a module may import from its own floor and from those before it.
 FLOORS = [
-    ["pipeline/errors.py", "pipeline/names.py", "pipeline/layout.py"],
+    ["pipeline/errors.py", "pipeline/faults.py", "pipeline/names.py", "pipeline/layout.py"],
     ["pipeline/atomic.py", "pipeline/params.py", "pipeline/git.py", "pipeline/lock.py"],
     ["pipeline/digits/"],
     ["pipeline/quality/", "pipeline/raw.py", "pipeline/dataset.py", "pipeline/download.py", "pipeline/sample.py"],
     ["pipeline/gate.py", "pipeline/snapshot.py", "pipeline/tags.py", "pipeline/training.py"],
     ["pipeline/registry.py"],
     ["pipeline/scoring/"],
-    ["pipeline/console.py"],
+    ["pipeline/console.py", "pipeline/catalogue.py"],
+    ["pipeline/registration.py"],
     ["pipeline/stages/"],
+    ["pipeline/registry_cli.py"],
     ["pipeline/cli.py", "pipeline/__main__.py", "flows/"],
 ]
 

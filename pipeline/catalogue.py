@@ -1,0 +1,190 @@
+"""What a person sees of the registry: its models, one of them whole, two of them compared, who was champion when."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline import git, layout, registry
+from pipeline.errors import PipelineError
+from pipeline.gate import Answers, Pairs
+from pipeline.names import shown
+from pipeline.scoring.difference import Difference
+from pipeline.tags import CHAMPION, NAME, Reign, Version
+
+# Of a table that is no terminal's: a line is never broken.
+WIDTH = 10_000
+MOST_LABELS = 10
+NOTHING = "unknown"
+
+
+def as_json(known: list[Version], reigns: list[Reign]) -> list[dict[str, Any]]:
+    """Give all that is known of some versions, as JSON can hold it."""
+    return [
+        asdict(one)
+        | {"registered_at": one.registered_at.isoformat(), "slices": _slices(one)}
+        | {"champion": [_reign(reign) for reign in reigns if reign.version == one.version]}
+        for one in known
+    ]
+
+
+def show_models(known: list[Version], reigns: list[Reign]) -> None:
+    """Print a line for each version: what a person decides by."""
+    rows = []
+    for one in known:
+        last = next((reign for reign in reversed(reigns) if reign.version == one.version), None)
+        worst = f"{_figure(one, 'worst_accuracy')} {one.metrics.get('worst_slice', '')}".strip()
+        figures = _figure(one, "accuracy"), worst, _figure(one, "ece")
+        promoted = f"by {last.how}, {last.by}: {last.because}".rstrip(": ") if last else ""
+        mark = CHAMPION if one.is_champion else ""
+        rows.append((one.version, mark, f"{one.registered_at:%Y-%m-%d}", one.dataset, *figures, shown(promoted)))
+    _table(("version", CHAMPION, "registered", "dataset", "accuracy", "worst slice", "calibration error", "promoted"), rows)
+
+
+def show_history(reigns: list[Reign]) -> None:
+    """Print who was champion when, oldest first."""
+    rows = []
+    before: list[str] = []
+    for one in reigns:
+        until = f"{one.until:%Y-%m-%d %H:%M}" if one.until else "today"
+        how = f"by {one.how}, back" if one.version in before else f"by {one.how}"
+        rows.append((one.version, f"{one.since:%Y-%m-%d %H:%M}", until, how, shown(one.by), shown(one.because)))
+        before.append(one.version)
+    _table((CHAMPION, "from", "until", "promoted", "who", "why"), rows)
+
+
+def show_model(one: Version, reigns: list[Reign]) -> None:
+    """Print all that is known of one version, and how to have it and make it again."""
+    print(f"{NAME} {one.version}{f', the {CHAMPION}' if one.is_champion else ''}")
+    print(f"registered {one.registered_at:%Y-%m-%d %H:%M} by {shown(one.registered_by)}, commit {one.commit}")
+    for reign in reigns:
+        if reign.version == one.version:
+            until = f" until {reign.until:%Y-%m-%d %H:%M}" if reign.until else ""
+            why = f": {reign.because}" if reign.because else ""
+            print(shown(f"{CHAMPION} from {reign.since:%Y-%m-%d %H:%M}{until}, by {reign.how}, {reign.by}{why}"))
+    print("\nGate")
+    _lines((one.verdict or {}).get("words", "it was not asked").splitlines())
+    print("\nMetrics")
+    _lines(f"{name} {value}" for name, value in one.metrics.items())
+    if slices := _slices(one):
+        print("\nSlices of the test set")
+        _lines(f"{name}: accuracy {row['accuracy']:.4f}, for review {row['review']:.4f}" for name, row in slices.items())
+    print("\nParameters")
+    _lines(f"{name} {value}" for name, value in _parameters(one).items())
+    folder = f"{NAME}-{one.version}"
+    print("\nIts files\n")
+    _lines([f"dvc artifacts get . {NAME} --rev {one.version} --out {folder}"])
+    print("\nMake it again, and see that the metrics are the same to the byte\n")
+    _lines(
+        (
+            f"git clone --quiet --config advice.detachedHead=false --branch {NAME}@{one.version} . ../{folder}",
+            f"cd ../{folder}",
+            "dvc repro",
+            f"git diff --exit-code {layout.METRICS.parent} {layout.PLOTS}",
+        )
+    )
+
+
+def show_comparison(first: Version, second: Version) -> None:
+    """Print metrics and slices of two versions side by side, and how they answer the same test images."""
+    names = (first.version, second.version)
+    print(f"{NAME} {names[0]} and {names[1]}")
+    sides = first.metrics, second.metrics
+    rows = [_row(name, *(side.get(name) for side in sides)) for name in dict.fromkeys([*sides[0], *sides[1]])]
+    _table(("metric", *names, "change"), rows)
+    is_same_test = all(first.metrics.get(name) == second.metrics.get(name) for name in ("dataset", "test_set"))
+    if not is_same_test:
+        print("They were tested on different images: their figures cannot be compared.")
+        return
+    slices = _slices(first), _slices(second)
+    rows = [
+        _row(f"{slice_}: {kind}", *(side.get(slice_, {}).get(kind) for side in slices))
+        for kind in ("accuracy", "review")
+        for slice_ in dict.fromkeys([*slices[0], *slices[1]])
+    ]
+    _table(("slice", *names, "change"), rows)
+    print(_paired_words(first, second))
+
+
+def show_difference(found: Difference) -> None:
+    """Print how many rows change, in which direction, and where they are."""
+    print(found)
+    labels = [(words, str(number)) for words, number in islice(found.labels.items(), MOST_LABELS)]
+    if labels:
+        _table(("label", "rows"), labels)
+    print(shown(found.file))
+
+
+def _paired_words(first: Version, second: Version) -> str:
+    try:
+        pairs = Pairs.of(*(Answers.of_csv(registry.predictions(one)) for one in (first, second)))
+    except PipelineError as error:
+        return f"No paired test: {error}"
+    if pairs is None:
+        return "No paired test: their test images are not the same."
+    return (
+        f"Of {pairs.images} test images {first.version} alone reads {pairs.first_alone} right, {second.version} alone "
+        f"{pairs.second_alone}: p = {pairs.p:.4f} by McNemar's exact test"
+    )
+
+
+def _row(name: str, first: Any, second: Any) -> tuple[str, ...]:
+    numbers = [value for value in (first, second) if isinstance(value, int | float)]
+    change = f"{numbers[1] - numbers[0]:+.6g}" if len(numbers) == 2 else ""
+    return name, *(NOTHING if value is None else str(value) for value in (first, second)), change
+
+
+def _slices(one: Version) -> dict[str, dict[str, float]]:
+    try:
+        found = json.loads(git.show(one.commit, layout.SLICES) or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _parameters(one: Version) -> dict[str, Any]:
+    """Give what the stages that made it read from ``params.yaml``."""
+    try:
+        stages = (YAML(typ="safe").load(git.show(one.commit, layout.LOCK) or "") or {})["stages"]
+        used = [stage.get("params", {}).get(layout.PARAMS.as_posix(), {}) for stage in stages.values()]
+    except (YAMLError, AttributeError, KeyError, TypeError):  # no dvc.lock as DVC writes it
+        return {}
+    return {name: value for parameters in used for name, value in _flat(parameters)}
+
+
+def _flat(values: dict[str, Any], start: str = "") -> Iterable[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{start}{name}.")
+        else:
+            yield f"{start}{name}", value
+
+
+def _reign(one: Reign) -> dict[str, Any]:
+    return asdict(one) | {"since": one.since.isoformat(), "until": one.until.isoformat() if one.until else None}
+
+
+def _figure(one: Version, name: str) -> str:
+    return f"{one.metrics[name]:.4f}" if name in one.metrics else NOTHING
+
+
+def _lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(f"  {line}")
+
+
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console = Console(highlight=False)
+    console.width = console.width if console.is_terminal else WIDTH
+    console.print(table)

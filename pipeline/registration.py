@@ -1,0 +1,124 @@
+"""From the workspace to a version: the gate, the comparison with the champion, the snapshot, the tags."""
+
+import json
+import math
+from dataclasses import dataclass, replace
+
+from ruamel.yaml.error import YAMLError
+
+from pipeline import console, gate, git, layout, lock, registry, snapshot, tags
+from pipeline.errors import PipelineError
+from pipeline.gate import Answers, Check, Contender, Verdict
+from pipeline.names import shown
+from pipeline.params import Params
+from pipeline.registry import require_repository
+from pipeline.scoring import difference
+from pipeline.tags import NAME, Version, versions
+
+# Of what `evaluate` writes.
+ROUNDING = 1e-6
+
+
+class GateRefusal(PipelineError):
+    """The model misses a bound of the gate and was not registered; ``verdict`` lists them all."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        """Say what it misses."""
+        self.verdict = verdict
+        missed = "; ".join(map(str, verdict.missed))
+        super().__init__(f"not registered: {missed}. Train a better model, or change `register` in params.yaml.")
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What ``register`` did: the version, whether it was there before, and the words for a person."""
+
+    version: str
+    is_new: bool
+    is_champion: bool
+    message: str
+
+
+def register(settings: Params) -> Registration:
+    """Register the model in the workspace as the next version, and as champion if it beats the champion.
+
+    The user's branch, index and files stay as they are. Raises GateRefusal when it misses a bound, and PipelineError when
+    the workspace is not what ``dvc repro`` left.
+    """
+    require_repository()
+    with tags.alone():
+        snapshot.require_clean()
+        known = versions()
+        model = lock.recorded_hash(layout.LOCK.read_text(encoding="utf-8"), layout.MODEL)
+        for version in known:
+            if _recorded_model(version.commit) == model:
+                message = f"{NAME} {version.version} is this very model already; nothing was changed"
+                return Registration(version.version, is_new=False, is_champion=version.is_champion, message=message)
+        new = tags.next_version()
+        verdict = judge(settings, next((version for version in known if version.is_champion), None), new)
+        if verdict.missed or verdict.comparison is None:
+            raise GateRefusal(verdict)
+        commit = snapshot.take(f"Snapshot of the workspace for {NAME}")
+        made = [tags.registration(new, commit, verdict.as_json())]
+        if verdict.comparison.promotes:
+            made.append(tags.assignment(new, commit, tags.GATE, verdict.comparison.summary))
+        tags.add(*made)
+    message = f"{NAME} {new}\n{verdict}"
+    return Registration(new, is_new=True, is_champion=verdict.comparison.promotes, message=message)
+
+
+def judge(settings: Params, champion: Version | None, new: str) -> Verdict:
+    """Hold the workspace's model, about to be version ``new``, to the bounds; where it keeps them, to the champion."""
+    metrics = json.loads(layout.METRICS.read_text(encoding="utf-8"))
+    bounds = getattr(settings.register, metrics["dataset"])
+    verdict = Verdict(metrics["dataset"], metrics["test_set"], gate.check(metrics, bounds))
+    if not verdict.missed and champion and settings.register.replay.batches:
+        verdict = _replayed(verdict, settings, champion, new)
+    if verdict.missed:
+        return verdict
+    answers = Answers.of_csv(layout.PREDICTIONS.read_bytes())
+    if abs(answers.accuracy - metrics["accuracy"]) > ROUNDING:
+        raise PipelineError(
+            f"{layout.METRICS}: accuracy {metrics['accuracy']}, but {layout.PREDICTIONS} has {answers.accuracy:.6f}: refused. "
+            f"Run `dvc repro --force evaluate`, then register again."
+        )
+    contender = Contender(champion.version, champion.metrics, _answers(champion)) if champion else None
+    comparison = gate.compare(metrics, answers, contender, bounds, settings.register.significance)
+    if settings.register.promotion == "ask":
+        comparison = gate.ask(comparison, new)
+    return replace(verdict, comparison=comparison)
+
+
+def _replayed(verdict: Verdict, settings: Params, champion: Version, new: str) -> Verdict:
+    """Add what the model would change in the last batches."""
+    replay = settings.register.replay
+    folders = difference.last_batches(layout.SCORES, replay.batches)
+    if not folders:
+        return replace(verdict, replay="replay: no batch that was scored is still there")
+    try:
+        models = registry.load(champion.version), registry.of_workspace(new)
+        with console.progress() as tell:
+            found = difference.measure(folders, models, difference.place(champion.version, new), settings.score, tell)
+    except PipelineError as error:
+        words, share = str(error), math.nan
+    else:
+        named = ", ".join(map(shown, folders))
+        words, share = f"{named} with {champion.version} and {new}: {found}; {shown(found.file)}", found.share
+    bound = replay.maximum_changed_share
+    held = [] if bound is None else [Check("changed share of the replay", share, bound, is_maximum=True)]
+    measured = None if math.isnan(share) else share
+    return replace(verdict, checks=[*verdict.checks, *held], replay=f"replay: {words}", changed_share=measured)
+
+
+def _recorded_model(commit: str) -> str | None:
+    try:
+        return lock.recorded_hash(git.show(commit, layout.LOCK) or "", layout.MODEL)
+    except (YAMLError, AttributeError, KeyError, TypeError):  # no dvc.lock as DVC writes it
+        return None
+
+
+def _answers(version: Version) -> Answers | None:
+    try:
+        return Answers.of_csv(registry.predictions(version))
+    except (PipelineError, ValueError, KeyError):  # or a file that is not as `evaluate` writes it
+        return None

@@ -1,0 +1,93 @@
+"""The commands of ``digits`` that read and change the registry."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import layout
+
+VERSION = "A registered version, such as v1.2.0."
+NONE_YET = "No model is registered yet. Train and register one: `make run`."
+
+
+def register() -> None:
+    """Register the trained model if it passes the gate; make it champion if it beats the champion."""
+    from pipeline import params, registration
+
+    try:
+        print(registration.register(params.load(layout.PARAMS)).message)
+    except registration.GateRefusal as refusal:
+        print(refusal.verdict)
+        raise
+
+
+def models(
+    version: Annotated[str | None, typer.Argument(help="One version, to see it whole.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all that is known, bounds and verdicts too.")] = False,
+) -> None:
+    """List the registered models, or show one VERSION whole."""
+    from pipeline import catalogue, registry, tags
+
+    known = tags.versions() if version is None else [registry.find(version)]
+    reigns = tags.history()
+    if as_json:
+        values = catalogue.as_json(known, reigns)
+        print(json.dumps(values if version is None else values[0], indent=2))
+    elif version is not None:
+        catalogue.show_model(known[0], reigns)
+    elif known:
+        catalogue.show_models(known, reigns)
+    else:
+        print(NONE_YET)
+
+
+def promote(
+    version: Annotated[str, typer.Argument(help=VERSION)],
+    because: Annotated[str, typer.Option(help="The reason, which is kept with the promotion.")] = "",
+) -> None:
+    """Make a registered version the champion: forward, or back to an older one."""
+    from pipeline import registry, tags
+
+    changed = registry.promote(version, because)
+    print(f"{tags.NAME} {version} is {'now' if changed else 'already'} the {tags.CHAMPION}")
+
+
+def history() -> None:
+    """List who was champion when, by whom and why."""
+    from pipeline import catalogue, tags
+
+    reigns = tags.history()
+    if reigns:
+        catalogue.show_history(reigns)
+    else:
+        print("There was no champion yet.")
+
+
+def compare(
+    first: Annotated[str, typer.Argument(help=VERSION)],
+    second: Annotated[str, typer.Argument(help="Another.")],
+    on: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder of pictures, with or without labels, to score with both.", exists=True, file_okay=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where the rows that change go; data/comparisons/FIRST-SECOND by default.", file_okay=False),
+    ] = None,
+) -> None:
+    """Compare two versions: metrics, slices, a paired test, and what changes in real folders."""
+    from pipeline import catalogue, console, params, registry
+    from pipeline.scoring import difference
+
+    catalogue.show_comparison(registry.find(first), registry.find(second))
+    if on:
+        models = registry.load(first), registry.load(second)
+        with console.progress() as tell:
+            settings = params.load(layout.PARAMS).score
+            found = difference.measure(on, models, out or difference.place(first, second), settings, tell)
+        catalogue.show_difference(found)
+
+
+COMMANDS = (register, models, promote, history, compare)

@@ -1,0 +1,116 @@
+"""What two models answer differently: both score the same folders, and the rows that change are set side by side."""
+
+import csv
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import atomic, layout
+from pipeline.errors import PipelineError
+from pipeline.names import shown
+from pipeline.params import Score
+from pipeline.registry import ScoringModel
+from pipeline.scoring import batch as batches
+from pipeline.scoring import run, source
+from pipeline.scoring.batch import Batch
+from pipeline.scoring.row import Row, csv_lines, name_in_csv
+from pipeline.scoring.run import Tell
+
+CHANGED = "changed.csv"
+ANSWER = ("label", "confidence", "status", "reason")
+Pair = tuple[Row, Row]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How many rows have another label or another status with the second model, and in which direction.
+
+    ``statuses`` counts by words such as ``ok to review``, ``labels`` by ``3 to 5``, most frequent first; ``file`` is a CSV of
+    those rows with both answers.
+    """
+
+    rows: int
+    changed: int
+    statuses: dict[str, int]
+    labels: dict[str, int]
+    file: Path
+
+    @property
+    def share(self) -> float:
+        """Give the share of the rows that change, 0 to 1."""
+        return self.changed / self.rows
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        directions = ", ".join(f"{number} {words}" for words, number in self.statuses.items())
+        labels = f"{sum(self.labels.values())} another label"
+        return f"{self.changed} of {self.rows} rows change ({self.share:.2%}): {', '.join(filter(None, (labels, directions)))}"
+
+
+def measure(
+    folders: Sequence[Path], models: tuple[ScoringModel, ScoringModel], out: Path, settings: Score, tell: Tell
+) -> Difference:
+    """Score folders with both models, below ``out``, and compare row by row. What is scored there already is not scored again.
+
+    Raises PipelineError, also for a folder without pictures, or one that changes meanwhile.
+    """
+    labels: Counter[str] = Counter()
+    statuses: Counter[str] = Counter()
+    rows = changed = 0
+    target = out / CHANGED
+    columns = [f"{name}_{model.version}" for model in models for name in ANSWER]
+    with atomic.replacing(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(csv_lines([["folder", *Row._fields[:2], *columns]]))
+        for folder in folders:
+            name = name_in_csv(os.fsencode(source.place_of(folder)))
+            for first, second in _pairs(*(_score(folder, model, out, settings, tell) for model in models)):
+                rows += 1
+                if (first.label, first.status) == (second.label, second.status):
+                    continue
+                changed += 1
+                file.write(csv_lines([[name, first.file, first.page, *_answer(first), *_answer(second)]]))
+                if first.label != second.label:
+                    labels[f"{first.label or 'none'} to {second.label or 'none'}"] += 1
+                if first.status != second.status:
+                    statuses[f"{first.status} to {second.status}"] += 1
+    return Difference(rows, changed, dict(statuses.most_common()), dict(labels.most_common()), target)
+
+
+def place(first: str, second: str) -> Path:
+    """Give the folder where the scores of two versions are compared unless told otherwise."""
+    return layout.SCORES.with_name("comparisons") / f"{first}-{second}"
+
+
+def last_batches(scores: Path, number: int) -> list[Path]:
+    """Give the folders that were scored last, newest first, of those that are still there."""
+    finished = sorted(scores.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    folders = (source.of(manifest.parent) for manifest in finished)
+    return [folder for folder in folders if folder and folder.is_dir()][:number]
+
+
+def _score(folder: Path, model: ScoringModel, out: Path, settings: Score, tell: Tell) -> Batch:
+    # Two folders may have the same name.
+    place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:8]
+    batch = batches.prepare(folder, out / model.version / f"{folder.resolve().name}-{place}", model, settings)
+    if batch.finished() is None:
+        run.score(batch, model, tell)
+    return batch
+
+
+def _pairs(first: Batch, second: Batch) -> Iterator[Pair]:
+    with first.scores.open(encoding="utf-8", newline="") as one, second.scores.open(encoding="utf-8", newline="") as other:
+        if first.listing.sha256 != second.listing.sha256:
+            raise PipelineError(f"{shown(first.given)}: changed while it was scored. Run again.")
+        readers = csv.reader(one), csv.reader(other)
+        for reader in readers:
+            next(reader)
+        for pair in zip(*readers, strict=True):
+            before, after = (Row(*values) for values in pair)  # type: ignore[arg-type]
+            yield before, after
+
+
+def _answer(row: Row) -> list[str]:
+    return [getattr(row, name) for name in ANSWER]

@@ -1,0 +1,272 @@
+"""The registry in repositories as people have them: signed tags, worktrees, hooks, odd names, tags of others."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline import params, registration, registry, tags
+from pipeline.errors import PipelineError
+from tests.conftest import Project
+
+Copy = Callable[[Project], Project]
+
+
+@pytest.fixture
+def project(trained_project: Project, copy_of: Copy, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A trained project to work in."""
+    return work_in(copy_of(trained_project), monkeypatch)
+
+
+@pytest.fixture
+def registered(registered_project: Project, copy_of: Copy, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project with a champion to work in."""
+    return work_in(copy_of(registered_project), monkeypatch)
+
+
+def work_in(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.chdir(project.root)
+    for name, value in project.environment.items():
+        monkeypatch.setenv(name, value)
+    return project
+
+
+def register() -> registration.Registration:
+    return registration.register(params.load(Path("params.yaml")))
+
+
+def forget(project: Project) -> None:
+    """Let the model in the workspace be one that is not registered, and v1.0.0 another: its tags stand on a commit before."""
+    project.git("commit", "--quiet", "--allow-empty", "--message", "Another")
+    card = project.root / "models/digit-cnn/model.json"
+    content = json.loads(card.read_text())
+    card.unlink()
+    card.write_text(json.dumps(content | {"name": "another"}))
+    project.dvc("commit", "--force", "train")
+    project.dvc("commit", "--force", "evaluate")
+
+
+def champion() -> str | None:
+    return next((one.version for one in tags.versions() if one.is_champion), None)
+
+
+def assert_dvc_finds_the_champion(project: Project, out: Path) -> None:
+    """Let DVC alone fetch the champion: it must be the model that scores."""
+    project.dvc("artifacts", "get", ".", "digit-cnn", "--stage", "champion", "--out", str(out))
+
+    assert (out / "model.tflite").read_bytes() == registry.load("champion").content
+
+
+def test_tags_are_signed_where_the_user_signs_tags(project: Project, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    allowed = tmp_path / "allowed"
+    allowed.write_text(f"tester@localhost {key.with_suffix('.pub').read_text()}")
+    for name, value in {
+        "tag.gpgSign": "true",
+        "gpg.format": "ssh",
+        "user.signingKey": str(key.with_suffix(".pub")),
+        "gpg.ssh.allowedSignersFile": str(allowed),
+    }.items():
+        project.git("config", name, value)
+
+    done = register()
+
+    assert done.is_champion
+    for tag in ("digit-cnn@v1.0.0", "digit-cnn#champion#1"):
+        verified = project.run("git", "verify-tag", tag)
+        assert 'Good "git" signature for tester@localhost' in verified.stderr
+    assert tags.versions()[0].verdict
+    assert tags.history()[0].how == "gate"
+    assert_dvc_finds_the_champion(project, tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [("ssh", "tag.gpgSign is set, and Git made no signature"), ("openpgp", "`git tag --annotate` failed: error: gpg")],
+)
+def test_a_signature_that_cannot_be_made_is_one_line_and_no_tag(project: Project, program: str, words: str) -> None:
+    for name, value in {"tag.gpgSign": "true", "gpg.format": program, "user.signingKey": "nowhere.pub"}.items():
+        project.git("config", name, value)
+    project.git("config", "gpg.openpgp.program", "false")
+
+    with pytest.raises(PipelineError) as raised:
+        register()
+
+    assert words in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert project.git("tag") == ""
+
+
+def test_a_detached_head_stays_where_it_is(project: Project, tmp_path: Path) -> None:
+    project.git("checkout", "--quiet", "--detach")
+    before = project.git("rev-parse", "HEAD")
+
+    assert register().is_champion
+
+    assert project.git("rev-parse", "HEAD") == before
+    assert project.git("rev-parse", "digit-cnn@v1.0.0^{commit}^") == before
+    assert_dvc_finds_the_champion(project, tmp_path / "model")
+
+
+def test_a_linked_worktree_registers_in_the_one_registry(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked = Project(tmp_path / "linked", project.home)
+    project.git("worktree", "add", "--quiet", str(linked.root), "-b", "other")
+    shutil.copytree(project.root / ".dvc/cache", linked.root / ".dvc/cache")
+    linked.dvc("checkout")
+    work_in(linked, monkeypatch)
+
+    assert register().version == "v1.0.0"
+
+    assert_dvc_finds_the_champion(linked, tmp_path / "model")
+    monkeypatch.chdir(project.root)
+    assert champion() == "v1.0.0"
+    assert "is this very model already" in register().message
+
+
+def test_a_shallow_clone_registers_and_serves(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clone = Project(tmp_path / "shallow", project.home)
+    project.run("git", "clone", "--quiet", "--depth", "1", project.root.as_uri(), str(clone.root))
+    for name in ("user.name", "user.email"):
+        clone.git("config", name, "tester@localhost")
+    shutil.copytree(project.root / ".dvc/cache", clone.root / ".dvc/cache")
+    clone.dvc("checkout")
+    work_in(clone, monkeypatch)
+
+    assert register().is_champion
+
+    assert clone.git("rev-parse", "--is-shallow-repository") == "true\n"
+    assert_dvc_finds_the_champion(clone, tmp_path / "model")
+
+
+def test_a_folder_with_spaces_and_letters_of_other_alphabets(
+    trained_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(tmp_path / "Prüfstelle № 7, зачёт", trained_project.home)
+    shutil.copytree(trained_project.root, project.root, symlinks=True)
+    project.git("config", "tag.gpgSign", "false")
+    work_in(project, monkeypatch)
+
+    assert register().is_champion
+
+    assert registry.promote("v1.0.0") is False
+    assert_dvc_finds_the_champion(project, tmp_path / "model")
+
+
+def test_tags_of_other_artifacts_are_neither_versions_nor_champions(project: Project) -> None:
+    for name in ("letter-cnn@v7.0.0", "letter-cnn#champion#1", "digit-cnn-large@v8.0.0", "models=digit-cnn@v9.0.0", "v5.0.0"):
+        project.git("tag", "--annotate", "--message", "theirs", name)
+
+    done = register()
+
+    assert (done.version, done.is_champion) == ("v1.0.0", True)
+    assert [one.version for one in tags.versions()] == ["v1.0.0"]
+    assert [one.version for one in tags.history()] == ["v1.0.0"]
+
+
+def test_a_lightweight_tag_with_the_name_of_a_champion_is_none(registered: Project) -> None:
+    forget(registered)
+    registered.git("tag", "digit-cnn#champion#2", "HEAD")
+    registered.git("tag", "digit-cnn@v1.1.0", "HEAD")
+
+    done = register()
+
+    assert done.version == "v1.2.0"
+    assert champion() == "v1.0.0"
+    assert registry.promote("v1.2.0", "by hand")
+    assert champion() == "v1.2.0"
+
+
+@pytest.mark.parametrize(
+    ("deleted", "left"),
+    [("digit-cnn@v1.0.0", []), ("digit-cnn#champion#1", ["v1.0.0"])],
+)
+def test_where_a_tag_was_deleted_the_rest_stands_and_the_next_model_is_champion(
+    registered: Project, deleted: str, left: list[str]
+) -> None:
+    registered.git("tag", "--delete", deleted)
+    assert [one.version for one in tags.versions()] == left
+    assert champion() is None
+    assert tags.history() == []
+    forget(registered)
+
+    done = register()
+
+    assert done.is_champion
+    assert champion() == done.version
+    assert tags.history()[-1].version == done.version
+
+
+def test_packed_tags_are_read_and_added_to(registered: Project, tmp_path: Path) -> None:
+    registered.git("pack-refs", "--all", "--prune")
+    assert not list((registered.root / ".git/refs/tags").iterdir())
+    forget(registered)
+
+    done = register()
+    registry.promote(done.version)
+
+    assert (done.version, champion()) == ("v1.1.0", "v1.1.0")
+    assert_dvc_finds_the_champion(registered, tmp_path / "model")
+
+
+def test_git_that_turns_lf_into_crlf_registers_the_bytes_that_dvc_hashed(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = Project(tmp_path / "clone", project.home)
+    project.run("git", "clone", "--quiet", "-c", "core.autocrlf=true", str(project.root), str(clone.root))
+    for name in ("user.name", "user.email"):
+        clone.git("config", name, "tester@localhost")
+    shutil.copytree(project.root / ".dvc/cache", clone.root / ".dvc/cache")
+    clone.dvc("checkout")
+    work_in(clone, monkeypatch)
+
+    register()
+
+    kept = clone.git("show", "digit-cnn@v1.0.0:dvc.lock")
+    assert "\r" not in kept
+    assert kept == (project.root / "dvc.lock").read_text()
+    assert clone.git("status", "--porcelain") == ""
+    assert_dvc_finds_the_champion(clone, tmp_path / "model")
+
+
+def test_hooks_for_a_persons_commits_have_no_say(project: Project) -> None:
+    for hook in ("pre-commit", "commit-msg", "prepare-commit-msg", "post-checkout", "post-commit"):
+        install(project, hook)
+
+    assert register().is_champion
+
+
+def test_a_hook_that_refuses_tags_is_heard_and_nothing_is_tagged(project: Project) -> None:
+    install(project, "reference-transaction")
+
+    with pytest.raises(PipelineError) as raised:
+        register()
+
+    assert "the hook says no" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert project.git("for-each-ref", "refs/tags") == ""
+
+
+def install(project: Project, hook: str) -> None:
+    place = project.root / ".git/hooks" / hook
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("#!/bin/sh\necho the hook says no >&2\nexit 1\n")
+    place.chmod(0o755)
+
+
+def test_a_version_whose_bytes_are_nowhere_is_listed_and_compared_and_says_how_to_fetch_them(registered: Project) -> None:
+    shutil.rmtree(registered.root / ".dvc/cache")
+
+    shown = registered.digits("models", "v1.0.0")
+    compared = registered.digits("compare", "v1.0.0", "v1.0.0")
+    with pytest.raises(PipelineError) as raised:
+        registry.load("v1.0.0")
+
+    assert "accuracy 0." in shown.stdout
+    assert "`dvc fetch --all-tags metrics/predictions.csv`" in compared.stdout
+    assert "`dvc fetch --all-tags models/digit-cnn`" in str(raised.value)
