@@ -11,7 +11,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline import git, layout, registry
 from pipeline.errors import PipelineError
-from pipeline.gate import Answers, Pairs
+from pipeline.gate import Pairs
 from pipeline.names import shown
 from pipeline.scoring.difference import Difference
 from pipeline.tags import CHAMPION, NAME, Reign, Version
@@ -121,7 +121,7 @@ def show_difference(found: Difference) -> None:
 
 def _paired_words(first: Version, second: Version) -> str:
     try:
-        pairs = Pairs.of(*(Answers.of_csv(registry.predictions(one)) for one in (first, second)))
+        pairs = Pairs.of(registry.answers(first), registry.answers(second))
     except PipelineError as error:
         return f"No paired test: {error}"
     if pairs is None:

@@ -214,7 +214,7 @@ def _paired(champion: str, pairs: Pairs, significance: float) -> Comparison:
         outcome, words = "worse", "worse" if is_sure else "fewer right answers"
     reason = (
         f"{words}: of {pairs.images} test images it alone reads {gained} right, {champion} alone {lost} "
-        f"(McNemar's exact test: p = {pairs.p:.4f}, of better models less than {significance:g})"
+        f"(McNemar's exact test: p = {pairs.p:.4f}; better needs less than {significance:g})"
     )
     return Comparison(outcome, outcome == "better", reason, champion, pairs)
 

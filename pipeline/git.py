@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import atomic
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 
@@ -99,9 +100,9 @@ def tag(*tags: Tag, after: tuple[str, ...]) -> None:
 
 
 def _tag_objects(folder: Path, tags: tuple[Tag, ...], first: int) -> list[str]:
-    """Let Git write the objects of tags, as it does for the user, but name them in a repository of their own.
+    """Let Git write the objects of tags, signed as the user's are, from ``folder``, a repository that shares the objects.
 
-    In the user's, one name would stand before the next is made.
+    From the user's own, the first name would stand before the second is made.
     """
     run("init", "--quiet", "--bare", "--template=", str(folder), environment={"GIT_DIR": str(folder)})
     config, objects = (str(Path(run("rev-parse", "--git-path", one).strip()).absolute()) for one in ("config", "objects"))
@@ -125,7 +126,9 @@ def _tag_objects(folder: Path, tags: tuple[Tag, ...], first: int) -> list[str]:
 def alone(name: str) -> Iterator[None]:
     """Wait until no other process that does this in the same repository, in any of its worktrees, is in here."""
     place = Path(run("rev-parse", "--git-common-dir").strip()) / f"{name}.lock"
-    with place.open("ab") as lock:
+    with atomic.refusals_of(place):
+        lock = place.open("ab")
+    with lock:  # which the system unlocks however this process ends
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

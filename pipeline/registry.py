@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline import atomic, git, layout, lock, tags
 from pipeline.errors import PipelineError
+from pipeline.gate import Answers
 from pipeline.names import shown
 from pipeline.tags import CHAMPION, NAME, Version, versions
 
@@ -62,9 +63,13 @@ def of_workspace(version: str) -> ScoringModel:
     return _scoring_model(version, json.loads(layout.METRICS.read_text(encoding="utf-8")), *contents)
 
 
-def predictions(version: Version) -> bytes:
-    """Give what a version answered to its test images, as ``evaluate`` wrote it. Raises PipelineError where it is not had."""
-    return _read_verified(version, layout.PREDICTIONS)[0]
+def answers(version: Version) -> Answers:
+    """Give what a version answered to its test images. Raises PipelineError where that is nowhere to be had."""
+    (content,) = _read_verified(version, layout.PREDICTIONS)
+    try:
+        return Answers.of_csv(content)
+    except (ValueError, KeyError):
+        raise PipelineError(f"{NAME} {version.version}: {layout.PREDICTIONS} is not as `evaluate` writes it.") from None
 
 
 def load(selector: str) -> ScoringModel:

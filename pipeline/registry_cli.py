@@ -72,6 +72,9 @@ def compare(
         list[Path] | None,
         typer.Option(help="A folder of pictures, with or without labels, to score with both.", exists=True, file_okay=False),
     ] = None,
+    more: Annotated[
+        list[Path] | None, typer.Argument(help="More such folders.", metavar="[FOLDER]...", exists=True, file_okay=False)
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Where the rows that change go; data/comparisons/FIRST-SECOND by default.", file_okay=False),
@@ -82,11 +85,12 @@ def compare(
     from pipeline.scoring import difference
 
     catalogue.show_comparison(registry.find(first), registry.find(second))
-    if on:
+    folders = [*(on or ()), *(more or ())]
+    if folders:
         models = registry.load(first), registry.load(second)
         with console.progress() as tell:
             settings = params.load(layout.PARAMS).score
-            found = difference.measure(on, models, out or difference.place(first, second), settings, tell)
+            found = difference.measure(folders, models, out or difference.place(first, second), settings, tell)
         catalogue.show_difference(found)
 
 

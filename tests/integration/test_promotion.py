@@ -70,7 +70,7 @@ def test_worse_equal_and_luckier_models_are_registered_and_only_a_better_one_is_
     in_turn: tuple[Project, dict[str, str]],
 ) -> None:
     project, printed = in_turn
-    test = "(McNemar's exact test: p = {}, of better models less than 0.05)\n"
+    test = "(McNemar's exact test: p = {}; better needs less than 0.05)\n"
 
     assert printed["worse"].endswith(
         "not champion: worse: of 360 test images it alone reads 0 right, v1.0.0 alone 20 " + test.format("0.0000")
@@ -226,7 +226,9 @@ def two_models(trained_project: Project, tmp_path_factory: pytest.TempPathFactor
 def test_two_models_are_compared_side_by_side_and_on_folders(two_models: Project, copy_of: Copy) -> None:
     project = copy_of(two_models)
 
-    shown = project.digits("compare", "v1.0.0", "v1.1.0", "--on", "data/inbox/batch").stdout
+    project.digits("sample", "elsewhere/batch", "--count", "10")
+
+    shown = project.digits("compare", "v1.0.0", "v1.1.0", "--on", "data/inbox/batch", "elsewhere/batch").stdout
 
     versions = {one["version"]: one for one in models(project)}
     figures = [versions[version]["metrics"]["accuracy"] for version in ("v1.0.0", "v1.1.0")]
@@ -240,9 +242,9 @@ def test_two_models_are_compared_side_by_side_and_on_folders(two_models: Project
     assert "by McNemar's exact test" in shown
     with (project.root / "data/comparisons/v1.0.0-v1.1.0/changed.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert f"{len(rows)} of 200 rows change" in shown
+    assert f"{len(rows)} of 210 rows change" in shown
     for row in rows:
-        assert row["folder"] == "data/inbox/batch"
+        assert row["folder"] in ("data/inbox/batch", "elsewhere/batch")
         before, after = ((row[f"label_{version}"], row[f"status_{version}"]) for version in ("v1.0.0", "v1.1.0"))
         assert before != after
     with (project.root / "data/scores/batch/scores.csv").open(encoding="utf-8", newline="") as file:
@@ -255,7 +257,7 @@ def test_two_models_are_compared_side_by_side_and_on_folders(two_models: Project
 def test_recipes_are_compared_by_the_command_that_the_page_shows(two_models: Project) -> None:
     (command,) = re.findall(r"^\$ (dvc exp show .*)$", (ROOT / "docs/registry.md").read_text(encoding="utf-8"), re.MULTILINE)
 
-    shown = two_models.run(*shlex.split(command)).stdout.splitlines()
+    shown = two_models.run(*shlex.split(command)).stdout.strip().splitlines()
 
     columns = [cell.strip() for cell in shown[0].split("|")[1:-1]]
     assert columns[:2] == ["Experiment", "accuracy"]

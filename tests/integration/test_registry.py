@@ -390,8 +390,13 @@ def shown_by_gto(project: Project) -> tuple[list[str], str | None]:
 
 def listed(project: Project) -> tuple[list[str], str | None]:
     """Give the versions and the champion as the pipeline has them."""
-    code = "import json; from pipeline import tags; print(json.dumps([[v.version, v.is_champion] for v in tags.versions()]))"
-    found = json.loads(project.run(sys.executable, "-c", code).stdout)
+    code = (
+        "import json; from pipeline import tags\n"
+        "print(json.dumps([[v.version, v.is_champion] for v in tags.versions()]))\n"
+        "print(json.dumps([one.version for one in tags.history() if one.until is None]))"
+    )
+    found, reigning = map(json.loads, project.run(sys.executable, "-c", code).stdout.splitlines())
+    assert reigning == [version for version, champion in found if champion]
     return sorted(version for version, _ in found), next((version for version, champion in found if champion), None)
 
 

@@ -52,7 +52,7 @@ def test_the_committed_run_had_the_committed_settings(stages: dict[str, Any]) ->
 
 
 def test_the_committed_curves_and_plots_are_those_of_the_committed_run(stages: dict[str, Any], tmp_path: Path) -> None:
-    for name in ("confusion.csv", "classes.csv", "reliability.csv"):
+    for name in ("confusion.csv", "classes.csv", "reliability.csv", "slices.csv"):
         (tmp_path / name).write_bytes(committed(f"plots/{name}"))
 
     assert md5("metrics/learning_curves.csv") == recorded_hash(stages, "train", "metrics/learning_curves.csv")
@@ -63,4 +63,5 @@ def test_the_committed_metrics_are_those_of_mnist(stages: dict[str, Any]) -> Non
     metrics = json.loads(committed("metrics/evaluation.json"))
 
     assert (metrics["dataset"], metrics["images"]) == ("mnist", 10_000)
-    assert md5("metrics/evaluation.json") == recorded_hash(stages, "evaluate", "metrics/evaluation.json")
+    for file in ("metrics/evaluation.json", "metrics/slices.json"):
+        assert md5(file) == recorded_hash(stages, "evaluate", file)
