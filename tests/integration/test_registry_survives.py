@@ -270,3 +270,24 @@ def test_a_version_whose_bytes_are_nowhere_is_listed_and_compared_and_says_how_t
     assert "accuracy 0." in shown.stdout
     assert "`dvc fetch --all-tags metrics/predictions.csv`" in compared.stdout
     assert "`dvc fetch --all-tags models/digit-cnn`" in str(raised.value)
+
+
+def test_another_project_fetches_the_champion_from_where_tags_and_bytes_were_pushed(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, elsewhere = tmp_path / "hub.git", Project(tmp_path / "elsewhere", project.home)
+    elsewhere.root.mkdir()
+    project.git("init", "--quiet", "--bare", "--initial-branch=main", str(hub))
+    project.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))
+    register()
+    content = registry.load("champion").content
+    project.git("push", "--quiet", str(hub), "main", "--tags")
+    project.dvc("push", "--all-tags")
+    shutil.rmtree(project.root / ".dvc/cache")
+    monkeypatch.chdir(elsewhere.root)
+
+    elsewhere.dvc("artifacts", "get", str(hub), "digit-cnn", "--stage", "champion", "--out", "champion")
+    elsewhere.dvc("artifacts", "get", str(hub), "digit-cnn", "--rev", "v1.0.0", "--out", "first")
+
+    for name in ("champion", "first"):
+        assert (elsewhere.root / name / "model.tflite").read_bytes() == content

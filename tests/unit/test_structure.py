@@ -189,6 +189,11 @@ def test_every_subcommand_and_every_make_target_is_in_the_readme() -> None:
         assert f"make {target}" in readme
 
 
+def test_no_page_takes_away_what_dvc_would_still_give() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        assert not re.search("unassign|deregister|deprecate", page.read_text(encoding="utf-8"))
+
+
 def test_every_locked_package_has_hashes_and_no_address() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     packages = re.split(r"\n(?=[a-z0-9])", lock)[1:]
