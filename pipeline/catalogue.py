@@ -139,11 +139,13 @@ def _row(name: str, first: Any, second: Any) -> tuple[str, ...]:
 
 
 def _slices(one: Version) -> dict[str, dict[str, float]]:
+    """Give what ``evaluate`` measured of each slice; nothing for a commit without any."""
     try:
         found = json.loads(git.show(one.commit, layout.SLICES) or "{}")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    rows = found.items() if isinstance(found, dict) else ()
+    return {name: row for name, row in rows if isinstance(row, dict) and {"accuracy", "review"} <= row.keys()}
 
 
 def _parameters(one: Version) -> dict[str, Any]:
@@ -169,7 +171,8 @@ def _reign(one: Reign) -> dict[str, Any]:
 
 
 def _figure(one: Version, name: str) -> str:
-    return f"{one.metrics[name]:.4f}" if name in one.metrics else NOTHING
+    value = one.metrics.get(name)
+    return f"{value:.4f}" if isinstance(value, int | float) else NOTHING
 
 
 def _lines(lines: Iterable[str]) -> None:

@@ -1,0 +1,48 @@
+"""What is shown of models, whoever registered them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pipeline import catalogue
+from pipeline.tags import Reign, Version
+
+DAY = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+
+def version(**metrics: Any) -> Version:
+    return Version("v1.0.0", "a" * 40, DAY, "tester", True, {"dataset": "mnist", "test_set": "x", **metrics}, None)
+
+
+def reign(because: str) -> Reign:
+    return Reign("v1.0.0", DAY, None, "tester", "hand", because)
+
+
+def test_a_metric_that_is_no_number_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    catalogue.show_models([version(accuracy=0.5, worst_accuracy="low", ece=None)], [])
+
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "v1.0.0" in line)
+    assert [cell.strip() for cell in line.split("│")[5:8]] == ["0.5000", "unknown", "unknown"]
+
+
+def test_a_line_is_never_broken_and_markup_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+    because = "[red]" + "as long as it takes " * 20 + "\x1b[31m"
+
+    catalogue.show_models([version(accuracy=0.5)], [reign(because)])
+    catalogue.show_history([reign(because)])
+
+    lines = [line for line in capsys.readouterr().out.splitlines() if "v1.0.0" in line]
+    assert len(lines) == 2
+    for line in lines:
+        assert "[red]as long as it takes " in line
+        assert r"\x1b[31m" in line
+
+
+def test_a_version_that_comes_back_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = reign("a"), Reign("v1.1.0", DAY, DAY, "tester", "gate", "b")
+
+    catalogue.show_history([first, second, reign("c")])
+
+    marked = [line.split("│")[4].strip() for line in capsys.readouterr().out.splitlines() if "│ v1." in line]
+    assert marked == ["by hand", "by gate", "by hand, back"]
