@@ -98,7 +98,7 @@ def _replayed(verdict: Verdict, settings: Params, champion: Version, new: str) -
     try:
         models = registry.load(champion.version), registry.of_workspace(new)
         with console.progress() as tell:
-            found = difference.measure(folders, models, difference.place(champion.version, new), settings.score, tell)
+            found = difference.measure(folders, models, settings.score, tell)
     except PipelineError as error:
         words, share = str(error), math.nan
     else:

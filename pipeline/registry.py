@@ -38,12 +38,16 @@ def require_repository() -> None:
     git.require_identity()
 
 
-def find(version: str) -> Version:
-    """Give a registered version. Raises PipelineError for one that is not."""
-    known = {one.version: one for one in versions()}
-    if version not in known:
-        raise _unknown(version, list(known))
-    return known[version]
+def find(selector: str) -> Version:
+    """Give the ``champion``, or a registered version such as ``v1.2.0``. Raises PipelineError for one that is not there."""
+    known = versions()
+    chosen = next((one for one in known if one.version == selector or (selector == CHAMPION and one.is_champion)), None)
+    if chosen:
+        return chosen
+    if selector == CHAMPION:
+        raise PipelineError("no champion yet. Train and register a model: `make run`, or `dvc repro` and `digits register`.")
+    names = ", ".join(one.version for one in known) or "none yet"
+    raise PipelineError(f"{shown(selector)}: no such version of {NAME}. Registered: {names}. See `digits models`.")
 
 
 def promote(version: str, because: str = "") -> bool:
@@ -53,7 +57,7 @@ def promote(version: str, because: str = "") -> bool:
         chosen = find(version)
         if chosen.is_champion:
             return False
-        tags.add(tags.assignment(version, chosen.commit, tags.HAND, because))
+        tags.add(tags.assignment(chosen.version, chosen.commit, tags.HAND, because))
         return True
 
 
@@ -107,12 +111,7 @@ def _place(selector: str) -> Path:
 
 
 def _fetch(selector: str) -> ScoringModel:
-    known = versions()
-    chosen = next((one for one in known if one.version == selector or (selector == CHAMPION and one.is_champion)), None)
-    if chosen is None and selector == CHAMPION:
-        raise PipelineError("no champion yet. Train and register a model: `make run`, or `dvc repro` and `digits register`.")
-    if chosen is None:
-        raise _unknown(selector, [one.version for one in known])
+    chosen = find(selector)
     contents = _read_verified(chosen, layout.MODEL / layout.SCORING_MODEL, layout.MODEL / layout.MODEL_CARD)
     return _scoring_model(chosen.version, chosen.metrics, *contents)
 
@@ -151,9 +150,3 @@ def _read_verified(version: Version, *places: Path) -> list[bytes]:
                 f"Delete the damaged file from DVC's cache and run {fetch}."
             )
     return [content for _, _, content in read]
-
-
-def _unknown(version: str, known: list[str]) -> PipelineError:
-    return PipelineError(
-        f"{shown(version)}: no such version of {NAME}. Registered: {', '.join(known) or 'none yet'}. See `digits models`."
-    )

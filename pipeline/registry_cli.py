@@ -8,7 +8,7 @@ import typer
 
 from pipeline import layout
 
-VERSION = "A registered version, such as v1.2.0."
+VERSION = "champion, or a version such as v1.2.0."
 NONE_YET = "No model is registered yet. Train and register one: `make run`."
 
 
@@ -24,7 +24,7 @@ def register() -> None:
 
 
 def models(
-    version: Annotated[str | None, typer.Argument(help="One version, to see it whole.")] = None,
+    version: Annotated[str | None, typer.Argument(help="One, to see it whole: champion, or such as v1.2.0.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all that is known, bounds and verdicts too.")] = False,
 ) -> None:
     """List the registered models, or show one VERSION whole."""
@@ -44,7 +44,7 @@ def models(
 
 
 def promote(
-    version: Annotated[str, typer.Argument(help=VERSION)],
+    version: Annotated[str, typer.Argument(help="A registered version, such as v1.2.0.")],
     because: Annotated[str, typer.Option(help="The reason, which is kept with the promotion.")] = "",
 ) -> None:
     """Make a registered version the champion: forward, or back to an older one."""
@@ -73,7 +73,7 @@ def compare(
         typer.Option(help="A folder of pictures, with or without labels, to score with both.", exists=True, file_okay=False),
     ] = None,
     more: Annotated[
-        list[Path] | None, typer.Argument(help="More such folders.", metavar="[FOLDER]...", exists=True, file_okay=False)
+        list[Path] | None, typer.Argument(help="More such folders.", metavar="FOLDER", exists=True, file_okay=False)
     ] = None,
     out: Annotated[
         Path | None,
@@ -84,13 +84,13 @@ def compare(
     from pipeline import catalogue, console, params, registry
     from pipeline.scoring import difference
 
-    catalogue.show_comparison(registry.find(first), registry.find(second))
+    versions = registry.find(first), registry.find(second)
+    catalogue.show_comparison(*versions)
     folders = [*(on or ()), *(more or ())]
     if folders:
-        models = registry.load(first), registry.load(second)
+        models = registry.load(versions[0].version), registry.load(versions[1].version)
         with console.progress() as tell:
-            settings = params.load(layout.PARAMS).score
-            found = difference.measure(folders, models, out or difference.place(first, second), settings, tell)
+            found = difference.measure(folders, models, params.load(layout.PARAMS).score, tell, out)
         catalogue.show_difference(found)
 
 

@@ -51,15 +51,17 @@ class Difference:
 
 
 def measure(
-    folders: Sequence[Path], models: tuple[ScoringModel, ScoringModel], out: Path, settings: Score, tell: Tell
+    folders: Sequence[Path], models: tuple[ScoringModel, ScoringModel], settings: Score, tell: Tell, out: Path | None = None
 ) -> Difference:
-    """Score folders with both models, below ``out``, and compare row by row. What is scored there already is not scored again.
+    """Score folders with both models and compare row by row. What was scored so before is not scored again.
 
-    Raises PipelineError, also for a folder without pictures, or one that changes meanwhile.
+    All goes below ``out``, or into a folder of ``data/comparisons`` that is named after both versions. Raises PipelineError,
+    also for a folder without pictures, or one that changes meanwhile.
     """
     labels: Counter[str] = Counter()
     statuses: Counter[str] = Counter()
     rows = changed = 0
+    out = out or layout.SCORES.with_name("comparisons") / "-".join(model.version for model in models)
     target = out / CHANGED
     columns = [f"{name}_{model.version}" for model in models for name in ANSWER]
     with atomic.replacing(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
@@ -77,11 +79,6 @@ def measure(
                 if first.status != second.status:
                     statuses[f"{first.status} to {second.status}"] += 1
     return Difference(rows, changed, dict(statuses.most_common()), dict(labels.most_common()), target)
-
-
-def place(first: str, second: str) -> Path:
-    """Give the folder where the scores of two versions are compared unless told otherwise."""
-    return layout.SCORES.with_name("comparisons") / f"{first}-{second}"
 
 
 def last_batches(scores: Path, number: int) -> list[Path]:

@@ -228,7 +228,7 @@ def test_two_models_are_compared_side_by_side_and_on_folders(two_models: Project
 
     project.digits("sample", "elsewhere/batch", "--count", "10")
 
-    shown = project.digits("compare", "v1.0.0", "v1.1.0", "--on", "data/inbox/batch", "elsewhere/batch").stdout
+    shown = project.digits("compare", "v1.0.0", "champion", "--on", "data/inbox/batch", "elsewhere/batch").stdout
 
     versions = {one["version"]: one for one in models(project)}
     figures = [versions[version]["metrics"]["accuracy"] for version in ("v1.0.0", "v1.1.0")]
