@@ -95,11 +95,11 @@ def show_comparison(first: Version, second: Version) -> None:
     print(f"{NAME} {names[0]} and {names[1]}")
     sides = first.metrics, second.metrics
     rows = [_row(name, *(side.get(name) for side in sides)) for name in dict.fromkeys([*sides[0], *sides[1]])]
-    _table(("metric", *names, "change"), rows)
-    is_same_test = all(first.metrics.get(name) == second.metrics.get(name) for name in ("dataset", "test_set"))
-    if not is_same_test:
+    if any(sides[0].get(name) != sides[1].get(name) for name in ("dataset", "test_set")):
+        _table(("metric", *names), [row[:-1] for row in rows])
         print("They were tested on different images: their figures cannot be compared.")
         return
+    _table(("metric", *names, "change"), rows)
     slices = _slices(first), _slices(second)
     rows = [
         _row(f"{slice_}: {kind}", *(side.get(slice_, {}).get(kind) for side in slices))

@@ -333,6 +333,7 @@ def test_versions_of_other_test_sets_are_shown_and_never_compared(answering: Pro
 
     assert "not champion: another test set of load_digits than v1.0.0's: not comparable" in printed
     assert "They were tested on different images" in compared
+    assert "change" not in compared
     assert "McNemar" not in compared
 
 
