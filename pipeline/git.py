@@ -15,6 +15,7 @@ from pipeline import atomic
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 
+# Of OpenPGP, X.509 and SSH alike.
 SIGNATURE = "\n-----BEGIN "
 
 

@@ -55,7 +55,7 @@ def register(settings: Params) -> Registration:
                 message = f"{NAME} {version.version} is this very model already; nothing was changed"
                 return Registration(version.version, is_new=False, is_champion=version.is_champion, message=message)
         new = tags.next_version()
-        verdict = judge(settings, next((version for version in known if version.is_champion), None), new)
+        verdict = _judge(settings, next((version for version in known if version.is_champion), None), new)
         if verdict.missed or verdict.comparison is None:
             raise GateRefusal(verdict)
         commit = snapshot.take(f"Snapshot of the workspace for {NAME}")
@@ -67,7 +67,7 @@ def register(settings: Params) -> Registration:
     return Registration(new, is_new=True, is_champion=verdict.comparison.promotes, message=message)
 
 
-def judge(settings: Params, champion: Version | None, new: str) -> Verdict:
+def _judge(settings: Params, champion: Version | None, new: str) -> Verdict:
     """Hold the workspace's model, about to be version ``new``, to the bounds; where it keeps them, to the champion."""
     metrics = json.loads(layout.METRICS.read_text(encoding="utf-8"))
     bounds = getattr(settings.register, metrics["dataset"])

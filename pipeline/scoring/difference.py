@@ -21,7 +21,6 @@ from pipeline.scoring.run import Tell
 
 CHANGED = "changed.csv"
 ANSWER = ("label", "confidence", "status", "reason")
-Pair = tuple[Row, Row]
 
 
 @dataclass(frozen=True)
@@ -97,16 +96,16 @@ def _score(folder: Path, model: ScoringModel, out: Path, settings: Score, tell: 
     return batch
 
 
-def _pairs(first: Batch, second: Batch) -> Iterator[Pair]:
+def _pairs(first: Batch, second: Batch) -> Iterator[tuple[Row, Row]]:
+    """Read the rows of both, which stand in the same order."""
     with first.scores.open(encoding="utf-8", newline="") as one, second.scores.open(encoding="utf-8", newline="") as other:
         if first.listing.sha256 != second.listing.sha256:
             raise PipelineError(f"{shown(first.given)}: changed while it was scored. Run again.")
         readers = csv.reader(one), csv.reader(other)
         for reader in readers:
             next(reader)
-        for pair in zip(*readers, strict=True):
-            before, after = (Row(*values) for values in pair)  # type: ignore[arg-type]
-            yield before, after
+        for before, after in zip(*readers, strict=True):
+            yield Row(*before), Row(*after)  # type: ignore[arg-type]
 
 
 def _answer(row: Row) -> list[str]:

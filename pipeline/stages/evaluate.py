@@ -49,7 +49,7 @@ def run(
     data = dataset.read(arrays)
     lock.require_recorded(model_folder)
     classifier, temperature = load(model_folder)
-    fields = np.stack([glyph.field for glyph in as_scanned(data.test_images, slices.plain, seed)])[..., np.newaxis]
+    fields = _fields(as_scanned(data.test_images, slices.plain, seed))
     first_logits = in_batches(classifier, fields, batch_size)
     logits = look_again(classifier, fields, first_logits, temperature)
     keras_answers = answers_of_keras(model_folder / layout.KERAS_MODEL, fields, batch_size)
@@ -57,7 +57,10 @@ def run(
     by_class = metrics.by_class(data.test_labels, answers)
     chosen = np.sort(np.random.default_rng(seed).permutation(len(data.test_labels))[:slice_images])
     by_slice = measure_slices(
-        data.test_images[chosen], data.test_labels[chosen], classifier, temperature, seed, minimum_confidence
+        *(data.test_images[chosen], data.test_labels[chosen], classifier, temperature),
+        batch_size=batch_size,
+        seed=seed,
+        minimum_confidence=minimum_confidence,
     )
     summary = {
         "dataset": data.name,
@@ -106,7 +109,14 @@ def as_scanned(pictures: Images, change: slices.Slice, seed: int) -> list[images
 
 
 def measure_slices(
-    pictures: Images, labels: Labels, classifier: Classifier, temperature: float, seed: int, minimum_confidence: float
+    pictures: Images,
+    labels: Labels,
+    classifier: Classifier,
+    temperature: float,
+    *,
+    batch_size: int,
+    seed: int,
+    minimum_confidence: float,
 ) -> pd.DataFrame:
     """Read every slice of some test images as scoring does. A row for each slice, by its name: ``accuracy``, and ``review``.
 
@@ -116,8 +126,8 @@ def measure_slices(
     rows = {}
     for name, change in slices.SLICES.items():
         glyphs = as_scanned(pictures, change, seed)
-        fields = np.stack([glyph.field for glyph in glyphs])[..., np.newaxis]
-        logits = look_again(classifier, fields, in_batches(classifier, fields, len(fields)), temperature)
+        fields = _fields(glyphs)
+        logits = look_again(classifier, fields, in_batches(classifier, fields, batch_size), temperature)
         answers, confidence = metrics.answers_and_confidence(logits, temperature)
         sure = zip(glyphs, confidence.tolist(), strict=True)
         doubts = [bool(trust.doubt(glyph, share, minimum_confidence)) for glyph, share in sure]
@@ -164,6 +174,10 @@ def answers_of_keras(model: Path, fields: Images, batch_size: int) -> npt.NDArra
     keras = network.import_keras()
     predicted = keras.models.load_model(model).predict(fields.astype(np.float32), batch_size=batch_size, verbose=0)
     return np.asarray(predicted.argmax(axis=1), np.int64)
+
+
+def _fields(glyphs: list[images.Glyph]) -> Images:
+    return np.stack([glyph.field for glyph in glyphs])[..., np.newaxis]
 
 
 def _json(content: dict[str, Any]) -> str:
