@@ -20,7 +20,7 @@ from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.scoring import batch as batches
-from pipeline.scoring import run, source
+from pipeline.scoring import report, run, source
 from pipeline.scoring.listing import name_some
 from pipeline.scoring.manifest import Manifest
 
@@ -88,7 +88,7 @@ def score_batch(folder: Path, model: registry.ScoringModel, settings: Score) -> 
         return Outcome(None, undone, unread)
     manifest = run.score(batch, model, Meter(folder).tell)
     logger.info("%s: %s, in %s", shown(folder.name), manifest.statuses, shown(batch.scores))
-    for words in manifest.suspicion_words:
+    for words in manifest.warnings:
         logger.warning("%s: %s", shown(folder.name), words)
     if failure := run.too_many_errors(manifest, settings):
         raise PipelineError(f"{shown(batch.scores)}: {failure}.")
@@ -176,11 +176,16 @@ def _publish(manifests: dict[Path, Manifest]) -> None:
                     **one.statuses,
                     "suspicions": ", ".join(one.suspicions),
                     "csv": shown(source.default_out(folder)),
+                    "report": _link(source.default_out(folder) / report.NAME),
                 }
                 for folder, one in manifests.items()
             ],
             description="Batches scored by this run",
         )
+
+
+def _link(page: Path) -> str:
+    return f"[{page.name}]({page.absolute().as_uri()})" if page.exists() else ""
 
 
 if __name__ == "__main__":

@@ -129,13 +129,15 @@ def score(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Score again what was scored before.")] = False,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Ten more columns, p0 to p9.")] = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.html.")] = False,
     allow: Annotated[str, typer.Option(help="The digits that can occur, such as 0-5 or 0,1,7.")] = "0-9",
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest, and nothing else.")] = False,
 ) -> None:
     """Label a folder of scanned digits: one row of a CSV for every picture.
 
     Rows stand in the byte order of the paths. Besides scores.csv it writes
-    review.csv, the doubtful rows, least confident first, and manifest.json.
+    review.csv, the doubtful rows, least confident first, manifest.json, and
+    report.html, which shows the pictures beside what was read of them.
 
     Columns: file (below the folder), page, label, confidence (0 to 1),
     second_label, second_confidence, status (ok, review or error), reason
@@ -166,7 +168,12 @@ def score(
                 settings = settings.model_copy(update={"minimum_confidence": confidence})
             scoring_model = registry.load(model)
             batch = batches.prepare(
-                folder, out, scoring_model, settings, batches.Options(workers, fresh, digits, probabilities), early
+                folder,
+                out,
+                scoring_model,
+                settings,
+                batches.Options(workers, fresh, digits, probabilities, not no_report),
+                early,
             )
             finished = batch.finished()
             manifest = finished or console.score(batch, scoring_model, early)

@@ -77,17 +77,23 @@ def summary(batch: Batch, manifest: Manifest, *, is_new: bool) -> None:
     Console(highlight=False).print(table)
     effort = _effort(manifest) if is_new else "nothing changed since these scores were written"
     print(f"{manifest.rows} images with {tags.NAME} {manifest.model} ({manifest.dataset}): {effort}")
-    print(shown(batch.scores))
-    if "review" in manifest.statuses:
-        print(shown(batch.review))
+    _name_files(batch, manifest)
     if not is_new and batch.is_edited(manifest):
         print("scores.csv itself was changed; --fresh writes it anew, and keeps what it is now beside it")
     if is_new and manifest.edited:
         print(f"what somebody made of the last scores.csv is kept in {shown(batch.out / manifest.edited)}")
-    for suspicion in manifest.suspicion_words:
-        print(f"warning: {suspicion}")
+    for words in manifest.warnings:
+        print(f"warning: {words}")
     if batch.listing.unread_words:
         print(batch.listing.unread_words)
+
+
+def _name_files(batch: Batch, manifest: Manifest) -> None:
+    print(shown(batch.scores))
+    if "review" in manifest.statuses:
+        print(shown(batch.review))
+    if batch.report.exists():
+        print(shown(batch.report))
 
 
 def _effort(manifest: Manifest) -> str:

@@ -38,7 +38,7 @@ def run(folder: Path, out: Path, settings: Score, bounds: Bounds) -> Verdict:
         suffixes = " ".join(settings.image_suffixes)
         raise PipelineError(f"{shown(folder)}: no pictures below it. A picture ends in one of: {suffixes}.")
     rules = Rules(1.0, settings.minimum_confidence, settings.maximum_bytes, settings.maximum_pixels)
-    read = list(zip(paths, shard.glyphs(os.fsencode(folder), paths, rules), strict=True))
+    read = [(path, one.glyph) for path, one in zip(paths, shard.read(os.fsencode(folder), paths, rules), strict=True)]
     found = [(path, glyph.field) for path, glyph in read if not isinstance(glyph, str)]
     labels = [_label(path) for path, _ in found]
     split = Split(

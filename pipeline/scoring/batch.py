@@ -10,7 +10,7 @@ from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.registry import ScoringModel
 from pipeline.scoring import manifest as manifests
-from pipeline.scoring import source, version
+from pipeline.scoring import report, source, version
 from pipeline.scoring.join import REVIEW, SCORES, sha256
 from pipeline.scoring.listing import Listing, list_folder, list_paths
 from pipeline.scoring.manifest import Manifest
@@ -29,13 +29,14 @@ class NothingToScoreError(PipelineError):
 class Options:
     """How a run goes, apart from the settings. ``workers``: processes; None for the cores, or none for few pictures.
 
-    ``fresh``: no row of an earlier run is taken. ``digits``, ``probabilities``: as in ``Rules``.
+    ``fresh``: no row of an earlier run is taken. ``digits``, ``probabilities``: as in ``Rules``. ``report``: one is written.
     """
 
     workers: int | None = None
     fresh: bool = False
     digits: tuple[int, ...] = tuple(range(10))
     probabilities: bool = False
+    report: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,20 @@ class Batch:
         return self.out / REVIEW
 
     @property
+    def report(self) -> Path:
+        """Where people see the pictures."""
+        return self.out / report.NAME
+
+    @property
     def work(self) -> Work:
         """Where the rows of finished shards wait for the others."""
-        fresh = "-fresh" if self.options.fresh else ""
-        return Work(self.out / f"{PREFIX}{self.method[:16]}-{self.fingerprint[:16]}{fresh}")
+        kind = ("-fresh" if self.options.fresh else "") + ("" if self.options.report else "-bare")
+        return Work(self.out / f"{PREFIX}{self.method[:16]}-{self.fingerprint[:16]}{kind}")
 
     def finished(self) -> Manifest | None:
         """Give the manifest of an earlier run that scored exactly this, if there was one and it is not to be done again."""
         manifest = manifests.read(self.out)
-        stands = self.scores.exists() and self.review.exists()
+        stands = self.scores.exists() and self.review.exists() and (self.report.exists() or not self.options.report)
         return manifest if manifest and stands and manifest.fingerprint == self.fingerprint and not self.options.fresh else None
 
     def is_edited(self, manifest: Manifest) -> bool:

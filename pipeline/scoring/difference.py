@@ -15,7 +15,7 @@ from pipeline.params import Score
 from pipeline.registry import ScoringModel
 from pipeline.scoring import batch as batches
 from pipeline.scoring import run, source
-from pipeline.scoring.batch import Batch
+from pipeline.scoring.batch import Batch, Options
 from pipeline.scoring.row import Row, csv_lines, name_in_csv
 from pipeline.scoring.run import Tell
 
@@ -90,7 +90,9 @@ def last_batches(scores: Path, number: int) -> list[Path]:
 def _score(folder: Path, model: ScoringModel, out: Path, settings: Score, tell: Tell) -> Batch:
     # Two folders may have the same name.
     place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:8]
-    batch = batches.prepare(folder, out / model.version / f"{folder.resolve().name}-{place}", model, settings)
+    batch = batches.prepare(
+        folder, out / model.version / f"{folder.resolve().name}-{place}", model, settings, Options(report=False)
+    )
     if batch.finished() is None:
         run.score(batch, model, tell)
     return batch

@@ -12,13 +12,17 @@ from pipeline.scoring.row import Row, Rules, csv_lines
 
 @dataclass(frozen=True)
 class Job:
-    """A model and the rules of its rows; the folder that the paths start from, and the file that they stand in."""
+    """A model and the rules of its rows; the folder that the paths start from, and the file that they stand in.
+
+    ``shown_share``: of the rows that are sure, drawn at random, people are shown, 0 to 1; None where there is no report.
+    """
 
     folder: Path
     pending: Path
     version: str
     content: bytes
     rules: Rules
+    shown_share: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Give what JSON can hold."""
@@ -30,7 +34,7 @@ class Job:
         """Read it back."""
         rules = Rules(**values["rules"] | {"digits": tuple(values["rules"]["digits"])})
         folder, pending = Path(values["folder"]), Path(values["pending"])
-        return cls(folder, pending, values["version"], base64.b64decode(values["content"]), rules)
+        return cls(folder, pending, values["version"], base64.b64decode(values["content"]), rules, values["shown_share"])
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from pipeline import atomic
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.scoring import manifest
+from pipeline.scoring import manifest, report
 from pipeline.scoring.lines import Shard
 from pipeline.scoring.ordering import in_order
 from pipeline.scoring.reuse import END, GAP
@@ -31,12 +31,14 @@ OTHER_REASONS = "other reasons"
 class Counts:
     """Rows by status, by reason and by label, and the sha256 of ``scores.csv``.
 
-    ``looked_at``: what the labelled ones of the rows with the numbers in ``drawn`` say, but for their files.
+    ``confidences`` counts the labelled rows by the bars of the report's histogram. ``looked_at``: what the labelled ones of the
+    rows with the numbers in ``drawn`` say, but for their files.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    confidences: Counter[int] = field(default_factory=Counter)
     sha256: str = ""
     drawn: frozenset[int] = frozenset()
     looked_at: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -48,6 +50,7 @@ class Counts:
         self.statuses[values[STATUS]] += 1
         if values[LABEL]:
             self.labels[values[LABEL]] += 1
+            self.confidences[min(int(float(values[CONFIDENCE]) * report.BINS), report.BINS - 1)] += 1
         if reason := values[REASON]:
             is_known = values[STATUS] == "review" or reason in self.reasons or len(self.reasons) < MOST_REASONS
             self.reasons[reason if is_known else OTHER_REASONS] += 1
@@ -66,7 +69,7 @@ class Counts:
 def join(work: Work, shards: list[Shard], rules: Rules, out: Path, *, drawn: frozenset[int]) -> Counts:
     """Write both files, and count the rows; ``drawn`` are numbers of rows to keep at hand. Raises PipelineError.
 
-    The manifest goes before they come: one of other rows must never stand beside them.
+    Manifest and report go before they come: of other rows, they must never stand beside them.
     """
     counts, head = Counts(drawn=drawn), csv_lines([rules.columns]).encode()
     with atomic.replacing(out / SCORES) as scores, atomic.replacing(out / REVIEW) as review:
@@ -78,7 +81,8 @@ def join(work: Work, shards: list[Shard], rules: Rules, out: Path, *, drawn: fro
             for _, row in in_order(_doubtful(scores, counts)):
                 file.write(row)
         counts.sha256 = sha256(scores)
-        (out / manifest.NAME).unlink(missing_ok=True)
+        for name in (manifest.NAME, report.NAME):
+            (out / name).unlink(missing_ok=True)
     return counts
 
 

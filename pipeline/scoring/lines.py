@@ -24,6 +24,11 @@ class Shard:
         """The name of its part file; the names of parts sort as the pictures do."""
         return f"{self.first:010d}-{self.count}.csv"
 
+    @property
+    def sheet(self) -> str:
+        """The name of the file beside it with what people are shown of its rows."""
+        return f"{self.first:010d}-{self.count}.sheet"
+
     def split(self, pending: Path) -> "tuple[Shard, Shard]":
         """Give both halves."""
         half = self.count // 2

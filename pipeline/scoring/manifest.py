@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline import atomic
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 NAME = "manifest.json"
 
 
@@ -20,6 +20,7 @@ class Manifest:
     the rows that have one, ``unread_pictures`` are counted by suffix. ``reused`` rows are of an earlier run, ``resumed`` ones
     of this one before it was interrupted, ``scored`` the others; ``images_per_second`` is of those. ``edited`` is the file that
     keeps what somebody made of the last ``scores.csv``. ``suspicions`` speak against the batch as a whole: a name, and words.
+    ``report_fault``: why there is no report, where one was asked for.
     """
 
     folder: str
@@ -46,12 +47,18 @@ class Manifest:
     images_per_second: float
     edited: str
     suspicions: dict[str, str]
+    report_fault: str = ""
     schema_version: int = SCHEMA_VERSION
 
     @property
     def suspicion_words(self) -> list[str]:
         """Say each suspicion in a line."""
         return [f"{name}: {words}" for name, words in self.suspicions.items()]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Say what speaks against the batch, and what it lacks."""
+        return [*self.suspicion_words, *([f"no report: {self.report_fault}"] if self.report_fault else [])]
 
     @property
     def error_share(self) -> float:

@@ -14,10 +14,19 @@ QUOTED = re.compile(rb'"(?:[^"]|"")*"')
 
 
 class Rows(NamedTuple):
-    """The rows of one picture, as they stand in the CSV, and its line of the listing that they were scored from."""
+    """The rows of one picture, as they stand in the CSV, and its line of the listing that they were scored from.
+
+    ``shown``: what people are shown of them, in lines of a contact sheet.
+    """
 
     line: bytes
     text: bytes
+    shown: bytes = b""
+
+    @property
+    def name(self) -> bytes:
+        """The picture's, as it stands in the CSV."""
+        return _name(self.text)
 
 
 def rows_of(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -41,8 +50,8 @@ def merge(*known: Iterator[Rows]) -> Iterator[Rows]:
     return heapq.merge(*known, key=lambda rows: path_of(rows.line))
 
 
-def keep(listing: Iterator[bytes], known: Iterator[Rows], *, pending: BinaryIO, kept: BinaryIO) -> None:
-    """Write the lines that no known rows were scored from to ``pending``, and the rows of the others to ``kept``.
+def keep(listing: Iterator[bytes], known: Iterator[Rows], *, pending: BinaryIO, kept: BinaryIO, sheet: BinaryIO) -> None:
+    """Write the lines that no known rows were scored from to ``pending``, and the rows of the others to ``kept`` and ``sheet``.
 
     Where there are others, ``kept`` gets a ``GAP`` for each that is pending; and always an ``END``.
     """
@@ -56,6 +65,7 @@ def keep(listing: Iterator[bytes], known: Iterator[Rows], *, pending: BinaryIO, 
                 rows = next(known, None)
         if rows and rows.line == line:
             kept.write(rows.text)
+            sheet.write(rows.shown)
             rows = next(known, None)
         else:
             pending.write(line)

@@ -6,17 +6,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline import atomic
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.registry import ScoringModel
+from pipeline.reports import pages
 from pipeline.scoring import manifest as manifests
-from pipeline.scoring import runner, source, suspicion
+from pipeline.scoring import report, runner, sheet, source, suspicion
 from pipeline.scoring.batch import LISTING, Batch, Options, fingerprint
 from pipeline.scoring.job import Job
 from pipeline.scoring.join import REVIEW, SCORES, Counts, join, sha256
@@ -42,6 +45,7 @@ class Progress:
 
 
 Tell = Callable[[Progress], None]
+Written = TypeVar("Written")
 
 
 def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker] = ()) -> Manifest:
@@ -60,7 +64,8 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker]
         with runner.started(max(0, workers - len(early))) as late:
             _score_shards(batch, model, todo, [*early, *late][:workers], tell)
         edited = _set_aside(batch)
-        counts = join(batch.work, shards, batch.rules, batch.out, drawn=suspicion.draw(batch.listing.images))
+        drawn = suspicion.draw(batch.listing.images)
+        counts = _with_room(batch.work, partial(join, batch.work, shards, batch.rules, batch.out, drawn=drawn))
         with atomic.replacing(batch.out / LISTING) as temporary:
             shutil.copyfile(batch.work.listing, temporary)
         pending, scored = (sum(shard.count for shard in some) for some in (shards, todo))
@@ -84,6 +89,8 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker]
             edited=edited,
             suspicions=_suspicions(batch, counts),
         )
+        if batch.options.report:
+            manifest = _report(batch, shards, manifest, counts)
         manifests.write(batch.out, manifest)
         batch.work.remove()
         return manifest
@@ -130,7 +137,7 @@ def _begin(batch: Batch) -> bool:
 
 def _tidy(out: Path) -> None:
     """Remove what a run that was killed was writing."""
-    for name in (SCORES, REVIEW, LISTING, manifests.NAME, source.NAME):
+    for name in (SCORES, REVIEW, LISTING, manifests.NAME, source.NAME, report.NAME):
         for left in out.glob(f".{name}.*.tmp"):
             left.unlink(missing_ok=True)
     for left in out.glob(f".{PREFIX}*.tmp"):
@@ -138,13 +145,19 @@ def _tidy(out: Path) -> None:
 
 
 def _known(batch: Batch) -> Iterator[Rows]:
-    """Give the rows that were scored in this way before, finished or not."""
+    """Give the rows that were scored in this way before, finished or not, with what people are shown of them.
+
+    What they would be shown and was not kept is scored again.
+    """
     interrupted = [Work(folder) for folder in batch.out.glob(f"{PREFIX}{batch.method[:16]}-*")]
     known = [work.rows(work.parts()) for work in interrupted]
     manifest = manifests.read(batch.out)
     if manifest and manifest.method == batch.method and _stands(batch, manifest):
         known.append(of_one_file(batch.scores, read_listing(batch.out / LISTING), has_head=True))
-    return merge(*known)
+    if not batch.options.report:
+        return merge(*known)
+    sheets = [sheet.read(file) for work in interrupted for file in work.sheets()]
+    return sheet.with_lines(merge(*known), [*sheets, pages.lines_of(batch.report)], batch.listing.images)
 
 
 def _stands(batch: Batch, manifest: Manifest) -> bool:
@@ -176,6 +189,28 @@ def _suspicions(batch: Batch, counts: Counts) -> dict[str, str]:
     )
 
 
+def _report(batch: Batch, shards: list[Shard], manifest: Manifest, counts: Counts) -> Manifest:
+    """Write the report. Scores stand without it: the manifest says why there is none."""
+    lines = sheet.choose(batch.work.sheets(), manifest.rows)
+    try:
+        if not batch.work.has_sheets_of(shards):
+            raise PipelineError(f"{shown(batch.report)}: no room for the pictures. Make room on the disk, then run again.")
+        report.write(batch.out, batch.folder, manifest, counts.confidences, lines)
+    except PipelineError as fault:
+        return replace(manifest, report_fault=str(fault))
+    return manifest
+
+
+def _with_room(work: Work, write: Callable[[], Written]) -> Written:
+    """Write rows, and where that is refused, once more in the room that the pictures took: rows matter more."""
+    try:
+        return write()
+    except PipelineError:
+        if not sheet.remove(work.folder):
+            raise
+        return write()
+
+
 def _workers(options: Options, shards: list[Shard], at_hand: int, *, is_resumed: bool) -> int:
     """Give the number of processes, of which some are ``at_hand``; 0 for this one, but not where it may have crashed."""
     is_little = sum(shard.count for shard in shards) <= runner.FEW and sum(shard.size for shard in shards) <= runner.FEW_BYTES
@@ -186,13 +221,14 @@ def _workers(options: Options, shards: list[Shard], at_hand: int, *, is_resumed:
 
 def _score_shards(batch: Batch, model: ScoringModel, shards: list[Shard], workers: list[Worker], tell: Tell) -> None:
     """Write the parts that are not there yet."""
-    job = Job(batch.folder, batch.work.pending, model.version, model.content, batch.rules)
+    share = sheet.share_of(batch.listing.images) if batch.options.report else None
+    job = Job(batch.folder, batch.work.pending, model.version, model.content, batch.rules, share)
     results = runner.in_workers(job, iter(shards), workers) if workers else runner.here(job, iter(shards))
     done = batch.listing.images - sum(shard.count for shard in shards)
     progress = Progress(batch.listing.images, done, began_at=done)
     with closing(results):
         for shard, scored in results:
-            atomic.write_text(batch.work.part(shard), scored.rows)
+            _with_room(batch.work, partial(atomic.write_text, batch.work.part(shard), scored.rows))
             progress.done += shard.count
             progress.statuses.update(scored.statuses)
             tell(progress)

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.scoring import manifest
+from pipeline.scoring import manifest, sheet
 from pipeline.scoring.job import Job, Scored
 from pipeline.scoring.lines import Shard, read_paths
 from pipeline.scoring.process import MODULE, Worker, WorkerDied
@@ -118,7 +118,10 @@ class _Crew:
         except WorkerDied as death:
             (path,) = read_paths(self._job.pending, shard)
             reason = f"ends the process that reads it: {death}"
-            return Scored.of([unlabelled_row(path, "error", reason, self._job.version, self._job.rules)])
+            row = unlabelled_row(path, "error", reason, self._job.version, self._job.rules)
+            if self._job.shown_share is not None:
+                sheet.write(self._job.pending.with_name(shard.sheet), sheet.line(row))
+            return Scored.of([row])
 
     def stop(self) -> None:
         """End all workers at once, and start none any more."""

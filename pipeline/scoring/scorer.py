@@ -3,13 +3,14 @@
 from os import fsencode
 
 from pipeline.digits.model import Classifier
+from pipeline.scoring import shard as shards
+from pipeline.scoring import sheet
 from pipeline.scoring.job import Job, Scored
 from pipeline.scoring.lines import Shard, read_paths
-from pipeline.scoring.shard import score_files
 
 
 class Scorer:
-    """A model and what it is to score."""
+    """A model and what it is to score; what people are to be shown of it is written beside the parts."""
 
     def __init__(self, job: Job) -> None:
         """Load the model. Raises ValueError when it is none."""
@@ -19,5 +20,10 @@ class Scorer:
 
     def score(self, shard: Shard) -> Scored:
         """Score a shard."""
-        paths = read_paths(self._job.pending, shard)
-        return Scored.of(score_files(self._folder, paths, self._classifier, self._job.version, self._job.rules))
+        job, paths = self._job, read_paths(self._job.pending, shard)
+        side = 0 if job.shown_share is None else sheet.SIDE
+        readings = list(shards.read(self._folder, paths, job.rules, side))
+        rows = shards.rows(paths, readings, self._classifier, job.version, job.rules)
+        if job.shown_share is not None:
+            sheet.write(job.pending.with_name(shard.sheet), sheet.lines(rows, readings, job.shown_share))
+        return Scored.of(rows)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, TypeGuard, TypeVar
 
+import cv2
 import numpy as np
 
 from pipeline.digits import decoding, images, trust
@@ -31,19 +32,38 @@ class Unreadable(Exception):
     """A file that is not read; the message is the reason, for a person."""
 
 
+class Reading(NamedTuple):
+    """A picture as it was normalised, or the reason why it was not, and the picture itself where it is to be shown.
+
+    ``thumbnail``: (h, w) uint8, of at most so many pixels on a side.
+    """
+
+    glyph: images.Glyph | str
+    thumbnail: Gray | None
+
+    @property
+    def field(self) -> Gray | None:
+        """What the network saw: (28, 28) uint8; None where there was nothing to see."""
+        return None if isinstance(self.glyph, str) else self.glyph.field
+
+
 def score_files(folder: bytes, paths: Sequence[bytes], classifier: Classifier, model: str, rules: Rules) -> list[Row]:
     """Decode, normalise and read pictures: a row for each, in order; a broken one never stops the rest.
 
     ``paths`` are below ``folder``; ``model`` is the version that ``classifier`` holds.
     """
-    read = list(glyphs(folder, paths, rules))
-    found = [glyph.field for glyph in read if isinstance(glyph, images.Glyph)]
+    return rows(paths, list(read(folder, paths, rules)), classifier, model, rules)
+
+
+def rows(paths: Sequence[bytes], readings: Sequence[Reading], classifier: Classifier, model: str, rules: Rules) -> list[Row]:
+    """Give the rows of pictures that were read already."""
+    found = [reading.field for reading in readings if reading.field is not None]
     answers = _answers(classifier, np.array(found, np.uint8).reshape(-1, FIELD, FIELD, 1), rules)
     return [
-        unlabelled_row(path, "error", glyph, model, rules)
-        if isinstance(glyph, str)
-        else _row(path, glyph, next(answers), model, rules)
-        for path, glyph in zip(paths, read, strict=True)
+        unlabelled_row(path, "error", reading.glyph, model, rules)
+        if isinstance(reading.glyph, str)
+        else _row(path, reading.glyph, next(answers), model, rules)
+        for path, reading in zip(paths, readings, strict=True)
     ]
 
 
@@ -78,19 +98,19 @@ def _answers(classifier: Classifier, fields: Images, rules: Rules) -> Iterator[_
     return (_Answer(first, second, row) for (first, second), row in zip(order, shares.tolist(), strict=True))
 
 
-def glyphs(folder: bytes, paths: Sequence[bytes], rules: Rules) -> Iterator[images.Glyph | str]:
-    """Give the normalised pictures, or the reasons why there are none."""
+def read(folder: bytes, paths: Sequence[bytes], rules: Rules, thumbnail_side: int = 0) -> Iterator[Reading]:
+    """Decode and normalise pictures. No thumbnail is larger than ``thumbnail_side`` pixels; 0 for none."""
     place = _attempt(partial(os.open, flags=FOLDER), folder)
     if isinstance(place, str):
-        yield from [place] * len(paths)
+        yield from [Reading(place, None)] * len(paths)
         return
-    read = partial(_read, folder=place, maximum_bytes=rules.maximum_bytes)
+    open_file = partial(_read, folder=place, maximum_bytes=rules.maximum_bytes)
     decode = partial(decoding.decode, maximum_pixels=rules.maximum_pixels)
     try:
         for start in range(0, len(paths), TOGETHER):
-            contents = [_attempt(read, path) for path in paths[start : start + TOGETHER]]
+            contents = [_attempt(open_file, path) for path in paths[start : start + TOGETHER]]
             for pictures in _in_groups(_attempt(decode, content) for content in contents):
-                yield from _normalised(pictures)
+                yield from map(Reading, _normalised(pictures), [_thumbnail(one, thumbnail_side) for one in pictures])
     finally:
         os.close(place)
 
@@ -106,6 +126,17 @@ def _in_groups(pictures: Iterable[Gray | str]) -> Iterator[list[Gray | str]]:
             yield group
             group, pixels = [], 0
     yield group
+
+
+def _thumbnail(picture: Gray | str, side: int) -> Gray | None:
+    """Shrink a picture that is larger than ``side``."""
+    if isinstance(picture, str) or not side:
+        return None
+    longest = max(picture.shape)
+    if longest <= side:
+        return picture
+    height, width = (max(1, length * side // longest) for length in picture.shape)
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _normalised(pictures: Sequence[Gray | str]) -> list[images.Glyph | str]:

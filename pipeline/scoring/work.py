@@ -1,7 +1,7 @@
 """The folder of a run that is not finished: what is to be scored, the rows that need not be, and those that are done."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ PREFIX = ".parts-"
 LISTING = "listing"
 PENDING = "pending"
 KEPT = "kept.csv"
+KEPT_SHEET = "kept.sheet"
 # A shard of large scans is done in seconds too.
 SHARD_BYTES = 2**25
 
@@ -53,8 +54,9 @@ class Work:
                 (temporary / LISTING).open("rb") as lines,
                 (temporary / PENDING).open("wb") as pending,
                 (temporary / KEPT).open("wb") as kept,
+                (temporary / KEPT_SHEET).open("wb") as sheet,
             ):
-                keep(lines, known, pending=pending, kept=kept)
+                keep(lines, known, pending=pending, kept=kept, sheet=sheet)
 
     def remove(self) -> None:
         """Remove the folder, and never leave half of it under its name."""
@@ -78,6 +80,21 @@ class Work:
     def part(self, shard: Shard) -> Path:
         """Where the rows of one shard wait for the others."""
         return self.folder / shard.name
+
+    def sheets(self) -> Iterator[Path]:
+        """Give the files with what people are shown, of no row twice, as far as they are there."""
+        yield self.folder / KEPT_SHEET
+        position = 0
+        for sheet in sorted(self.folder.glob("*-*.sheet")):
+            first, count = map(int, sheet.stem.split("-"))
+            if first >= position:
+                position = first + count
+                yield sheet
+
+    def has_sheets_of(self, shards: Iterable[Shard]) -> bool:
+        """Tell whether they are all there: where there was no room for one, none is."""
+        scored = (int(sheet.stem.split("-")[1]) for sheet in islice(self.sheets(), 1, None))
+        return (self.folder / KEPT_SHEET).exists() and sum(scored) == sum(shard.count for shard in shards)
 
     def parts(self) -> Iterator[Shard]:
         """Give the shards that have a part file, whatever size of shards it is of."""

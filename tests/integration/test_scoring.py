@@ -207,7 +207,7 @@ def test_the_manifest_tells_what_was_scored_and_with_what(project: Project) -> N
     written = manifest(project)
     lock = YAML(typ="safe").load((project.root / "dvc.lock").read_text())
     assert lock["stages"]["train"]
-    assert written["schema_version"] == 3
+    assert written["schema_version"] == 4
     assert written["folder"] == "data/inbox/batch"
     assert (written["model"], written["dataset"]) == ("v1.0.0", "load_digits")
     assert sum(written["statuses"].values()) == 20  # type: ignore[attr-defined]
@@ -442,8 +442,11 @@ def test_json_is_printed_past_the_share_of_errors_too(project: Project) -> None:
 
 
 def test_the_options_reach_the_rows(project: Project) -> None:
-    project.digits("score", "data/inbox/batch", "--allow", "0-5", "--probabilities", "--confidence", "1", "--workers", "1")
+    project.digits(
+        "score", "data/inbox/batch", "--allow", "0-5", "--probabilities", "--confidence", "1", "--workers", "1", "--no-report"
+    )
 
+    assert not (project.root / "data/scores/batch/report.html").exists()
     scored = rows(project)
     assert {row["status"] for row in scored} <= {"review"}
     assert all(float(row["p9"]) == 0 < float(row[f"p{row['label']}"]) for row in scored)

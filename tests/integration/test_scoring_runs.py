@@ -1,7 +1,9 @@
 """Runs of scoring: in other processes that may die, over folders that were scored before, and interrupted."""
 
 import csv
+import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -15,10 +17,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import params, registry, sample
+from pipeline import atomic, params, registry, sample
 from pipeline.digits import decoding
 from pipeline.errors import PipelineError
 from pipeline.registry import ScoringModel
+from pipeline.reports import pages
 from pipeline.scoring import batch as batches
 from pipeline.scoring import join, run, runner, source
 from pipeline.scoring import manifest as manifests
@@ -75,6 +78,10 @@ class Scans:
     def rows(self) -> dict[str, dict[str, str]]:
         with (self.out / "scores.csv").open(encoding="utf-8", newline="") as file:
             return {row["file"]: row for row in csv.DictReader(file)}
+
+    def shown(self) -> dict[str, list[Any]]:
+        lines = map(json.loads, pages.lines_of(self.out / "report.html"))
+        return {line[0]: line for line in lines}
 
     def add(self, *names: str) -> None:
         for name in names:
@@ -168,6 +175,8 @@ def test_a_picture_that_ends_its_worker_becomes_an_error_row_and_no_other(scans:
     errors = {name: row["reason"] for name, row in scans.rows().items() if row["status"] == "error"}
     assert errors == dict.fromkeys(("00002a.png", "00020a.png"), "ends the process that reads it: SIGSEGV")
     assert {name: row for name, row in scans.rows().items() if name not in errors} == undisturbed
+    assert {name: line[7] for name, line in scans.shown().items() if line[6] == "error"} == errors
+    assert scans.shown().keys() == scans.rows().keys()
 
 
 def test_a_worker_that_is_killed_costs_no_row(scans: Scans, startup: Callable[[str], None], tmp_path: Path) -> None:
@@ -189,6 +198,83 @@ def test_workers_that_cannot_begin_are_one_clear_error(scans: Scans, startup: Ca
 
     with pytest.raises(PipelineError, match="a process that scores ends before it begins: exit code 1"):
         scans.score(workers=1)
+
+
+def test_a_report_keeps_the_pictures_of_rows_that_are_not_scored_again(scans: Scans, decoded: list[bytes]) -> None:
+    scans.score()
+    before = scans.shown()
+    decoded.clear()
+    scans.add("new.png")
+    (scans.folder / "00000.png").unlink()
+
+    scans.score()
+
+    assert len(decoded) == 1
+    assert scans.shown().keys() == scans.rows().keys() == (before.keys() - {"00000.png"}) | {"new.png"}
+    assert scans.shown()["00001.png"] == before["00001.png"]
+
+
+@pytest.mark.parametrize("is_gone", [True, False], ids=["deleted", "not asked for"])
+def test_a_report_that_is_not_there_is_made_when_it_is_asked_for(scans: Scans, is_gone: bool) -> None:
+    scans.score(report=is_gone)
+    if is_gone:
+        (scans.out / "report.html").unlink()
+    assert not (scans.out / "report.html").exists()
+    rows = scans.rows()
+
+    scans.score()
+
+    assert scans.shown().keys() == scans.rows().keys()
+    assert scans.rows() == rows
+
+
+def test_the_report_of_an_interrupted_run_lacks_no_row(scans: Scans) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        scans.score(tell=interrupt_after(2))
+    with pytest.raises(KeyboardInterrupt):  # whose parts have no pictures
+        scans.score(tell=interrupt_after(3), report=False)
+
+    scans.score(workers=2)
+
+    assert scans.shown().keys() == scans.rows().keys()
+
+
+@pytest.mark.parametrize("kilobytes", [6, 30], ids=["of the pictures", "of the page"])
+def test_without_room_for_the_report_the_scores_stand_and_say_so(scans: Scans, kilobytes: int) -> None:
+    scans.score(report=False)
+    rows = scans.rows()
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024 * kilobytes, unlimited[1]))
+    try:
+        manifest = scans.score(fresh=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+
+    assert scans.rows() == rows
+    assert not (scans.out / "report.html").exists()
+    assert str(scans.out / "report.html") in manifest.report_fault
+    assert (read := manifests.read(scans.out))
+    assert read.report_fault == manifest.report_fault
+    assert not list(scans.out.glob(".*.tmp"))
+    assert not list(scans.out.glob(".parts*"))
+
+
+def test_pictures_leave_their_room_to_the_rows(scans: Scans, monkeypatch: pytest.MonkeyPatch) -> None:
+    scans.score()
+    rows = scans.rows()
+
+    def write(target: Path, text: str) -> None:
+        if list(target.parent.glob("*-*.sheet")):
+            raise PipelineError("no room")
+        before(target, text)
+
+    before = atomic.write_text
+    monkeypatch.setattr(atomic, "write_text", write)
+
+    manifest = scans.score(fresh=True)
+
+    assert scans.rows() == rows
+    assert "no room for the pictures" in manifest.report_fault
 
 
 def test_a_glance_tells_whether_workers_will_be_needed(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_help_is_given_anywhere(command: str, in_folder: Path, monkeypatch: pyte
     [
         (["no-such-folder"], "does not exist"),
         (["-"], "name a folder where the paths come from standard input"),
-        (["docs/images/training-run.png"], "training-run.png is a picture: name its folder"),
+        (["docs/images/batch-report.png"], "batch-report.png is a picture: name its folder"),
         (["docs", "--allow", "7-3"], "'7-3': name digits"),
         (["docs", "--allow", "0-5,"], "'0-5,': name digits"),
         (["docs", "--allow", "10"], "'10': name digits"),

@@ -69,7 +69,7 @@ def test_a_picture_that_memory_does_not_suffice_for_is_an_error_row(tmp_path: Pa
         f"rules = row.Rules({RULES.temperature}, 0.5, 10**6, 10**8)\n"
         "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))\n"
-        "for glyph in shard.glyphs(os.fsencode(sys.argv[1]), [b'a.png', b'b.png', b'c.png'], rules):\n"
+        "for glyph, _ in shard.read(os.fsencode(sys.argv[1]), [b'a.png', b'b.png', b'c.png'], rules):\n"
         "    print(glyph if isinstance(glyph, str) else glyph.__class__.__name__)\n"
     )
 

@@ -19,6 +19,7 @@ FLOORS = [
     ["pipeline/errors.py", "pipeline/faults.py", "pipeline/names.py", "pipeline/layout.py"],
     ["pipeline/atomic.py", "pipeline/params.py", "pipeline/git.py", "pipeline/lock.py"],
     ["pipeline/digits/"],
+    ["pipeline/reports/"],
     ["pipeline/quality/", "pipeline/raw.py", "pipeline/dataset.py", "pipeline/download.py", "pipeline/sample.py"],
     ["pipeline/gate.py", "pipeline/snapshot.py", "pipeline/tags.py", "pipeline/training.py"],
     ["pipeline/registry.py"],

@@ -1,0 +1,59 @@
+"""Pages for people: templates with their style and script in them, so that a page needs nothing but itself.
+
+A page asks nobody for anything and runs no script but its own, whatever stands in it: its Content-Security-Policy says so.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline import atomic
+
+FOLDER = Path(__file__).parent
+STYLE = "page.css"
+# Where lines that no template need see go. No name of a file has it in it.
+HOLE = "\0"
+BEFORE_LINES = b'<script type="application/x-ndjson" id="rows">\n'
+AFTER_LINES = b"</script>"
+
+
+def render(template: str, script: str = "", **values: Any) -> str:
+    """Fill in a template, in which everything is escaped; ``script`` is the name of the file of what the page runs."""
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["thousands"] = "{:,}".format
+    code = (FOLDER / script).read_text(encoding="utf-8") if script else ""
+    allowed = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() if script else ""
+    return environment.get_template(template).render(
+        style=(FOLDER / STYLE).read_text(encoding="utf-8"),
+        script=code,
+        allowed=f"script-src 'sha256-{allowed}'" if script else "script-src 'none'",
+        **values,
+    )
+
+
+def write(target: Path, page: str, lines: Iterable[bytes] = ()) -> None:
+    """Write a page, in one step, its ``lines`` where the template has them. Raises PipelineError."""
+    head, _, tail = page.partition(HOLE)
+    with atomic.replacing(target) as temporary, temporary.open("wb") as file:
+        file.write(head.encode())
+        file.writelines(lines)
+        file.write(tail.encode())
+
+
+def lines_of(page: Path) -> Iterator[bytes]:
+    """Read the lines of a page back; none where it is not there or not whole."""
+    try:
+        with page.open("rb") as file:
+            for line in file:
+                if line == BEFORE_LINES:
+                    break
+            for line in file:
+                if line.startswith(AFTER_LINES):
+                    return
+                yield line
+    except FileNotFoundError:
+        return

@@ -1,0 +1,63 @@
+"""The page of a scored batch: its counts, and its pictures beside what the network saw of them."""
+
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from urllib.parse import quote
+
+from pipeline.names import shown
+from pipeline.reports import pages
+from pipeline.scoring.manifest import Manifest
+
+NAME = "report.html"
+MOST_REASONS = 10
+# Of the histogram of confidence; and of its highest bar, in pixels.
+BINS = 20
+HEIGHT = 125
+
+
+def write(folder: Path, given: Path, manifest: Manifest, confidences: Counter[int], lines: Iterable[bytes]) -> None:
+    """Write the page of a batch into ``folder``. Raises PipelineError.
+
+    ``given``: what the names of the rows start from; ``confidences``: how many labelled rows there are by twentieths of
+    confidence; ``lines``: of the contact sheet.
+    """
+    doubtful = manifest.statuses.get("review", 0) + manifest.statuses.get("error", 0)
+    page = pages.render(
+        "batch.html.jinja",
+        "sheet.js",
+        title=f"Scores of {shown(Path(manifest.folder).name or manifest.folder)}",
+        manifest=manifest,
+        reasons=list(islice(manifest.reasons.items(), MOST_REASONS)),
+        more_reasons=max(0, len(manifest.reasons) - MOST_REASONS),
+        bins=_bars(confidences, manifest.settings["minimum_confidence"]) if confidences else [],
+        labelled=confidences.total(),
+        first_order="doubtful first",
+        about={"bases": [address_of(given, folder)], "rows": manifest.rows, "doubtful": doubtful},
+    )
+    pages.write(folder / NAME, page, lines)
+
+
+def address_of(folder: Path, page_folder: Path) -> str:
+    """Give the start of the address of files below ``folder`` for a page in another: relative where both are in the project."""
+    root, place, start = Path.cwd(), folder.resolve(), page_folder.resolve()
+    if place.is_relative_to(root) and start.is_relative_to(root):
+        return quote(os.fsencode(os.path.relpath(place, start))) + "/"
+    return place.as_uri().rstrip("/") + "/"
+
+
+def _bars(confidences: Counter[int], minimum: float) -> list[dict[str, object]]:
+    unit = HEIGHT / math.log1p(max(confidences.values()))
+    return [
+        {
+            "count": confidences[number],
+            "short": f"{confidences[number] // 1000}k" if confidences[number] >= 10_000 else str(confidences[number]),
+            "height": round(unit * math.log1p(confidences[number]), 1),
+            "is_doubtful": (number + 0.5) / BINS < minimum,
+            "words": f"{confidences[number]} from {number / BINS:.2f} to {(number + 1) / BINS:.2f}",
+        }
+        for number in range(BINS)
+    ]

@@ -1,0 +1,282 @@
+"""The pages for people, in a real browser without a network: what they show, and that they ask nobody for anything."""
+
+import csv
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
+
+import pytest
+
+from pipeline import params, registry, sample
+from pipeline.scoring import batch as batches
+from pipeline.scoring import run, sheet
+from pipeline.scoring.batch import Options
+from tests.conftest import ROOT, Project, copy_project
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs a browser: `apt-get install chromium`")
+
+SETTINGS = params.load(ROOT / "params.yaml").score
+IMAGES = 150
+HOSTILE = [
+    b"<script>alert(1)<",  # a folder, with the next name: its path has </script> in it
+    b"<img src=x onerror=alert(1)>.png",
+    b"\"quoted' & <b>bold.png",
+    b"=HYPERLINK(1).png",
+    b"two\nlines.png",
+    "\u202egnp.\N{PARTY POPPER} %41#1?.png".encode(),
+    b"no \xff utf-8 \\ \\xff.png",
+    b"x" * 251 + b".png",
+]
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def view(browser: Any) -> Iterator[Open]:
+    """Give a function that opens a page; at the end, nothing else was asked for and nothing complained."""
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(10_000)
+    seen: list[str] = []
+    expected: list[str] = []
+
+    def open_page(file: Path, after: str = "", **media: Any) -> Any:
+        page = context.new_page()
+        page.on("console", lambda message: seen.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: seen.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: dialog.dismiss())
+        page.on("dialog", lambda dialog: seen.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda request: seen.extend({request.url} if not request.url.startswith("data:") else ()))
+        page.emulate_media(**media)
+        expected.append(file.resolve().as_uri())
+        page.goto(expected[-1] + after)
+        return page
+
+    yield open_page
+    context.close()
+    assert seen == expected
+
+
+@pytest.fixture(scope="module")
+def project(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with a batch in its inbox that was scored: pictures, and names and files that nobody would wish for."""
+    project = copy_project(registered_project, tmp_path_factory.mktemp("pages"))
+    folder = project.root / "data/inbox/batch"
+    sample.run(project.root / "data/arrays.npz", folder, count=IMAGES)
+    content = (folder / "00000.png").read_bytes()
+    place = os.fsencode(folder)
+    os.mkdir(os.path.join(place, HOSTILE[0]))  # noqa: PTH102, PTH118 - names of any bytes
+    for name in (os.path.join(HOSTILE[0], b"script>.png"), *HOSTILE[1:]):  # noqa: PTH118
+        with open(os.path.join(place, name), "wb") as file:  # noqa: PTH118, PTH123
+            file.write(content)
+    (folder / "broken.png").write_bytes(b"no picture")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project.root)
+        _score(folder)
+    return project
+
+
+@pytest.fixture(scope="module")
+def scores(project: Project) -> Path:
+    return project.root / "data/scores/batch"
+
+
+def _score(folder: Path, out: Path = Path("data/scores/batch"), **options: Any) -> None:
+    model = registry.load("champion")
+    run.score(batches.prepare(folder, out, model, SETTINGS, Options(**options)), model, lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def rows(scores: Path) -> list[dict[str, str]]:
+    with (scores / "scores.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def names(page: Any) -> list[str]:
+    found: list[str] = page.locator("#sheet a").all_inner_texts()
+    return found
+
+
+def count(page: Any) -> str:
+    text: str = page.locator("#count").inner_text()
+    return text
+
+
+def test_every_row_is_there_the_doubtful_ones_first(view: Open, scores: Path, rows: list[dict[str, str]]) -> None:
+    page = view(scores / "report.html", "#size=240")
+
+    found = names(page)
+    doubtful = sorted((row for row in rows if row["status"] == "review"), key=lambda row: float(row["confidence"] or 2))
+    assert len(found) == len(rows)
+    assert found[: len(doubtful)] == [row["file"] for row in doubtful]
+    assert found[len(doubtful)] == "broken.png"
+    assert count(page) == f"1 to {len(rows)} of {len(rows)}. All {len(rows)} rows are here."
+
+
+def test_a_card_shows_the_picture_beside_what_the_network_saw_and_what_it_said(view: Open, scores: Path) -> None:
+    page = view(scores / "report.html", "#search=00007.png")
+
+    card = page.locator(".card")
+    pixels = "canvas => [...canvas.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, at) => at % 4 == 0)"
+    original, seen = (card.locator("canvas").nth(number).evaluate(pixels) for number in (0, 1))
+    assert max(seen) > 200
+    assert original == [255 - pixel for pixel in seen]
+    assert card.locator("strong").inner_text() in "0123456789"
+    assert "ok" in card.inner_text()
+
+
+def test_what_cannot_be_read_has_its_reason_in_place_of_a_picture(view: Open, scores: Path) -> None:
+    page = view(scores / "report.html", "#status=error")
+
+    assert names(page) == ["broken.png"]
+    assert "not an image that can be read" in page.locator(".card").inner_text()
+    assert page.locator(".picture").all_inner_texts() == ["no picture", "not read"]
+
+
+def test_names_are_shown_and_never_run_and_lead_to_their_files(view: Open, scores: Path, project: Project) -> None:
+    page = view(scores / "report.html", "#size=240")
+
+    addresses = page.locator("#sheet a").evaluate_all("links => links.map(link => link.href)")
+    files = {unquote_to_bytes(urlsplit(address).path) for address in addresses}
+    place = os.fsencode(project.root / "data/inbox/batch")
+    there = {os.path.join(folder, name) for folder, _, found in os.walk(place) for name in found}  # noqa: PTH118
+    assert files == there
+    text = page.locator("#sheet").inner_text()
+    assert "<script>alert(1)</script>.png" in text
+    assert r"two\nlines.png" in text
+    assert r"no \xff utf-8 \\ \\xff.png" in text
+    assert r"\u{202e}gnp.🎉 %41#1?.png" in text
+    assert "x" * 251 + ".png" in text
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_rows_are_filtered_by_label_status_and_reason(view: Open, scores: Path, rows: list[dict[str, str]]) -> None:
+    page = view(scores / "report.html")
+
+    page.locator("[name=label]").select_option("3")
+    page.locator("[name=size]").select_option("240")
+    assert sorted(names(page)) == sorted(row["file"] for row in rows if row["label"] == "3")
+    page.locator("[name=status]").select_option("review")
+    assert sorted(names(page)) == sorted(row["file"] for row in rows if (row["label"], row["status"]) == ("3", "review"))
+    page.get_by_role("button", name="Show all").click()
+    page.locator("[name=reason]").select_option("not an image that can be read")
+    assert names(page) == ["broken.png"]
+    assert count(page).startswith("1 to 1 of 1 that fit.")
+    page.get_by_role("link", name="review", exact=True).click()
+    assert page.locator("[name=status]").input_value() == "review"
+
+
+def test_rows_are_found_by_name_and_sorted(view: Open, scores: Path) -> None:
+    page = view(scores / "report.html")
+
+    page.locator("[name=search]").fill("0001")
+    page.locator("[name=order]").select_option("name")
+    assert names(page) == ["00001.png", *(f"0001{number}.png" for number in range(10))]
+    page.locator("[name=search]").fill("nothing is called so")
+    assert names(page) == []
+    assert count(page).startswith("No row")
+    page.locator("[name=search]").fill("")
+    page.locator("[name=order]").select_option("sure")
+    confidences = page.locator(".answer span:first-of-type").all_inner_texts()
+    assert confidences == sorted(confidences, key=float, reverse=True)
+
+
+def test_pages_are_turned_and_can_be_linked_to(view: Open, scores: Path, rows: list[dict[str, str]]) -> None:
+    page = view(scores / "report.html", "#order=name")
+
+    first = names(page)
+    page.get_by_role("button", name="Next").click()
+    second = names(page)
+    page.get_by_role("button", name="Next").click()
+    last = names(page)
+    assert [len(first), len(second), len(last)] == [60, 60, len(rows) - 120]
+    assert page.locator("#next").get_attribute("aria-disabled") == "true"
+    page.get_by_role("button", name="Next").click(force=True)
+    assert names(page) == last
+    assert names(view(scores / "report.html", "#order=name&page=2")) == second
+    assert names(view(scores / "report.html", "#order=name&page=99")) == last
+
+
+def test_everything_is_done_by_keyboard_too(view: Open, scores: Path) -> None:
+    page = view(scores / "report.html")
+    first = names(page)
+
+    page.keyboard.press("ArrowRight")
+    assert names(page) != first
+    page.keyboard.press("ArrowLeft")
+    assert names(page) == first
+    page.keyboard.press("/")
+    page.keyboard.type("broken")
+    assert names(page) == ["broken.png"]
+    page.keyboard.press("ArrowLeft")  # in a field it moves in the text
+    page.keyboard.press("Escape")
+    assert names(page) == first
+    page.keyboard.press("/")
+    for key in ("Tab", "3"):  # to the labels, and the one that begins so
+        page.keyboard.press(key)
+    assert page.locator("[name=label]").input_value() == "3"
+    for _ in range(6):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "next"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_can_be_read_by_everybody_in_light_and_dark(view: Open, scores: Path, scheme: str) -> None:
+    page = view(scores / "report.html", color_scheme=scheme)
+
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+    assert_accessible(page)
+
+
+def assert_accessible(page: Any) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    # It loads itself into the page, which its policy would not let a stranger do.
+    found = Axe().run(page).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+
+
+def test_a_print_has_the_pictures_and_not_what_chooses_them(view: Open, scores: Path) -> None:
+    page = view(scores / "report.html", media="print", color_scheme="dark")
+
+    assert not page.locator("#controls").is_visible()
+    assert page.locator(".card").first.is_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_a_report_stands_by_itself_when_the_pictures_have_gone(view: Open, scores: Path, tmp_path: Path) -> None:
+    alone = Path(shutil.copy(scores / "report.html", tmp_path))
+
+    page = view(alone, "#size=240")
+
+    assert page.locator("canvas").count() >= 2 * IMAGES
+
+
+def test_of_too_many_rows_a_report_holds_some_and_says_so(
+    view: Open, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    monkeypatch.setattr(sheet, "MOST", 40)
+    monkeypatch.setattr(sheet, "MOST_DOUBTFUL", 3)
+
+    _score(project.root / "data/inbox/batch", tmp_path)
+
+    page = view(tmp_path / "report.html")
+    assert 20 < len(names(page)) <= 40
+    assert "Here are 3 of the" in count(page)
+    assert f"doubtful rows, the least confident, and {len(names(page)) - 3} of the other" in count(page)
