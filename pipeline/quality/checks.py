@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pipeline.names import shown
+from pipeline.quality import data_docs
 from pipeline.quality.expectations import CRITICAL, Suite
 
 if TYPE_CHECKING:
-    from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.core.batch_definition import BatchDefinition
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
-    from great_expectations.data_context import AbstractDataContext
     from great_expectations.expectations.expectation import Expectation
 
 NAMED_ROWS = 20
 SHOWN_ROWS = 3
-SITE = "local"
-DATA = "data"
 LIMITS = {"at least": "min_value", "at most": "max_value"}
 
 
@@ -105,7 +102,7 @@ def check(suites: Sequence[Suite], docs: Path | None = None) -> Verdict:
     validation = ExpectationSuiteValidationResult(
         success=not failed,
         results=results,
-        suite_name=DATA,
+        suite_name=data_docs.DATA,
         statistics={
             "evaluated_expectations": len(results),
             "successful_expectations": len(results) - failed,
@@ -115,7 +112,7 @@ def check(suites: Sequence[Suite], docs: Path | None = None) -> Verdict:
         meta={"great_expectations_version": gx.__version__},
     )
     if docs:
-        _write_docs(context, validation, [one for suite in suites for one in suite.expectations.values()], docs)
+        data_docs.write(context, validation, [one for suite in suites for one in suite.expectations.values()], docs)
     worst = validation.get_max_severity_failure()
     return Verdict([outcome for _, outcome in checked], worst.value if worst else "")
 
@@ -172,35 +169,6 @@ def _check(
         seconds=round(time.monotonic() - started, 3),
     )
     return result, outcome
-
-
-def _write_docs(
-    context: "AbstractDataContext",
-    validation: "ExpectationSuiteValidationResult",
-    expectations: "list[Expectation]",
-    docs: Path,
-) -> None:
-    from great_expectations import ExpectationSuite
-    from great_expectations.core.run_identifier import RunIdentifier
-    from great_expectations.data_context.types.resource_identifiers import (
-        ExpectationSuiteIdentifier,
-        ValidationResultIdentifier,
-    )
-
-    context.add_data_docs_site(
-        SITE,
-        {
-            "class_name": "SiteBuilder",
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.absolute())},
-        },
-    )
-    context.suites.add(ExpectationSuite(DATA, expectations=expectations))
-    run = RunIdentifier(run_name="validate")
-    validation.meta["run_id"] = run
-    key = ValidationResultIdentifier(ExpectationSuiteIdentifier(DATA), run, batch_identifier=DATA)
-    context.validation_results_store.set(key, validation)
-    context.build_data_docs(site_names=[SITE])
 
 
 def _bounds(expectation: "Expectation") -> str:
