@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-slow bench-training bench-scans bench-scoring bench-quality score-only lint format lock clean
+.PHONY: help demo run test test-slow bench-training bench-scans bench-scoring bench-reports bench-quality score-only lint format lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -37,6 +37,9 @@ bench-scans: .venv/ready ## Measure how scans are read: make bench-scans FOLDER.
 bench-scoring: .venv/ready ## Measure how fast folders are scored; with MILLION=1 a million pictures too, which takes long
 	@$(BIN)/python -m bench.scoring $(if $(MILLION),--million)
 
+bench-reports: .venv/ready ## Measure what a batch report costs, weighs, and takes to open; needs Chromium
+	@$(BIN)/python -m bench.reports
+
 bench-quality: .venv/ready ## Measure what the expectations catch and cost; takes a quarter of an hour
 	@$(BIN)/dvc repro --quiet ingest
 	@$(BIN)/python -m bench.quality
@@ -63,4 +66,5 @@ clean: ## Remove the environment and the demo
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pipeline.reports.dvc_plots
 	@touch $@

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from pipeline import layout
+from pipeline import layout, training_report
 from pipeline.errors import exit_on_error
 from pipeline.scoring.join import SCORES
 
@@ -64,9 +64,10 @@ def _report() -> None:
         print(f"\nThe first rows of {SCORES}:\n{''.join(islice(rows, 4))}")
     places = {
         "scores": scores / SCORES,
-        "manifest": scores / "manifest.json",
+        "report": scores / "report.html",
         "model": layout.MODEL,
         "metrics": layout.METRICS,
+        "training": training_report.PAGE,
         "Data Docs": layout.VALIDATION / layout.DATA_DOCS / "index.html",
     }
     print("\n".join(f"{what:10}{CLONE / where}" for what, where in places.items()))

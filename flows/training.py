@@ -9,11 +9,13 @@ import gto  # noqa: F401, TID253
 from prefect import State, flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from flows import standalone
 from flows.stages import read_graph, run_stage
-from pipeline import layout, params, registration, registry, tags
+from pipeline import layout, params, registration, registry, tags, training_report
+from pipeline.errors import PipelineError
 
 VALIDATE = "validate"
 # Only what a stage fetches from elsewhere can come right by itself.
@@ -105,12 +107,22 @@ def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
         key="training-summary",
         markdown=(
             f"# {outcome.name}: {tags.NAME} on {metrics['dataset']}\n\n"
-            f"```\n{outcome.message}\n```\n\n"
+            f"```\n{outcome.message}\n```\n\n{_report()}"
             f"| stage | outcome |\n|---|---|\n{stages}\n\n"
             f"| digit | precision | recall |\n|---|---|---|\n{by_class}\n"
         ),
         description=f"What the run did: {outcome.name}",
     )
+
+
+def _report() -> str:
+    """Write the training report, and give the line that links to it; a run is as good without, and says so."""
+    try:
+        page = training_report.write(params.load(layout.PARAMS))
+    except PipelineError as error:
+        get_run_logger().warning("no training report: %s", error)
+        return ""
+    return f"See [{page}]({page.absolute().as_uri()}).\n\n"
 
 
 if __name__ == "__main__":

@@ -74,19 +74,31 @@ def show_model(one: Version, reigns: list[Reign]) -> None:
         print("\nSlices of the test set")
         _lines(f"{name}: accuracy {row['accuracy']:.4f}, for review {row['review']:.4f}" for name, row in slices.items())
     print("\nParameters")
-    _lines(f"{name} {value}" for name, value in _parameters(one).items())
-    folder = f"{NAME}-{one.version}"
+    _lines(f"{name} {value}" for name, value in parameters_of(git.show(one.commit, layout.LOCK) or "").items())
     print("\nIts files\n")
-    _lines([f"dvc artifacts get . {NAME} --rev {one.version} --out {folder}"])
+    _lines([f"dvc artifacts get . {NAME} --rev {one.version} --out {NAME}-{one.version}"])
     print("\nMake it again, and see that the metrics are the same to the byte\n")
-    _lines(
-        (
-            f"git clone --quiet --config advice.detachedHead=false --branch {NAME}@{one.version} . ../{folder}",
-            f"cd ../{folder}",
-            "dvc repro",
-            f"git diff --exit-code {layout.METRICS.parent} {layout.PLOTS}",
-        )
-    )
+    _lines(commands_again(f"{NAME}@{one.version}", f"{NAME}-{one.version}"))
+
+
+def commands_again(branch: str, folder: str) -> list[str]:
+    """Give the commands that make what the stages left at a tag or branch again, in a new folder beside the project."""
+    return [
+        f"git clone --quiet --config advice.detachedHead=false --branch {branch} . ../{folder}",
+        f"cd ../{folder}",
+        "dvc repro",
+        f"git diff --exit-code {layout.METRICS.parent} {layout.PLOTS}",
+    ]
+
+
+def parameters_of(lock: str) -> dict[str, Any]:
+    """Give what the stages read from ``params.yaml``, by the text of a ``dvc.lock``."""
+    try:
+        stages = (YAML(typ="safe").load(lock) or {})["stages"]
+        used = [stage.get("params", {}).get(layout.PARAMS.as_posix(), {}) for stage in stages.values()]
+    except (YAMLError, AttributeError, KeyError, TypeError):  # not as DVC writes it
+        return {}
+    return {name: value for parameters in used for name, value in _flat(parameters)}
 
 
 def show_comparison(first: Version, second: Version) -> None:
@@ -117,6 +129,8 @@ def show_difference(found: Difference) -> None:
     if labels:
         _table(("label", "rows"), labels)
     print(shown(found.file))
+    if found.page:
+        print(shown(found.page))
 
 
 def _paired_words(first: Version, second: Version) -> str:
@@ -146,16 +160,6 @@ def _slices(one: Version) -> dict[str, dict[str, float]]:
         return {}
     rows = found.items() if isinstance(found, dict) else ()
     return {name: row for name, row in rows if isinstance(row, dict) and {"accuracy", "review"} <= row.keys()}
-
-
-def _parameters(one: Version) -> dict[str, Any]:
-    """Give what the stages that made it read from ``params.yaml``."""
-    try:
-        stages = (YAML(typ="safe").load(git.show(one.commit, layout.LOCK) or "") or {})["stages"]
-        used = [stage.get("params", {}).get(layout.PARAMS.as_posix(), {}) for stage in stages.values()]
-    except (YAMLError, AttributeError, KeyError, TypeError):  # no dvc.lock as DVC writes it
-        return {}
-    return {name: value for parameters in used for name, value in _flat(parameters)}
 
 
 def _flat(values: dict[str, Any], start: str = "") -> Iterable[tuple[str, Any]]:

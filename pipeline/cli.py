@@ -110,6 +110,14 @@ def evaluate() -> None:
     print("evaluate: done")
 
 
+@command()
+def report() -> None:
+    """Write reports/training.html: verdict, curves, errors, slices, and what made the model."""
+    from pipeline import params, training_report
+
+    print(shown(training_report.write(params.load(layout.PARAMS))))
+
+
 for one in registry_cli.COMMANDS:
     command()(one)
 

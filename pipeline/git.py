@@ -55,6 +55,12 @@ def show(commit: str, path: Path) -> str | None:
         return None
 
 
+def changed(*paths: Path) -> list[str]:
+    """List the files below some paths that are not as the last commit has them, or that it has not."""
+    lines = run("status", "--porcelain", "--", *map(str, paths)).splitlines()
+    return [line[3:] for line in lines]
+
+
 def require_commit() -> None:
     """Raise PipelineError where nothing can be registered: outside a Git repository, in a part of one, or without a commit."""
     _require(

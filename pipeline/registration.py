@@ -49,13 +49,11 @@ def register(settings: Params) -> Registration:
     with tags.alone():
         snapshot.require_clean()
         known = versions()
-        model = lock.recorded_hash(layout.LOCK.read_text(encoding="utf-8"), layout.MODEL)
-        for version in known:
-            if _recorded_model(version.commit) == model:
-                message = f"{NAME} {version.version} is this very model already; nothing was changed"
-                return Registration(version.version, is_new=False, is_champion=version.is_champion, message=message)
+        if same := _of_workspace(known):
+            message = f"{NAME} {same.version} is this very model already; nothing was changed"
+            return Registration(same.version, is_new=False, is_champion=same.is_champion, message=message)
         new = tags.next_version()
-        verdict = _judge(settings, next((version for version in known if version.is_champion), None), new)
+        verdict = _judge(settings, known, new, batches=settings.register.replay.batches)
         if verdict.missed or verdict.comparison is None:
             raise GateRefusal(verdict)
         commit = snapshot.take(f"Snapshot of the workspace for {NAME}")
@@ -67,13 +65,34 @@ def register(settings: Params) -> Registration:
     return Registration(new, is_new=True, is_champion=verdict.comparison.promotes, message=message)
 
 
-def _judge(settings: Params, champion: Version | None, new: str) -> Verdict:
-    """Hold the workspace's model, about to be version ``new``, to the bounds; where it keeps them, to the champion."""
+def standing(settings: Params) -> tuple[Version | None, str]:
+    """Give the version that the workspace's model is registered as, if it is, and the gate's verdict, in lines.
+
+    For a model that is not registered it is what the gate says today, without a replay.
+    """
+    known = versions()
+    if same := _of_workspace(known):
+        return same, (same.verdict or {}).get("words", "the gate was not asked")
+    return None, str(_judge(settings, known, tags.next_version(), batches=0))
+
+
+def _of_workspace(known: list[Version]) -> Version | None:
+    """Find the version whose model is the one that the stages left."""
+    model = lock.recorded_hash(layout.LOCK.read_text(encoding="utf-8"), layout.MODEL)
+    return next((version for version in known if _recorded_model(version.commit) == model), None)
+
+
+def _judge(settings: Params, known: list[Version], new: str, *, batches: int) -> Verdict:
+    """Hold the workspace's model, about to be version ``new``, to the bounds; where it keeps them, to the champion.
+
+    ``batches``: so many of the last ones are replayed.
+    """
+    champion = next((version for version in known if version.is_champion), None)
     metrics = json.loads(layout.METRICS.read_text(encoding="utf-8"))
     bounds = getattr(settings.register, metrics["dataset"])
     verdict = Verdict(metrics["dataset"], metrics["test_set"], gate.check(metrics, bounds))
-    if not verdict.missed and champion and settings.register.replay.batches:
-        verdict = _replayed(verdict, settings, champion, new)
+    if not verdict.missed and champion and batches:
+        verdict = _replayed(verdict, settings, champion, new, batches)
     if verdict.missed:
         return verdict
     answers = Answers.of_csv(layout.PREDICTIONS.read_bytes())
@@ -89,10 +108,9 @@ def _judge(settings: Params, champion: Version | None, new: str) -> Verdict:
     return replace(verdict, comparison=comparison)
 
 
-def _replayed(verdict: Verdict, settings: Params, champion: Version, new: str) -> Verdict:
+def _replayed(verdict: Verdict, settings: Params, champion: Version, new: str, batches: int) -> Verdict:
     """Add what the model would change in the last batches."""
-    replay = settings.register.replay
-    folders = difference.last_batches(layout.SCORES, replay.batches)
+    folders = difference.last_batches(layout.SCORES, batches)
     if not folders:
         return replace(verdict, replay="replay: no batch that was scored is still there")
     try:
@@ -104,7 +122,7 @@ def _replayed(verdict: Verdict, settings: Params, champion: Version, new: str) -
     else:
         named = ", ".join(map(shown, folders))
         words, share = f"{named} with {champion.version} and {new}: {found}; {shown(found.file)}", found.share
-    bound = replay.maximum_changed_share
+    bound = settings.register.replay.maximum_changed_share
     held = [] if bound is None else [Check("changed share of the replay", share, bound, is_maximum=True)]
     measured = None if math.isnan(share) else share
     return replace(verdict, checks=[*verdict.checks, *held], replay=f"replay: {words}", changed_share=measured)

@@ -133,6 +133,19 @@ def trained_project(fresh_project: Project, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
+def two_models(trained_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with two versions, of two epochs and of six, and a batch that the first scored. Not to be changed."""
+    project = copy_project(trained_project, tmp_path_factory.mktemp("two"))
+    project.digits("register")
+    project.digits("sample", "data/inbox/batch", "--count", "200")
+    project.digits("score", "data/inbox/batch")
+    project.set(register__replay__batches=2)
+    project.dvc("exp", "run", "--set-param", "train.epochs=6")
+    project.digits("register")
+    return project
+
+
+@pytest.fixture(scope="session")
 def registered_project(trained_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with a champion. Not to be changed."""
     project = copy_project(trained_project, tmp_path_factory.mktemp("registered"))

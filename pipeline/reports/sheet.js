@@ -23,7 +23,7 @@ const ORDERS = {
 
 // As names are written in the CSV: a backslash is two, a byte that is no UTF-8 is \xNN, and ' keeps a spreadsheet from a formula.
 const plain = (file) => (file.startsWith("'") ? file.slice(1) : file);
-const address = (row) => {
+const addressOf = (row) => {
   const path = plain(row.file).replace(/\\\\|\\x([0-9a-f]{2})|[^\\/]+/g, (piece, byte) =>
     byte ? `%${byte.toUpperCase()}` : piece === "\\\\" ? "%5C" : encodeURIComponent(piece));
   return path.startsWith("/") ? `file://${path}` : about.bases[row.base] + path;
@@ -78,21 +78,27 @@ const card = (row) => {
   } else {
     made.append(...answer(now, row.secondLabel && `or ${row.secondLabel} ${row.secondConfidence}`));
   }
-  const link = element("a", { href: address(row), target: "_blank", rel: "noopener", textContent: name });
+  const link = element("a", { href: addressOf(row), target: "_blank", rel: "noopener", textContent: name });
   made.append(element("p", {}, link, row.page > 1 ? ` page ${row.page}` : ""));
   return made;
 };
 
 const ALL = "all"; // without a word behind the #, a browser would go to the top of the page
 const chosen = () => new URLSearchParams(location.hash.slice(1) === ALL ? "" : location.hash.slice(1));
+const go = (state) => {
+  location.replace(`#${state || ALL}`);
+  show();
+};
 const choose = (changes) => {
   const state = chosen();
   for (const [key, value] of Object.entries(changes)) value === "" ? state.delete(key) : state.set(key, value);
-  location.replace(`#${String(state) || ALL}`);
+  go(String(state));
 };
 
-let pages = 1, page = 1;
+let pages = 1, page = 1, address;
 const show = () => {
+  if (address === location.hash) return;
+  address = location.hash;
   const state = chosen(), search = (state.get("search") ?? "").toLowerCase();
   for (const control of form.elements) {
     if (control.name && control !== document.activeElement) control.value = state.get(control.name) ?? "";
@@ -114,6 +120,7 @@ const show = () => {
 
 const held = () => {
   if (rows.length === about.rows) return `All ${NUMBER.format(about.rows)} rows are here.`;
+  if (about.models) return `Here are ${NUMBER.format(rows.length)} of the ${NUMBER.format(about.rows)} that change; the CSV has all.`;
   const doubtful = rows.filter((row) => row.status !== "ok").length;
   return `Here are ${NUMBER.format(doubtful)} of the ${NUMBER.format(about.doubtful)} doubtful rows, the least confident, and `
     + `${NUMBER.format(rows.length - doubtful)} of the other ${NUMBER.format(about.rows - about.doubtful)}, drawn at random; the CSV has all.`;
@@ -130,7 +137,7 @@ form.addEventListener("input", ({ target }) => choose({ [target.name]: target.va
 form.addEventListener("submit", (event) => event.preventDefault());
 previous.addEventListener("click", () => turn(-1));
 next.addEventListener("click", () => turn(1));
-const clear = () => { document.activeElement.blur(); location.replace(`#${ALL}`); };
+const clear = () => { document.activeElement.blur(); go(""); };
 document.getElementById("clear").addEventListener("click", clear);
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") { clear(); return; }

@@ -5,7 +5,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline import atomic, layout
@@ -13,13 +13,16 @@ from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.registry import ScoringModel
+from pipeline.reports import pages
 from pipeline.scoring import batch as batches
-from pipeline.scoring import run, source
+from pipeline.scoring import report, run, shard, sheet, source
 from pipeline.scoring.batch import Batch, Options
+from pipeline.scoring.lines import path_of
 from pipeline.scoring.row import Row, csv_lines, name_in_csv
 from pipeline.scoring.run import Tell
 
 CHANGED = "changed.csv"
+PAGE = "changed.html"
 ANSWER = ("label", "confidence", "status", "reason")
 
 
@@ -28,7 +31,7 @@ class Difference:
     """How many rows have another label or another status with the second model, and in which direction.
 
     ``statuses`` counts by words such as ``ok to review``, ``labels`` by ``3 to 5``, most frequent first; ``file`` is a CSV of
-    those rows with both answers.
+    those rows with both answers, ``page`` shows them to people, or is None where it could not be written.
     """
 
     rows: int
@@ -36,6 +39,7 @@ class Difference:
     statuses: dict[str, int]
     labels: dict[str, int]
     file: Path
+    page: Path | None
 
     @property
     def share(self) -> float:
@@ -60,24 +64,35 @@ def measure(
     labels: Counter[str] = Counter()
     statuses: Counter[str] = Counter()
     rows = changed = 0
+    shown_lines: list[bytes] = []
     out = out or layout.SCORES.with_name("comparisons") / "-".join(model.version for model in models)
     target = out / CHANGED
     columns = [f"{name}_{model.version}" for model in models for name in ANSWER]
     with atomic.replacing(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         file.write(csv_lines([["folder", *Row._fields[:2], *columns]]))
-        for folder in folders:
+        for number, folder in enumerate(folders):
             name = name_in_csv(os.fsencode(source.place_of(folder)))
-            for first, second in _pairs(*(_score(folder, model, out, settings, tell) for model in models)):
+            both = [_score(folder, model, out, settings, tell) for model in models]
+            to_show: list[tuple[bytes, Row, Row]] = []
+            for path, first, second in _pairs(*both):
                 rows += 1
                 if (first.label, first.status) == (second.label, second.status):
                     continue
                 changed += 1
+                if len(shown_lines) + len(to_show) < sheet.MOST:
+                    to_show.append((path, first, second))
                 file.write(csv_lines([[name, first.file, first.page, *_answer(first), *_answer(second)]]))
                 if first.label != second.label:
                     labels[f"{first.label or 'none'} to {second.label or 'none'}"] += 1
                 if first.status != second.status:
                     statuses[f"{first.status} to {second.status}"] += 1
-    return Difference(rows, changed, dict(statuses.most_common()), dict(labels.most_common()), target)
+            shown_lines += _lines(both[1], number, to_show)
+    found = Difference(rows, changed, dict(statuses.most_common()), dict(labels.most_common()), target, out / PAGE)
+    try:
+        _write_page(found, folders, [model.version for model in models], shown_lines)
+    except PipelineError:
+        return replace(found, page=None)
+    return found
 
 
 def last_batches(scores: Path, number: int) -> list[Path]:
@@ -98,16 +113,31 @@ def _score(folder: Path, model: ScoringModel, out: Path, settings: Score, tell: 
     return batch
 
 
-def _pairs(first: Batch, second: Batch) -> Iterator[tuple[Row, Row]]:
-    """Read the rows of both, which stand in the same order."""
+def _lines(batch: Batch, number: int, changed: list[tuple[bytes, Row, Row]]) -> Iterator[bytes]:
+    """Read the pictures of changed rows of a folder again, and write what people are shown of them."""
+    readings = shard.read(os.fsencode(batch.folder), [path for path, _, _ in changed], batch.rules, sheet.SIDE)
+    for (_, before, after), reading in zip(changed, readings, strict=True):
+        yield sheet.line(after, reading, _answer(before), number)
+
+
+def _write_page(found: Difference, folders: Sequence[Path], versions: list[str], lines: list[bytes]) -> None:
+    page = found.file.with_name(PAGE)
+    about = {"bases": [report.address_of(folder, page.parent) for folder in folders], "rows": found.changed, "models": versions}
+    title = f"What changes from {' to '.join(versions)}"
+    pages.write(page, pages.render("replay.html.jinja", "sheet.js", title=title, found=found, about=about), lines)
+
+
+def _pairs(first: Batch, second: Batch) -> Iterator[tuple[bytes, Row, Row]]:
+    """Read the path and the rows of both, which stand in the same order."""
     with first.scores.open(encoding="utf-8", newline="") as one, second.scores.open(encoding="utf-8", newline="") as other:
         if first.listing.sha256 != second.listing.sha256:
             raise PipelineError(f"{shown(first.given)}: changed while it was scored. Run again.")
         readers = csv.reader(one), csv.reader(other)
         for reader in readers:
             next(reader)
-        for before, after in zip(*readers, strict=True):
-            yield Row(*before), Row(*after)  # type: ignore[arg-type]
+        first.listing.file.seek(0)
+        for line, before, after in zip(first.listing.file, *readers, strict=True):
+            yield path_of(line), Row(*before), Row(*after)  # type: ignore[arg-type]
 
 
 def _answer(row: Row) -> list[str]:

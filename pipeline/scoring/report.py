@@ -35,7 +35,6 @@ def write(folder: Path, given: Path, manifest: Manifest, confidences: Counter[in
         more_reasons=max(0, len(manifest.reasons) - MOST_REASONS),
         bins=_bars(confidences, manifest.settings["minimum_confidence"]) if confidences else [],
         labelled=confidences.total(),
-        first_order="doubtful first",
         about={"bases": [address_of(given, folder)], "rows": manifest.rows, "doubtful": doubtful},
     )
     pages.write(folder / NAME, page, lines)

@@ -98,6 +98,10 @@ def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project, 
     assert "| digit | precision | recall |" in summary
     for row in classes:
         assert f"| {row['digit']:.0f} | {row['precision']:.4f} | {row['recall']:.4f} |" in summary
+    assert f"[reports/training.html]({(project.root / 'reports/training.html').as_uri()})" in summary
+    page = (project.root / "reports/training.html").read_text()
+    assert "digit-cnn v1.1.0, trained on load_digits" in page
+    assert "champion: better: of 360 test images" in page
     assert "load_digits" in artifact("metrics")
     logged = [record.getMessage() for record in caplog.records if record.name == "prefect.task_runs"]
     started = logged.index("> python -m pipeline.stages.train") + 1
@@ -121,6 +125,7 @@ def test_a_refusal_of_the_gate_completes_the_run_with_the_verdict(
     summary = artifact("training-summary")
     for bound in ("accuracy", "smallest recall", "calibration error", "worst slice (", "bytes of model.tflite"):
         assert f"\n{bound}" in summary
+        assert f"{bound}" in (project.root / "reports/training.html").read_text()
     assert task_states(state)["register"] == "Refused"
     assert project.git("tag") == ""
 
@@ -275,7 +280,9 @@ def test_a_batch_whose_name_is_no_utf_8_is_scored(project: Project) -> None:
     assert state.is_completed()
     assert state.message == r"scored caf\xe9 (3 images), caf\xe9 (2 images)"
     assert task_states(state) == {r"caf\xe9": "Completed"}
-    assert {row["batch"] for row in json.loads(artifact("scores"))} == {r"caf\xe9"}
+    rows = json.loads(artifact("scores"))
+    assert {row["batch"] for row in rows} == {r"caf\xe9"}
+    assert all(row["report"].startswith("[report.html](file:///") for row in rows)
 
 
 def test_a_batch_of_blank_pages_is_scored_and_makes_the_run_suspect(project: Project) -> None:

@@ -1,8 +1,10 @@
 """The pages for people, in a real browser without a network: what they show, and that they ask nobody for anything."""
 
 import csv
+import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,9 +55,9 @@ def view(browser: Any) -> Iterator[Open]:
     seen: list[str] = []
     expected: list[str] = []
 
-    def open_page(file: Path, after: str = "", **media: Any) -> Any:
+    def open_page(file: Path, after: str = "", *, may_warn: bool = False, **media: Any) -> Any:
         page = context.new_page()
-        page.on("console", lambda message: seen.append(f"console: {message.text}"))
+        page.on("console", lambda message: seen.extend([] if may_warn else [f"console: {message.text}"]))
         page.on("pageerror", lambda error: seen.append(f"error: {error}"))
         page.on("dialog", lambda dialog: dialog.dismiss())
         page.on("dialog", lambda dialog: seen.append(f"dialog: {dialog.message}"))
@@ -243,12 +245,15 @@ def test_a_page_can_be_read_by_everybody_in_light_and_dark(view: Open, scores: P
     assert_accessible(page)
 
 
-def assert_accessible(page: Any) -> None:
+def violations(page: Any) -> list[dict[str, Any]]:
     from axe_playwright_python.sync_playwright import Axe
 
-    # It loads itself into the page, which its policy would not let a stranger do.
-    found = Axe().run(page).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    return found
+
+
+def assert_accessible(page: Any) -> None:
+    assert [(one["id"], one["nodes"][0]["html"]) for one in violations(page)] == []
 
 
 def test_a_print_has_the_pictures_and_not_what_chooses_them(view: Open, scores: Path) -> None:
@@ -265,6 +270,109 @@ def test_a_report_stands_by_itself_when_the_pictures_have_gone(view: Open, score
     page = view(alone, "#size=240")
 
     assert page.locator("canvas").count() >= 2 * IMAGES
+
+
+@pytest.fixture(scope="module")
+def training(project: Project) -> Path:
+    assert project.digits("report").stdout == "reports/training.html\n"
+    return project.root / "reports/training.html"
+
+
+def test_a_training_is_shown_whole(view: Open, training: Path, project: Project) -> None:
+    page = view(training)
+
+    text = page.locator("main").inner_text()
+    metrics = json.loads((project.root / "metrics/evaluation.json").read_text())
+    wrong = round((1 - metrics["accuracy"]) * metrics["images"])
+    assert page.locator("h1").inner_text() == "digit-cnn v1.0.0, trained on load_digits"
+    assert f"accuracy {metrics['accuracy']:.4f}" in text
+    assert "champion: there was no champion" in page.locator(".verdict").inner_text()
+    assert page.locator(".chart svg").count() == 3
+    assert page.locator(".slices").nth(0).locator("li").count() == 12
+    assert f"{metrics['worst_slice']}, the worst" in text
+    assert f"{wrong} of {metrics['images']} test images" in text
+    errors = page.locator(".slices").nth(1).locator("li")
+    assert errors.count() == min(wrong, 100)
+    sureness = [float(line.split()[1]) for line in errors.all_inner_texts()]
+    assert sureness == sorted(sureness, reverse=True)
+    assert page.locator("img").evaluate_all("images => images.every(image => image.naturalWidth >= 28)")
+    assert "git clone" in page.locator("pre").inner_text()
+    page.locator("summary").click()
+    assert "train.epochs" in page.locator("details").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_training_report_can_be_read_by_everybody(view: Open, training: Path, scheme: str) -> None:
+    page = view(training, color_scheme=scheme)
+
+    assert_accessible(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.fixture(scope="module")
+def replay(two_models: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = copy_project(two_models, tmp_path_factory.mktemp("replay"))
+    project.digits("compare", "v1.0.0", "v1.1.0", "--on", "data/inbox/batch")
+    return project.root / "data/comparisons/v1.0.0-v1.1.0"
+
+
+def test_a_replay_shows_the_rows_that_change_with_both_answers(view: Open, replay: Path) -> None:
+    page = view(replay / "changed.html")
+
+    with (replay / "changed.csv").open(encoding="utf-8", newline="") as file:
+        changed = {row["file"]: row for row in csv.DictReader(file)}
+    assert sorted(names(page)) == sorted(changed)
+    first = changed[names(page)[0]]
+    words = page.locator(".card").first.inner_text().split()
+    answers = [first[f"{what}_{version}"] for version in ("v1.0.0", "v1.1.0") for what in ("label", "confidence")]
+    assert [words[words.index(version) + place] for version in ("v1.0.0", "v1.1.0") for place in (1, 2)] == answers
+    assert page.locator(".picture canvas, .picture img").count() >= len(changed)
+    assert count(page).endswith(f"All {len(changed)} rows are here.")
+    assert_accessible(page)
+
+
+def test_a_replay_of_nothing_that_changes_says_so(view: Open, two_models: Project, tmp_path: Path) -> None:
+    two_models.digits("compare", "v1.0.0", "v1.0.0", "--on", "data/inbox/batch", "--out", str(tmp_path))
+
+    page = view(tmp_path / "changed.html")
+
+    assert count(page) == "No row. All 0 rows are here."
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_data_docs_are_whole_without_a_network(view: Open, project: Project, scheme: str) -> None:
+    docs = project.root / "data/validation/data-docs"
+    assert_accessible(view(docs.with_name("report.html"), color_scheme=scheme))
+    index = view(docs / "index.html", color_scheme=scheme)
+    assert "expectations hold" in index.locator("main").inner_text()
+    assert_accessible(index)
+    places = index.locator("li a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    assert len(places) == 2
+
+    for place in places:
+        page = view(docs / place, color_scheme=scheme)
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        serious = [one["id"] for one in violations(page) if one["impact"] in ("serious", "critical")]
+        assert serious == []
+    found = page.locator("body").inner_text()
+    assert "no_image_is_blank" in found
+    assert "Evaluated Expectations" in found
+    before = page.locator("tr:visible").count()
+    page.get_by_label("Failed Only").check()
+    assert page.locator("tr:visible").count() < before
+
+
+def test_plots_of_dvc_are_drawn_without_a_network(view: Open, project: Project) -> None:
+    project.run(sys.executable, "-m", "pipeline.reports.dvc_plots")
+    project.dvc("plots", "show")
+
+    page = view(project.root / "dvc_plots/index.html", may_warn=True)
+
+    page.locator("canvas, svg.marks").nth(6).wait_for()
+    assert page.locator("canvas, svg.marks").count() == 7
+    assert project.git("status", "--porcelain", ".dvc", "dvc_plots") == ""
 
 
 def test_of_too_many_rows_a_report_holds_some_and_says_so(

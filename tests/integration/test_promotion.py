@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pipeline.reports import pages
 from tests.conftest import ROOT, Project, copy_project
 
 Copy = Callable[[Project], Project]
@@ -210,19 +211,6 @@ def test_two_at_once_register_one_after_the_other(answering: Project, copy_of: C
     assert len(project.git("tag").split()) == 4
 
 
-@pytest.fixture(scope="module")
-def two_models(trained_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project with two versions that were trained, the first for two epochs and the second for six, and a batch."""
-    project = copy_project(trained_project, tmp_path_factory.mktemp("two"))
-    project.digits("register")
-    project.digits("sample", "data/inbox/batch", "--count", "200")
-    project.digits("score", "data/inbox/batch")
-    project.set(register__replay__batches=2)
-    project.dvc("exp", "run", "--set-param", "train.epochs=6")
-    project.digits("register")
-    return project
-
-
 def test_two_models_are_compared_side_by_side_and_on_folders(two_models: Project, copy_of: Copy) -> None:
     project = copy_of(two_models)
 
@@ -252,6 +240,11 @@ def test_two_models_are_compared_side_by_side_and_on_folders(two_models: Project
     for row in rows:
         assert row["confidence_v1.0.0"] == first[row["file"]]["confidence"]
     assert len(rows) > 5
+    assert "data/comparisons/v1.0.0-v1.1.0/changed.html" in shown.splitlines()
+    lines = map(json.loads, pages.lines_of(project.root / "data/comparisons/v1.0.0-v1.1.0/changed.html"))
+    assert [(line[0], line[2], line[10][0], line[11]) for line in lines] == [
+        (row["file"], row["label_v1.1.0"], row["label_v1.0.0"], int(row["folder"] == "elsewhere/batch")) for row in rows
+    ]
 
 
 def test_recipes_are_compared_by_the_command_that_the_page_shows(two_models: Project) -> None:

@@ -26,6 +26,7 @@ FLOORS = [
     ["pipeline/scoring/"],
     ["pipeline/console.py", "pipeline/catalogue.py"],
     ["pipeline/registration.py"],
+    ["pipeline/training_report.py"],
     ["pipeline/stages/"],
     ["pipeline/registry_cli.py"],
     ["pipeline/cli.py", "pipeline/__main__.py", "flows/"],

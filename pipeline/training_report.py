@@ -1,0 +1,116 @@
+"""The page of a training: what the gate says, how it went, where the model errs, what made it, and how to make it again."""
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from pipeline import catalogue, dataset, git, layout, lock, registration
+from pipeline.dataset import Bytes, Dataset
+from pipeline.digits import metrics
+from pipeline.digits.slices import SLICES
+from pipeline.errors import PipelineError
+from pipeline.names import shown
+from pipeline.params import Params
+from pipeline.reports import charts, pages
+from pipeline.tags import NAME, Version
+
+PAGE = Path("reports/training.html")
+MOST_ERRORS = 100
+# Of the test set, to show what a slice does to a digit.
+EXAMPLES = 3
+# What decides on the outcome beside the data.
+CODE = (layout.PARAMS, layout.STAGES, layout.PARAMS.with_name("pipeline"))
+
+
+@dataclass(frozen=True)
+class Error:
+    """A test image that was read wrong: its number, itself as an address, what it is, and what was answered."""
+
+    number: int
+    picture: str
+    actual: int
+    answered: int
+    confidence: float
+
+
+def write(settings: Params) -> Path:
+    """Write the page on what the stages left, and give its place. Raises PipelineError, also where they left nothing."""
+    try:
+        summary = json.loads(layout.METRICS.read_text(encoding="utf-8"))
+        by_slice = json.loads(layout.SLICES.read_text(encoding="utf-8"))
+        card = json.loads((layout.MODEL / layout.MODEL_CARD).read_text(encoding="utf-8"))
+        curves = pd.read_csv(layout.CURVES)
+        predictions = pd.read_csv(layout.PREDICTIONS)
+        reliability = pd.read_csv(layout.PLOTS / layout.RELIABILITY)
+        recorded = layout.LOCK.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise PipelineError(f"nothing to report on: {error}. Run `dvc repro` first.") from error
+    data = dataset.read(layout.ARRAYS)
+    if data.test_set != summary["test_set"] or len(predictions) != len(data.test_labels):
+        raise PipelineError(f"{layout.ARRAYS}: not what {layout.METRICS} was measured on. Run `dvc repro` first.")
+    logits = predictions.filter(regex="^logit_[0-9]$").to_numpy(np.float32)
+    answers, confidence = metrics.answers_and_confidence(logits, float(card.get("temperature", 1)))
+    errors = list(_errors(data, answers, confidence))
+    version, verdict = registration.standing(settings)
+    page = pages.render(
+        "training.html.jinja",
+        title=f"{NAME} {version.version if version else 'not registered'}, trained on {summary['dataset']}",
+        version=version,
+        verdict=verdict.splitlines(),
+        metrics=summary,
+        card=card,
+        curves=charts.learning_curves(curves),
+        confusion=charts.confusion(data.test_labels, answers),
+        calibration=charts.calibration(reliability),
+        slices=[(name, row, _spoilt(data.test_images, name)) for name, row in by_slice.items()],
+        slice_images=settings.evaluate.slice_images,
+        errors=errors[:MOST_ERRORS],
+        error_count=len(errors),
+        origin=_origin(version, recorded),
+        parameters=catalogue.parameters_of(recorded),
+        commands=_commands(version),
+        changed=[] if version else [shown(file) for file in git.changed(*CODE)],
+    )
+    pages.write(PAGE, page)
+    return PAGE
+
+
+def _errors(data: Dataset, answers: np.ndarray, confidence: np.ndarray) -> Iterator[Error]:
+    """Give the wrong ones, the surest first."""
+    wrong = np.flatnonzero(answers != data.test_labels)
+    for number in wrong[np.argsort(-confidence[wrong], kind="stable")].tolist():
+        picture = _address(cv2.imencode(".png", data.test_images[number])[1].tobytes())
+        yield Error(number, picture, int(data.test_labels[number]), int(answers[number]), float(confidence[number]))
+
+
+def _spoilt(test_images: Bytes, name: str) -> list[str]:
+    """Draw what a slice does to the first test images."""
+    random = np.random.default_rng(0)
+    return [_address(SLICES[name](image[..., 0], random)) for image in test_images[:EXAMPLES]] if name in SLICES else []
+
+
+def _address(content: bytes) -> str:
+    kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _origin(version: Version | None, recorded: str) -> dict[str, Any]:
+    return {
+        "code": version.commit if version else git.run("rev-parse", "HEAD").strip(),
+        "raw data (md5 in dvc.lock)": lock.recorded_hash(recorded, layout.RAW),
+        "model (md5 in dvc.lock)": lock.recorded_hash(recorded, layout.MODEL),
+    }
+
+
+def _commands(version: Version | None) -> list[str]:
+    if version:
+        return catalogue.commands_again(f"{NAME}@{version.version}", f"{NAME}-{version.version}")
+    branch = git.run("rev-parse", "--abbrev-ref", "HEAD").strip()
+    return catalogue.commands_again(branch, f"{NAME}-again")
