@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import TypeVar
 
@@ -150,14 +150,16 @@ def _known(batch: Batch) -> Iterator[Rows]:
     What they would be shown and was not kept is scored again.
     """
     interrupted = [Work(folder) for folder in batch.out.glob(f"{PREFIX}{batch.method[:16]}-*")]
-    known = [work.rows(work.parts()) for work in interrupted]
+    known: list[tuple[Iterator[Rows], Iterator[bytes]]] = [
+        (work.rows(work.parts()), chain.from_iterable(map(sheet.read, work.sheets()))) for work in interrupted
+    ]
     manifest = manifests.read(batch.out)
     if manifest and manifest.method == batch.method and _stands(batch, manifest):
-        known.append(of_one_file(batch.scores, read_listing(batch.out / LISTING), has_head=True))
+        rows = of_one_file(batch.scores, read_listing(batch.out / LISTING), has_head=True)
+        known.append((rows, pages.lines_of(batch.report)))
     if not batch.options.report:
-        return merge(*known)
-    sheets = [sheet.read(file) for work in interrupted for file in work.sheets()]
-    return sheet.with_lines(merge(*known), [*sheets, pages.lines_of(batch.report)], batch.listing.images)
+        return merge(*(rows for rows, _ in known))
+    return merge(*(sheet.with_lines(rows, lines, batch.listing.images) for rows, lines in known))
 
 
 def _stands(batch: Batch, manifest: Manifest) -> bool:

@@ -95,16 +95,15 @@ def remove(folder: Path) -> bool:
     return bool(sheets)
 
 
-def with_lines(known: Iterable[Rows], sheets: Iterable[Iterable[bytes]], rows: int) -> Iterator[Rows]:
-    """Give known rows their lines of earlier sheets, for a report on so many rows; where it lacks any, those are left out.
+def with_lines(known: Iterable[Rows], lines: Iterable[bytes], rows: int) -> Iterator[Rows]:
+    """Give the rows of a run the lines that it wrote, for a report on so many rows; those that lack one are left out.
 
-    Of more rows than are shown, what earlier sheets chose to show will do.
+    Of more rows than are shown, what that run chose to show will do.
     """
     by_name: dict[bytes, bytes] = {}
-    for sheet in sheets:
-        for shown in sheet:
-            name = _name_in_csv(shown)
-            by_name[name] = by_name.get(name, b"") + shown
+    for shown in lines:
+        name = _name_in_csv(shown)
+        by_name[name] = by_name.get(name, b"") + shown
     share = 0.0 if by_name and rows > MOST else share_of(rows)
     for one in known:
         shown = by_name.get(one.name, b"") if by_name else b""

@@ -80,8 +80,10 @@ class Scans:
             return {row["file"]: row for row in csv.DictReader(file)}
 
     def shown(self) -> dict[str, list[Any]]:
-        lines = map(json.loads, pages.lines_of(self.out / "report.html"))
-        return {line[0]: line for line in lines}
+        lines = [json.loads(line) for line in pages.lines_of(self.out / "report.html")]
+        by_name = {line[0]: line for line in lines}
+        assert len(by_name) == len(lines)
+        return by_name
 
     def add(self, *names: str) -> None:
         for name in names:
@@ -237,6 +239,20 @@ def test_the_report_of_an_interrupted_run_lacks_no_row(scans: Scans) -> None:
     scans.score(workers=2)
 
     assert scans.shown().keys() == scans.rows().keys()
+
+
+def test_a_report_shows_every_picture_as_it_is_now(scans: Scans) -> None:
+    scans.score()
+    before = scans.shown()
+    shutil.copyfile(scans.folder / "00003.png", scans.folder / "00025.png")
+    with pytest.raises(KeyboardInterrupt):  # it has scored the one that changed
+        scans.score(tell=interrupt_after(1))
+    scans.add("new.png")
+
+    scans.score()
+
+    assert scans.shown().keys() == scans.rows().keys()
+    assert scans.shown()["00025.png"][8:] == before["00003.png"][8:] != before["00025.png"][8:]
 
 
 @pytest.mark.parametrize("kilobytes", [6, 30], ids=["of the pictures", "of the page"])

@@ -169,14 +169,15 @@ def test_scoring_never_imports_tensorflow() -> None:
     assert done.stdout == "refused\n"
 
 
-def test_help_imports_nothing_heavy() -> None:
+def test_help_imports_nothing_heavy_and_scoring_nothing_of_reports() -> None:
     code = (
-        "import sys, pipeline.cli; print(sorted(sys.modules.keys() & {'numpy', 'pandas', 'cv2', 'dvc', 'prefect', 'pydantic'}))"
+        "import sys, pipeline.cli; print(sorted(sys.modules.keys() & {'numpy', 'pandas', 'cv2', 'dvc', 'prefect', 'pydantic'}))\n"
+        "import pipeline.scoring.run; print(sorted(sys.modules.keys() & {'jinja2', 'altair', 'pandas'}))"
     )
 
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert done.stdout == "[]\n"
+    assert done.stdout == "[]\n[]\n"
 
 
 def test_every_subcommand_and_every_make_target_is_in_the_readme() -> None:
