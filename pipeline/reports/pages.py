@@ -6,10 +6,14 @@ A page asks nobody for anything and runs no script but its own, whatever stands 
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import atomic
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 FOLDER = Path(__file__).parent
 STYLE = "page.css"
@@ -19,15 +23,21 @@ BEFORE_LINES = b'<script type="application/x-ndjson" id="rows">\n'
 AFTER_LINES = b"</script>"
 
 
-def render(template: str, script: str = "", **values: Any) -> str:
-    """Fill in a template, in which everything is escaped; ``script`` is the name of the file of what the page runs."""
+@cache
+def load(template: str) -> "Template":
+    """Load a template, which takes a moment the first time."""
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["thousands"] = "{:,}".format
+    return environment.get_template(template)
+
+
+def render(template: str, script: str = "", **values: Any) -> str:
+    """Fill in a template, in which everything is escaped; ``script`` is the name of the file of what the page runs."""
     code = (FOLDER / script).read_text(encoding="utf-8") if script else ""
     allowed = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() if script else ""
-    return environment.get_template(template).render(
+    return load(template).render(
         style=(FOLDER / STYLE).read_text(encoding="utf-8"),
         script=code,
         allowed=f"script-src 'sha256-{allowed}'" if script else "script-src 'none'",

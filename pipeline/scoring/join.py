@@ -22,6 +22,8 @@ from pipeline.scoring.work import Work
 SCORES = "scores.csv"
 REVIEW = "review.csv"
 LABEL, CONFIDENCE, STATUS, REASON = (COLUMNS.index(name) for name in ("label", "confidence", "status", "reason"))
+# As many characters of a confidence, such as 0.98.
+HUNDREDTHS = 4
 # Of what decoders say of broken files there is no end.
 MOST_REASONS = 100
 OTHER_REASONS = "other reasons"
@@ -31,14 +33,14 @@ OTHER_REASONS = "other reasons"
 class Counts:
     """Rows by status, by reason and by label, and the sha256 of ``scores.csv``.
 
-    ``confidences`` counts the labelled rows by the bars of the report's histogram. ``looked_at``: what the labelled ones of the
+    ``confidences`` counts the labelled rows by confidence, cut off to hundredths. ``looked_at``: what the labelled ones of the
     rows with the numbers in ``drawn`` say, but for their files.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
-    confidences: Counter[int] = field(default_factory=Counter)
+    confidences: Counter[str] = field(default_factory=Counter)
     sha256: str = ""
     drawn: frozenset[int] = frozenset()
     looked_at: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -50,7 +52,7 @@ class Counts:
         self.statuses[values[STATUS]] += 1
         if values[LABEL]:
             self.labels[values[LABEL]] += 1
-            self.confidences[min(int(float(values[CONFIDENCE]) * report.BINS), report.BINS - 1)] += 1
+            self.confidences[values[CONFIDENCE][:HUNDREDTHS]] += 1
         if reason := values[REASON]:
             is_known = values[STATUS] == "review" or reason in self.reasons or len(self.reasons) < MOST_REASONS
             self.reasons[reason if is_known else OTHER_REASONS] += 1

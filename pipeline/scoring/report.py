@@ -13,21 +13,24 @@ from pipeline.reports import pages
 from pipeline.scoring.manifest import Manifest
 
 NAME = "report.html"
+TEMPLATE = "batch.html.jinja"
 MOST_REASONS = 10
 # Of the histogram of confidence; and of its highest bar, in pixels.
 BINS = 20
+# Of binary fractions: 0.55 times 20 is less than 11.
+ROUNDING = 1e-6
 HEIGHT = 125
 
 
-def write(folder: Path, given: Path, manifest: Manifest, confidences: Counter[int], lines: Iterable[bytes]) -> None:
+def write(folder: Path, given: Path, manifest: Manifest, confidences: Counter[str], lines: Iterable[bytes]) -> None:
     """Write the page of a batch into ``folder``. Raises PipelineError.
 
-    ``given``: what the names of the rows start from; ``confidences``: how many labelled rows there are by twentieths of
-    confidence; ``lines``: of the contact sheet.
+    ``given``: what the names of the rows start from; ``confidences``: how many labelled rows there are by confidence, in
+    hundredths; ``lines``: of the contact sheet.
     """
     doubtful = manifest.statuses.get("review", 0) + manifest.statuses.get("error", 0)
     page = pages.render(
-        "batch.html.jinja",
+        TEMPLATE,
         "sheet.js",
         title=f"Scores of {shown(Path(manifest.folder).name or manifest.folder)}",
         manifest=manifest,
@@ -48,15 +51,18 @@ def address_of(folder: Path, page_folder: Path) -> str:
     return place.as_uri().rstrip("/") + "/"
 
 
-def _bars(confidences: Counter[int], minimum: float) -> list[dict[str, object]]:
-    unit = HEIGHT / math.log1p(max(confidences.values()))
+def _bars(confidences: Counter[str], minimum: float) -> list[dict[str, object]]:
+    counts: Counter[int] = Counter()
+    for hundredths, count in confidences.items():
+        counts[min(int(float(hundredths) * BINS + ROUNDING), BINS - 1)] += count
+    unit = HEIGHT / math.log1p(max(counts.values()))
     return [
         {
-            "count": confidences[number],
-            "short": f"{confidences[number] // 1000}k" if confidences[number] >= 10_000 else str(confidences[number]),
-            "height": round(unit * math.log1p(confidences[number]), 1),
+            "count": counts[number],
+            "short": f"{counts[number] // 1000}k" if counts[number] >= 10_000 else str(counts[number]),
+            "height": round(unit * math.log1p(counts[number]), 1),
             "is_doubtful": (number + 0.5) / BINS < minimum,
-            "words": f"{confidences[number]} from {number / BINS:.2f} to {(number + 1) / BINS:.2f}",
+            "words": f"{counts[number]} from {number / BINS:.2f} to {(number + 1) / BINS:.2f}",
         }
         for number in range(BINS)
     ]

@@ -65,7 +65,8 @@ def keep(listing: Iterator[bytes], known: Iterator[Rows], *, pending: BinaryIO, 
                 rows = next(known, None)
         if rows and rows.line == line:
             kept.write(rows.text)
-            sheet.write(rows.shown)
+            if rows.shown:
+                sheet.write(rows.shown)
             rows = next(known, None)
         else:
             pending.write(line)

@@ -230,6 +230,8 @@ def _score_shards(batch: Batch, model: ScoringModel, shards: list[Shard], worker
     progress = Progress(batch.listing.images, done, began_at=done)
     with closing(results):
         for shard, scored in results:
+            if batch.options.report:
+                pages.load(report.TEMPLATE)  # once, while the workers go on
             _with_room(batch.work, partial(atomic.write_text, batch.work.part(shard), scored.rows))
             progress.done += shard.count
             progress.statuses.update(scored.statuses)

@@ -6,16 +6,16 @@ larger than a thumbnail, as a JPEG or PNG file in base 64, or ``SAME`` or ``NEGA
 not there is an empty text. No line has a ``<`` in it, so that none ends the part of a page that it stands in.
 """
 
-import base64
 import csv
 import heapq
 import io
 import json
 import re
+from binascii import b2a_base64
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 import cv2
@@ -25,7 +25,9 @@ from pipeline.digits.field import FIELD
 from pipeline.digits.scan.shapes import Gray
 from pipeline.scoring.reuse import Rows
 from pipeline.scoring.row import COLUMNS, Row, csv_lines
-from pipeline.scoring.shard import Reading
+
+if TYPE_CHECKING:  # who only gathers lines need not wait for what reads pictures
+    from pipeline.scoring.shard import Reading
 
 # Rows of one report; where there are more, at most half of these are doubtful ones.
 MOST = 10_000
@@ -36,6 +38,11 @@ MOST_BYTES = 800
 # Of JPEG files, one after the other until one is small enough; then the picture is halved.
 QUALITIES = (60, 20)
 SAME, NEGATIVE = "=", "~"
+NEGATED = bytes(range(255, -1, -1))
+# The name, the confidence and the status in a line; all of it is not read for that, since the pictures are nearly all of it.
+DECISIVE = re.compile(rb'\["((?:[^"\\]|\\.)*)",\d+,"\d?","([\d.]*)","\d?","[\d.]*","(\w+)"')
+# Of most lines, as the CSV has it too.
+PLAIN_NAME = re.compile(rb'\["([^"\\,]+)",')
 NAME = re.compile(rb'\["(?:[^"\\]|\\.)*"')
 SURE = "ok"
 SUFFIX = ".sheet"
@@ -45,7 +52,7 @@ NAME_COLUMN, STATUS_COLUMN = (COLUMNS.index(name) for name in ("file", "status")
 class Shown(NamedTuple):
     """What decides whether a line is shown, where not all are."""
 
-    file: str
+    file: bytes
     confidence: float
     is_doubtful: bool
 
@@ -60,7 +67,7 @@ def is_shown(name: bytes, status: str, share: float) -> bool:
     return share >= 1 or status != SURE or _chance(name) < share
 
 
-def lines(rows: Iterable[Row], readings: Iterable[Reading], share: float) -> bytes:
+def lines(rows: Iterable[Row], readings: "Iterable[Reading]", share: float) -> bytes:
     """Write the lines of the rows that are shown."""
     return b"".join(
         line(row, reading)
@@ -69,13 +76,15 @@ def lines(rows: Iterable[Row], readings: Iterable[Reading], share: float) -> byt
     )
 
 
-def line(row: Row, reading: Reading | None = None, *more: object) -> bytes:
+def line(row: Row, reading: "Reading | None" = None, *more: object) -> bytes:
     """Write the line of a row; ``more`` goes to its end."""
-    field, picture = (reading.field, reading.thumbnail) if reading else (None, None)
-    fields = [row.label, row.confidence, row.second_label, row.second_confidence, row.status]
-    start = f"[{json.dumps(row.file)},{row.page},{json.dumps(fields)[1:-1]},{json.dumps(row.reason)}"
-    end = "".join(f",{json.dumps(value)}" for value in more)
-    return f'{start},"{_base64(field)}","{_drawn(picture, field)}"{end}]\n'.replace("<", "\\u003c").encode()
+    field = reading.field if reading else None
+    seen = b"" if field is None else field.tobytes()
+    picture = "" if reading is None or reading.thumbnail is None else _drawn(reading.thumbnail, seen)
+    answer = f'"{row.label}","{row.confidence}","{row.second_label}","{row.second_confidence}","{row.status}"'
+    names, end = (f"{json.dumps(row.file)},{row.page}", "".join(f",{json.dumps(value)}" for value in more))
+    text = f'[{names},{answer},{json.dumps(row.reason)},"{_base64(seen)}","{picture}"{end}]\n'
+    return text.replace("<", "\\u003c").encode()
 
 
 def write(file: Path, content: bytes) -> None:
@@ -106,23 +115,27 @@ def with_lines(known: Iterable[Rows], lines: Iterable[bytes], rows: int) -> Iter
         by_name[name] = by_name.get(name, b"") + shown
     share = 0.0 if by_name and rows > MOST else share_of(rows)
     for one in known:
-        shown = by_name.get(one.name, b"") if by_name else b""
-        if shown or not share or (share < 1 and not _is_wanted(one.text, share)):
-            yield one._replace(shown=shown)
+        if by_name and one.name in by_name:
+            yield Rows(one.line, one.text, by_name[one.name])
+        elif not share or (share < 1 and not _is_wanted(one.text, share)):
+            yield one
 
 
 def choose(sheets: Iterable[Path], rows: int) -> Iterator[bytes]:
-    """Give the lines of the report on so many rows: all, or the most doubtful and a random sample of the others."""
-    found = (one for sheet in sheets for one in read(sheet))
+    """Give the lines of the report on so many rows: all, or the most doubtful and a random sample of the others.
+
+    Several of them may be in one piece.
+    """
     if rows <= MOST:
-        yield from found
+        yield from (sheet.read_bytes() for sheet in sheets)
         return
+    found = (one for sheet in sheets for one in read(sheet))
     doubtful: list[tuple[float, int, bytes]] = []
     sure: list[tuple[float, int, bytes]] = []
     for number, one in enumerate(found):
         shown = _shown(one)
         heap, key, most = (
-            (doubtful, shown.confidence, MOST_DOUBTFUL) if shown.is_doubtful else (sure, _chance(shown.file.encode()), MOST)
+            (doubtful, shown.confidence, MOST_DOUBTFUL) if shown.is_doubtful else (sure, _chance(shown.file), MOST)
         )
         heapq.heappush(heap, (-key, -number, one))
         if len(heap) > most:
@@ -135,8 +148,7 @@ def read(sheet: Path) -> Iterator[bytes]:
     """Read the lines of a sheet; none where there is none."""
     try:
         with sheet.open("rb") as file:
-            # A disk that was full may have left half a line.
-            yield from (one for one in file if one.endswith(b"]\n"))
+            yield from file
     except FileNotFoundError:
         return
 
@@ -147,11 +159,13 @@ def _is_wanted(text: bytes, share: float) -> bool:
 
 
 def _shown(line: bytes) -> Shown:
-    file, _, _, confidence, _, _, status, *_ = json.loads(line)
-    return Shown(file, float(confidence or 1), status != SURE)
+    found = DECISIVE.match(line)
+    return Shown(found[1], float(found[2] or 1), found[3] != SURE.encode()) if found else Shown(b"", 1, is_doubtful=False)
 
 
 def _name_in_csv(line: bytes) -> bytes:
+    if plain := PLAIN_NAME.match(line):
+        return plain[1]
     name = NAME.match(line)
     return csv_lines([[json.loads(name[0] + b"]")[0], ""]])[:-2].encode() if name else b""
 
@@ -160,14 +174,13 @@ def _chance(name: bytes) -> float:
     return crc32(name) / 2**32
 
 
-def _drawn(picture: Gray | None, field: Gray | None) -> str:
-    """Write a picture, but for one that is as the network saw it."""
-    if picture is None:
-        return ""
-    if field is not None and picture.shape == (FIELD, FIELD):
-        if np.array_equal(picture, field):
+def _drawn(picture: Gray, field: bytes) -> str:
+    """Write a picture, but for one that is as the network saw it, in ``field``."""
+    if picture.shape == (FIELD, FIELD):
+        pixels = picture.tobytes()
+        if pixels == field:
             return SAME
-        if np.array_equal(picture, 255 - field):
+        if pixels.translate(NEGATED) == field:
             return NEGATIVE
     # Small pictures are lines of single pixels, which JPEG blurs.
     if picture.size <= FIELD * FIELD and (content := _encoded(".png", picture)):
@@ -181,8 +194,8 @@ def _drawn(picture: Gray | None, field: Gray | None) -> str:
 
 def _encoded(suffix: str, picture: Gray, *options: int) -> str:
     _, content = cv2.imencode(suffix, picture, options)
-    return base64.b64encode(content.tobytes()).decode() if content.size <= MOST_BYTES else ""
+    return _base64(content.tobytes()) if content.size <= MOST_BYTES else ""
 
 
-def _base64(field: Gray | None) -> str:
-    return "" if field is None else base64.b64encode(field.tobytes()).decode()
+def _base64(content: bytes) -> str:
+    return b2a_base64(content, newline=False).decode()

@@ -88,3 +88,17 @@ def test_scoring_says_that_it_cannot_write(
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert "scores.csv" not in left_in(project)
+
+
+def test_a_disk_that_fills_while_the_report_is_written_keeps_the_scores(
+    registered_project: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(registered_project)
+    project.digits("sample", "data/inbox/batch", "--count", "20")
+
+    done = run_on(project, FULL.replace("200k", "72k"), "data/scores/batch", "score", "data/inbox/batch")
+
+    assert done.returncode == 0, done.stderr
+    assert "warning: no report: data/scores/batch/report.html: " in done.stdout
+    assert {"scores.csv", "review.csv", "manifest.json"} <= set(left_in(project))
+    assert "report.html" not in left_in(project)
