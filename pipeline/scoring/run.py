@@ -66,8 +66,7 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker]
         edited = _set_aside(batch)
         drawn = suspicion.draw(batch.listing.images)
         counts = _with_room(batch.work, partial(join, batch.work, shards, batch.rules, batch.out, drawn=drawn))
-        with atomic.replacing(batch.out / LISTING) as temporary:
-            shutil.copyfile(batch.work.listing, temporary)
+        _with_room(batch.work, partial(_copy, batch.work.listing, batch.out / LISTING))
         pending, scored = (sum(shard.count for shard in some) for some in (shards, todo))
         seconds = time.monotonic() - started
         manifest = Manifest(
@@ -178,9 +177,13 @@ def _set_aside(batch: Batch) -> str:
         return ""
     names = (f"{EDITED}{number or ''}.csv" for number in count())
     name = next(name for name in names if not (batch.out / name).exists())
-    with atomic.replacing(batch.out / name) as temporary:
-        shutil.copyfile(batch.scores, temporary)
+    _with_room(batch.work, partial(_copy, batch.scores, batch.out / name))
     return name
+
+
+def _copy(file: Path, target: Path) -> None:
+    with atomic.replacing(target) as temporary:
+        shutil.copyfile(file, temporary)
 
 
 def _suspicions(batch: Batch, counts: Counts) -> dict[str, str]:
