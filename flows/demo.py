@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from pipeline import layout, training_report
 from pipeline.errors import exit_on_error
+from pipeline.scoring import report
 from pipeline.scoring.join import SCORES
 
 FOLDER = Path(".demo")
@@ -64,7 +65,7 @@ def _report() -> None:
         print(f"\nThe first rows of {SCORES}:\n{''.join(islice(rows, 4))}")
     places = {
         "scores": scores / SCORES,
-        "report": scores / "report.html",
+        "report": scores / report.NAME,
         "model": layout.MODEL,
         "metrics": layout.METRICS,
         "training": training_report.PAGE,

@@ -78,13 +78,19 @@ def show_model(one: Version, reigns: list[Reign]) -> None:
     print("\nIts files\n")
     _lines([f"dvc artifacts get . {NAME} --rev {one.version} --out {NAME}-{one.version}"])
     print("\nMake it again, and see that the metrics are the same to the byte\n")
-    _lines(commands_again(f"{NAME}@{one.version}", f"{NAME}-{one.version}"))
+    _lines(commands_again(one, one.commit))
 
 
-def commands_again(branch: str, folder: str) -> list[str]:
-    """Give the commands that make what the stages left at a tag or branch again, in a new folder beside the project."""
+def commands_again(version: Version | None, commit: str) -> list[str]:
+    """Give the commands that make a version, or what the stages left at a commit, again, in a new folder beside the project."""
+    if version:
+        folder = f"{NAME}-{version.version}"
+        clone = [f"git clone --quiet --config advice.detachedHead=false --branch {NAME}@{version.version} . ../{folder}"]
+    else:
+        folder = f"{NAME}-{commit[:7]}"
+        clone = [f"git clone --quiet --no-checkout . ../{folder}", f"git -C ../{folder} checkout --quiet {commit}"]
     return [
-        f"git clone --quiet --config advice.detachedHead=false --branch {branch} . ../{folder}",
+        *clone,
         f"cd ../{folder}",
         "dvc repro",
         f"git diff --exit-code {layout.METRICS.parent} {layout.PLOTS}",
@@ -129,8 +135,7 @@ def show_difference(found: Difference) -> None:
     if labels:
         _table(("label", "rows"), labels)
     print(shown(found.file))
-    if found.page:
-        print(shown(found.page))
+    print(f"warning: no page: {found.page_fault}" if found.page_fault else shown(found.page))
 
 
 def _paired_words(first: Version, second: Version) -> str:

@@ -19,7 +19,7 @@ from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Params
 from pipeline.reports import charts, pages
-from pipeline.tags import NAME, Version
+from pipeline.tags import NAME
 
 PAGE = Path("reports/training.html")
 MOST_ERRORS = 100
@@ -59,6 +59,8 @@ def write(settings: Params) -> Path:
     answers, confidence = metrics.answers_and_confidence(logits, float(card.get("temperature", 1)))
     errors = list(_errors(data, answers, confidence))
     version, verdict = registration.standing(settings)
+    commit = version.commit if version else git.run("rev-parse", "HEAD").strip()
+    parameters = catalogue.parameters_of(recorded)
     page = pages.render(
         "training.html.jinja",
         title=f"{NAME} {version.version if version else 'not registered'}, trained on {summary['dataset']}",
@@ -70,12 +72,12 @@ def write(settings: Params) -> Path:
         confusion=charts.confusion(data.test_labels, answers),
         calibration=charts.calibration(reliability),
         slices=[(name, row, _spoilt(data.test_images, name)) for name, row in by_slice.items()],
-        slice_images=settings.evaluate.slice_images,
+        slice_images=parameters.get("evaluate.slice_images", summary["images"]),
         errors=errors[:MOST_ERRORS],
         error_count=len(errors),
-        origin=_origin(version, recorded),
-        parameters=catalogue.parameters_of(recorded),
-        commands=_commands(version),
+        origin=_origin(commit, recorded),
+        parameters=parameters,
+        commands=catalogue.commands_again(version, commit),
         changed=[] if version else [shown(file) for file in git.changed(*CODE)],
     )
     pages.write(PAGE, page)
@@ -101,16 +103,9 @@ def _address(content: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _origin(version: Version | None, recorded: str) -> dict[str, Any]:
+def _origin(commit: str, recorded: str) -> dict[str, Any]:
     return {
-        "code": version.commit if version else git.run("rev-parse", "HEAD").strip(),
+        "code": commit,
         "raw data (md5 in dvc.lock)": lock.recorded_hash(recorded, layout.RAW),
         "model (md5 in dvc.lock)": lock.recorded_hash(recorded, layout.MODEL),
     }
-
-
-def _commands(version: Version | None) -> list[str]:
-    if version:
-        return catalogue.commands_again(f"{NAME}@{version.version}", f"{NAME}-{version.version}")
-    branch = git.run("rev-parse", "--abbrev-ref", "HEAD").strip()
-    return catalogue.commands_again(branch, f"{NAME}-again")

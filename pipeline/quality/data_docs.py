@@ -28,7 +28,7 @@ REPLACED = (
     (re.compile(r"<html\b[^>]*>"), '<html lang="en">'),
     (re.compile(r"<link\b[^>]*>"), ""),
     (re.compile(r"<img\b[^>]*>"), "Great Expectations"),
-    (re.compile(r"url\([^)]*\)"), "none"),
+    (re.compile(r"url\('https?:[^)]*'\)"), "none"),
     (re.compile(r"<footer\b.*?</footer>", re.DOTALL), ""),
     # What only the scripts made work.
     (re.compile(r' on[a-z]+="[^"]*"'), ""),

@@ -40,6 +40,7 @@ def render(template: str, script: str = "", **values: Any) -> str:
     return load(template).render(
         style=(FOLDER / STYLE).read_text(encoding="utf-8"),
         script=code,
+        hole=HOLE,
         allowed=f"script-src 'sha256-{allowed}'" if script else "script-src 'none'",
         **values,
     )

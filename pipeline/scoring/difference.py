@@ -31,7 +31,7 @@ class Difference:
     """How many rows have another label or another status with the second model, and in which direction.
 
     ``statuses`` counts by words such as ``ok to review``, ``labels`` by ``3 to 5``, most frequent first; ``file`` is a CSV of
-    those rows with both answers, ``page`` shows them to people, or is None where it could not be written.
+    those rows with both answers; ``page_fault`` says why there is no page of them.
     """
 
     rows: int
@@ -39,7 +39,12 @@ class Difference:
     statuses: dict[str, int]
     labels: dict[str, int]
     file: Path
-    page: Path | None
+    page_fault: str = ""
+
+    @property
+    def page(self) -> Path:
+        """Where people see them."""
+        return self.file.with_name(PAGE)
 
     @property
     def share(self) -> float:
@@ -87,11 +92,11 @@ def measure(
                 if first.status != second.status:
                     statuses[f"{first.status} to {second.status}"] += 1
             shown_lines += _lines(both[1], number, to_show)
-    found = Difference(rows, changed, dict(statuses.most_common()), dict(labels.most_common()), target, out / PAGE)
+    found = Difference(rows, changed, dict(statuses.most_common()), dict(labels.most_common()), target)
     try:
         _write_page(found, folders, [model.version for model in models], shown_lines)
-    except PipelineError:
-        return replace(found, page=None)
+    except PipelineError as fault:
+        return replace(found, page_fault=str(fault))
     return found
 
 
@@ -121,10 +126,13 @@ def _lines(batch: Batch, number: int, changed: list[tuple[bytes, Row, Row]]) -> 
 
 
 def _write_page(found: Difference, folders: Sequence[Path], versions: list[str], lines: list[bytes]) -> None:
-    page = found.file.with_name(PAGE)
-    about = {"bases": [report.address_of(folder, page.parent) for folder in folders], "rows": found.changed, "models": versions}
+    about = {
+        "bases": [report.address_of(folder, found.page.parent) for folder in folders],
+        "rows": found.changed,
+        "models": versions,
+    }
     title = f"What changes from {' to '.join(versions)}"
-    pages.write(page, pages.render("replay.html.jinja", "sheet.js", title=title, found=found, about=about), lines)
+    pages.write(found.page, pages.render("replay.html.jinja", "sheet.js", title=title, found=found, about=about), lines)
 
 
 def _pairs(first: Batch, second: Batch) -> Iterator[tuple[bytes, Row, Row]]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.scoring.lines import Shard
 from pipeline.scoring.row import Row, Rules, csv_lines
 
 
@@ -23,6 +24,10 @@ class Job:
     content: bytes
     rules: Rules
     shown_share: float | None = None
+
+    def sheet(self, shard: Shard) -> Path:
+        """Where what people are shown of a shard goes, beside its part."""
+        return self.pending.with_name(shard.sheet)
 
     def as_json(self) -> dict[str, Any]:
         """Give what JSON can hold."""

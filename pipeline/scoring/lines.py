@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+# What people are shown of rows, beside their part.
+SHEET = ".sheet"
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -27,7 +30,7 @@ class Shard:
     @property
     def sheet(self) -> str:
         """The name of the file beside it with what people are shown of its rows."""
-        return f"{self.first:010d}-{self.count}.sheet"
+        return f"{self.first:010d}-{self.count}{SHEET}"
 
     def split(self, pending: Path) -> "tuple[Shard, Shard]":
         """Give both halves."""

@@ -16,10 +16,9 @@ NAME = "report.html"
 TEMPLATE = "batch.html.jinja"
 MOST_REASONS = 10
 # Of the histogram of confidence; and of its highest bar, in pixels.
-BINS = 20
-# Of binary fractions: 0.55 times 20 is less than 11.
+BINS, HEIGHT = 20, 125
+# Of binary fractions: a product may be a little less than the whole number that it stands for.
 ROUNDING = 1e-6
-HEIGHT = 125
 
 
 def write(folder: Path, given: Path, manifest: Manifest, confidences: Counter[str], lines: Iterable[bytes]) -> None:

@@ -120,7 +120,7 @@ class _Crew:
             reason = f"ends the process that reads it: {death}"
             row = unlabelled_row(path, "error", reason, self._job.version, self._job.rules)
             if self._job.shown_share is not None:
-                sheet.write(self._job.pending.with_name(shard.sheet), sheet.line(row))
+                sheet.write(self._job.sheet(shard), sheet.line(row))
             return Scored.of([row])
 
     def stop(self) -> None:

@@ -25,5 +25,5 @@ class Scorer:
         readings = list(shards.read(self._folder, paths, job.rules, side))
         rows = shards.rows(paths, readings, self._classifier, job.version, job.rules)
         if job.shown_share is not None:
-            sheet.write(job.pending.with_name(shard.sheet), sheet.lines(rows, readings, job.shown_share))
+            sheet.write(job.sheet(shard), sheet.lines(rows, readings, job.shown_share))
         return Scored.of(rows)

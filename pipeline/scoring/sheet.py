@@ -23,6 +23,7 @@ import numpy as np
 
 from pipeline.digits.field import FIELD
 from pipeline.digits.scan.shapes import Gray
+from pipeline.scoring.lines import SHEET
 from pipeline.scoring.reuse import Rows
 from pipeline.scoring.row import COLUMNS, Row, csv_lines
 
@@ -45,7 +46,6 @@ DECISIVE = re.compile(rb'\["((?:[^"\\]|\\.)*)",\d+,"\d?","([\d.]*)","\d?","[\d.]
 PLAIN_NAME = re.compile(rb'\["([^"\\,]+)",')
 NAME = re.compile(rb'\["(?:[^"\\]|\\.)*"')
 SURE = "ok"
-SUFFIX = ".sheet"
 NAME_COLUMN, STATUS_COLUMN = (COLUMNS.index(name) for name in ("file", "status"))
 
 
@@ -97,7 +97,7 @@ def write(file: Path, content: bytes) -> None:
 
 def remove(folder: Path) -> bool:
     """Remove all sheets of a run. Returns whether there were any."""
-    sheets = list(folder.glob(f"*{SUFFIX}"))
+    sheets = list(folder.glob(f"*{SHEET}"))
     for one in sheets:
         with suppress(OSError):
             one.unlink()

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline import atomic
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.scoring.lines import Shard, size_of
+from pipeline.scoring.lines import SHEET, Shard, size_of
 from pipeline.scoring.listing import Listing
 from pipeline.scoring.reuse import Rows, keep, rows_of
 
@@ -17,7 +17,7 @@ PREFIX = ".parts-"
 LISTING = "listing"
 PENDING = "pending"
 KEPT = "kept.csv"
-KEPT_SHEET = "kept.sheet"
+KEPT_SHEET = f"kept{SHEET}"
 # A shard of large scans is done in seconds too.
 SHARD_BYTES = 2**25
 
@@ -85,7 +85,7 @@ class Work:
         """Give the files with what people are shown, of no row twice, as far as they are there."""
         yield self.folder / KEPT_SHEET
         position = 0
-        for sheet in sorted(self.folder.glob("*-*.sheet")):
+        for sheet in sorted(self.folder.glob(f"*-*{SHEET}")):
             first, count = map(int, sheet.stem.split("-"))
             if first >= position:
                 position = first + count

@@ -1,6 +1,7 @@
 """The training report where there is little to report on, or no package to draw with."""
 
 import json
+import re
 from collections.abc import Callable
 
 from tests.conftest import Project
@@ -32,6 +33,22 @@ def test_a_model_that_is_not_registered_gets_the_verdict_of_today(
     assert f"accuracy {accuracy:.4f}, at least 1.0000: missed by {1 - accuracy:.4f}" in page
     assert "params.yaml changed. Commit that" in page
     assert project.git("tag") == ""
+
+
+def test_a_model_of_a_commit_without_a_branch_can_be_made_again(
+    trained_project: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(trained_project)
+    project.git("checkout", "--quiet", "--detach")
+
+    project.digits("report")
+
+    page = (project.root / "reports/training.html").read_text()
+    (commands,) = re.findall("<pre[^>]*>(.*?)</pre>", page, re.DOTALL)
+    clone, checkout, folder, *rest = commands.splitlines()
+    project.run("sh", "-ec", f"{clone}\n{checkout}\n{folder}\ngit diff --exit-code")
+    assert project.git("-C", folder.removeprefix("cd "), "rev-parse", "HEAD") == project.git("rev-parse", "HEAD")
+    assert rest == ["dvc repro", "git diff --exit-code metrics plots"]
 
 
 def test_arrays_of_another_data_set_are_not_shown_as_the_errors_of_this_one(
