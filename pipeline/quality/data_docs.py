@@ -4,10 +4,11 @@ As Great Expectations writes them, each page loads style sheets and scripts from
 tables, where there is no network. Here a style sheet of ours stands in their place, and nothing needs a script.
 """
 
+import html
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline import atomic
 
@@ -57,6 +58,8 @@ def write(
             "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.absolute())},
         },
     )
+    for one in validation.results:
+        one.result = _escaped(one.result)
     context.suites.add(ExpectationSuite(DATA, expectations=expectations))
     run = RunIdentifier(run_name="validate")
     validation.meta["run_id"] = run
@@ -65,6 +68,18 @@ def write(
     context.build_data_docs(site_names=[SITE])
     if (docs / INDEX).is_file():  # of what it cannot write, it says nothing
         _make_self_contained(docs, validation.statistics or {})
+
+
+def _escaped(value: Any) -> Any:
+    """Escape every text in a result: names of files may be HTML, which Great Expectations would write into its pages."""
+    match value:
+        case str():
+            return html.escape(value)
+        case dict():
+            return {name: _escaped(one) for name, one in value.items()}
+        case list():
+            return [_escaped(one) for one in value]
+    return value
 
 
 def _make_self_contained(docs: Path, statistics: dict[str, object]) -> None:

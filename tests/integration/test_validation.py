@@ -257,6 +257,23 @@ def test_any_name_of_a_folder_will_do(scans: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out/data-docs/index.html").is_file()
 
 
+def test_names_that_are_html_are_shown_in_data_docs_and_hide_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for name in ("<script>alert(1).png", "<img src=x onerror=alert(1)>.png", "url(x).png"):
+        cv2.imwrite(str(folder / "a.png"), np.full((40, 40), 250, np.uint8))
+        (folder / "a.png").rename(folder / name)
+
+    checked(folder, tmp_path / "out")
+
+    (page,) = (tmp_path / "out/data-docs/validations").rglob("*.html")
+    text = " ".join(page.read_text().split())
+    assert "&lt;script&gt;alert(1).png" in text
+    assert "&lt;img src=x onerror=alert(1)&gt;.png" in text
+    assert "url(x).png" in text
+    assert "strangeness" in text
+
+
 def test_what_cannot_be_checked_is_no_fault_of_the_data() -> None:
     table = pd.DataFrame({"name": ["a"], "label": ["three"]})
 
