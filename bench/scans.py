@@ -22,7 +22,9 @@ import numpy.typing as npt
 from bench import pages
 from bench.report import replace_table
 from pipeline import dataset, layout, params
-from pipeline.digits import decoding, field, images, metrics, second_look, trust
+from pipeline.digits import field, images, metrics, second_look, trust
+from pipeline.digits.files import decoding
+from pipeline.digits.files.limits import DecodeError
 from pipeline.digits.model import in_batches
 from pipeline.digits.scan import even, pen, shapes
 from pipeline.params import Score
@@ -146,7 +148,7 @@ def decoded(content: bytes, settings: Score) -> Gray | None:
     """Decode a picture; None where it cannot be."""
     try:
         return decoding.decode(content, maximum_pixels=settings.maximum_pixels)
-    except decoding.DecodeError:
+    except DecodeError:
         return None
 
 

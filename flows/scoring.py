@@ -62,7 +62,7 @@ class Meter:
         self._last = time.monotonic()
         percent = 100 * progress.done / progress.total
         if self._artifact is None:
-            description = f"Pictures of {shown(self._folder.name)} that have a row"
+            description = f"Files of {shown(self._folder.name)} that have their rows"
             self._artifact = cast("UUID", create_progress_artifact(percent, description=description))
         else:
             update_progress_artifact(self._artifact, percent)
@@ -129,7 +129,7 @@ def _conclude(outcomes: dict[Path, Outcome], failures: list[str], loose: list[Pa
     """Say what was scored, what failed, and what has no row."""
     manifests = {folder: outcome.manifest for folder, outcome in outcomes.items() if outcome.manifest}
     _publish(manifests)
-    scored = ", ".join(f"{shown(folder.name)} ({manifest.rows} images)" for folder, manifest in manifests.items())
+    scored = ", ".join(f"{shown(folder.name)} ({manifest.size_words})" for folder, manifest in manifests.items())
     undone = [f"{shown(folder.name)}: {outcome.undone}" for folder, outcome in outcomes.items() if outcome.undone]
     if loose:
         undone.append(f"beside the batches in {layout.INBOX}, and not looked at: {name_some([path.name for path in loose])}")
@@ -173,6 +173,7 @@ def _publish(manifests: dict[Path, Manifest]) -> None:
                     "batch": shown(folder.name),
                     "model": one.model,
                     "images": one.rows,
+                    "files": one.files,
                     **one.statuses,
                     "suspicions": ", ".join(one.suspicions),
                     "csv": shown(source.default_out(folder)),

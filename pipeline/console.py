@@ -56,7 +56,7 @@ def words(progress: Progress, seconds: float) -> str:
     """Say how far a run is after some seconds."""
     rate = (progress.done - progress.began_at) / seconds
     left = f"{(progress.total - progress.done) / rate:.0f} s left" if rate else "nothing new yet"
-    return f"{progress.done} of {progress.total}, {rate:.0f} images/s, {left}: {_counts(progress)}"
+    return f"{progress.done} of {progress.total} files, {_rate(progress, seconds)}, {left}: {_counts(progress)}"
 
 
 def summary(batch: Batch, manifest: Manifest, *, is_new: bool) -> None:
@@ -65,10 +65,11 @@ def summary(batch: Batch, manifest: Manifest, *, is_new: bool) -> None:
     from rich.markup import escape
     from rich.table import Column, Table
 
-    table = Table("status or reason", Column("images", justify="right"))
+    has_pages = manifest.files != manifest.rows
+    table = Table("status or reason", Column("images", justify="right"), *([Column("files", justify="right")] * has_pages))
     for status in STATUSES:
         if status in manifest.statuses:
-            table.add_row(status, str(manifest.statuses[status]))
+            table.add_row(status, str(manifest.statuses[status]), *([str(manifest.file_statuses[status])] * has_pages))
     table.add_section()
     for reason, number in islice(manifest.reasons.items(), MOST_REASONS):
         table.add_row(escape(shown(reason)), str(number))
@@ -76,7 +77,7 @@ def summary(batch: Batch, manifest: Manifest, *, is_new: bool) -> None:
         table.add_row(f"and {others} other reasons", "")
     Console(highlight=False).print(table)
     effort = _effort(manifest) if is_new else "nothing changed since these scores were written"
-    print(f"{manifest.rows} images with {tags.NAME} {manifest.model} ({manifest.dataset}): {effort}")
+    print(f"{manifest.size_words} with {tags.NAME} {manifest.model} ({manifest.dataset}): {effort}")
     _name_files(batch, manifest)
     if not is_new and batch.is_edited(manifest):
         print("scores.csv itself was changed; --fresh writes it anew, and keeps what it is now beside it")
@@ -97,9 +98,13 @@ def _name_files(batch: Batch, manifest: Manifest) -> None:
 
 
 def _effort(manifest: Manifest) -> str:
-    reused = f", {manifest.reused} rows as they were" if manifest.reused else ""
+    reused = f", {manifest.reused} as they were" if manifest.reused else ""
     resumed = f", {manifest.resumed} of an interrupted run" if manifest.resumed else ""
     return f"{manifest.scored} scored in {manifest.seconds:.1f} s{reused}{resumed}"
+
+
+def _rate(progress: Progress, seconds: float) -> str:
+    return f"{progress.statuses.total() / seconds:.0f} images/s"
 
 
 def _counts(progress: Progress) -> str:
@@ -115,6 +120,7 @@ def _bar() -> Iterator[Tell]:
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("files"),
         TextColumn("{task.fields[rate]}"),
         TextColumn("{task.fields[counts]}"),
         TimeRemainingColumn(),
@@ -125,9 +131,7 @@ def _bar() -> Iterator[Tell]:
         began = time.monotonic()
 
         def tell(progress: Progress) -> None:
-            rate = (progress.done - progress.began_at) / (time.monotonic() - began)
-            bar.update(
-                task, completed=progress.done, total=progress.total, rate=f"{rate:.0f} images/s", counts=_counts(progress)
-            )
+            rate = _rate(progress, time.monotonic() - began)
+            bar.update(task, completed=progress.done, total=progress.total, rate=rate, counts=_counts(progress))
 
         yield tell

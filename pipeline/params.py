@@ -205,6 +205,8 @@ class Score(Section):
     maximum_suspect_share: Share
     maximum_bytes: Count
     maximum_pixels: Count
+    maximum_pages: Count
+    pdf_resolution: Annotated[int, Field(ge=36, le=1200)]
     shard_size: Count
 
 

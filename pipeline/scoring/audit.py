@@ -15,9 +15,9 @@ from pipeline.quality.checks import Verdict
 from pipeline.quality.expectations import Bounds, Suite
 from pipeline.quality.tables import Split
 from pipeline.scoring import shard
+from pipeline.scoring.batch import rules_of
 from pipeline.scoring.lines import path_of
 from pipeline.scoring.listing import list_folder
-from pipeline.scoring.row import Rules
 
 SPLIT = "folder"
 DIGITS = frozenset(str(digit).encode() for digit in range(10))
@@ -37,17 +37,17 @@ def run(folder: Path, out: Path, settings: Score, bounds: Bounds) -> Verdict:
     if not paths:
         suffixes = " ".join(settings.image_suffixes)
         raise PipelineError(f"{shown(folder)}: no pictures below it. A picture ends in one of: {suffixes}.")
-    rules = Rules(1.0, settings.minimum_confidence, settings.maximum_bytes, settings.maximum_pixels)
-    read = [(path, one.glyph) for path, one in zip(paths, shard.read(os.fsencode(folder), paths, rules), strict=True)]
-    found = [(path, glyph.field) for path, glyph in read if not isinstance(glyph, str)]
-    labels = [_label(path) for path, _ in found]
+    rules = rules_of(settings, temperature=1.0)
+    read = [(paths[one.file], one.page, one.glyph) for one in shard.read(os.fsencode(folder), paths, rules)]
+    found = [(path, page, glyph.field) for path, page, glyph in read if not isinstance(glyph, str)]
+    labels = [_label(path) for path, _, _ in found]
     split = Split(
         SPLIT,
-        np.array([field for _, field in found], np.uint8).reshape(-1, *BLANK.field.shape),
+        np.array([field for _, _, field in found], np.uint8).reshape(-1, *BLANK.field.shape),
         np.array([label or 0 for label in labels], np.uint8),
-        [_name(path) for path, _ in found],
+        [_name(path, page) for path, page, _ in found],
     )
-    files = [(_name(path), glyph if isinstance(glyph, str) else None) for path, glyph in read]
+    files = [(_name(path, page), glyph if isinstance(glyph, str) else None) for path, page, glyph in read]
     suites = [expectations.of_scans(files, settings.maximum_error_share)]
     if found:
         suites += expect(split, bounds, is_labelled=None not in labels)
@@ -68,5 +68,5 @@ def _label(path: bytes) -> int | None:
     return int(folder) if folder in DIGITS else None
 
 
-def _name(path: bytes) -> str:
-    return shown(os.fsdecode(path))
+def _name(path: bytes, page: int) -> str:
+    return shown(os.fsdecode(path)) + (f", page {page}" if page > 1 else "")

@@ -114,17 +114,24 @@ def prepare(
         there = "; ".join(filter(None, (there, listing.unread_words, listing.unreadable_words)))
         how = f"An image ends in one of: {' '.join(settings.image_suffixes)}." if is_folder else "Name one file a line."
         raise NothingToScoreError(f"{shown(given)}: no images to score ({there}). {how}")
-    rules = Rules(
-        model.temperature,
-        settings.minimum_confidence,
-        settings.maximum_bytes,
-        settings.maximum_pixels,
-        options.digits,
-        options.probabilities,
-    )
+    rules = rules_of(settings, model.temperature, options)
     method = _hash(manifests.SCHEMA_VERSION, version.of_scoring(), model.version, model.sha256, rules)
     sizes = settings.shard_size, settings.maximum_suspect_share
     return Batch(given, out, listing, rules, *sizes, options, method, fingerprint(method, listing.sha256))
+
+
+def rules_of(settings: Score, temperature: float, options: Options = DEFAULTS) -> Rules:
+    """Put together by what rules rows are written."""
+    return Rules(
+        temperature,
+        settings.minimum_confidence,
+        settings.maximum_bytes,
+        settings.maximum_pixels,
+        settings.maximum_pages,
+        settings.pdf_resolution,
+        options.digits,
+        options.probabilities,
+    )
 
 
 def fingerprint(method: str, listing_sha256: str) -> str:

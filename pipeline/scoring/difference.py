@@ -17,6 +17,7 @@ from pipeline.reports import pages
 from pipeline.scoring import batch as batches
 from pipeline.scoring import report, run, shard, sheet, source
 from pipeline.scoring.batch import Batch, Options
+from pipeline.scoring.join import begins_file
 from pipeline.scoring.lines import path_of
 from pipeline.scoring.row import Row, csv_lines, name_in_csv
 from pipeline.scoring.run import Tell
@@ -120,9 +121,11 @@ def _score(folder: Path, model: ScoringModel, out: Path, settings: Score, tell: 
 
 def _lines(batch: Batch, number: int, changed: list[tuple[bytes, Row, Row]]) -> Iterator[bytes]:
     """Read the pictures of changed rows of a folder again, and write what people are shown of them."""
-    readings = shard.read(os.fsencode(batch.folder), [path for path, _, _ in changed], batch.rules, sheet.SIDE)
-    for (_, before, after), reading in zip(changed, readings, strict=True):
-        yield sheet.line(after, reading, _answer(before), number)
+    answers = {(path, int(after.page)): (before, after) for path, before, after in changed}
+    paths = list(dict.fromkeys(path for path, _, _ in changed))
+    for reading in shard.read(os.fsencode(batch.folder), paths, batch.rules, sheet.SIDE):
+        if rows := answers.get((paths[reading.file], reading.page)):
+            yield sheet.line(rows[1], reading, _answer(rows[0]), number)
 
 
 def _write_page(found: Difference, folders: Sequence[Path], versions: list[str], lines: list[bytes]) -> None:
@@ -144,8 +147,12 @@ def _pairs(first: Batch, second: Batch) -> Iterator[tuple[bytes, Row, Row]]:
         for reader in readers:
             next(reader)
         first.listing.file.seek(0)
-        for line, before, after in zip(first.listing.file, *readers, strict=True):
-            yield path_of(line), Row(*before), Row(*after)  # type: ignore[arg-type]
+        path = b""
+        for values in zip(*readers, strict=True):
+            if begins_file(values[0]):
+                path = path_of(next(first.listing.file))
+            before, after = (Row(*one) for one in values)  # type: ignore[arg-type]
+            yield path, before, after
 
 
 def _answer(row: Row) -> list[str]:

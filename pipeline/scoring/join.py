@@ -17,11 +17,14 @@ from pipeline.scoring.lines import Shard
 from pipeline.scoring.ordering import in_order
 from pipeline.scoring.reuse import END, GAP
 from pipeline.scoring.row import COLUMNS, Rules, csv_lines
+from pipeline.scoring.suspicion import Drawn, Sample
 from pipeline.scoring.work import Work
 
 SCORES = "scores.csv"
 REVIEW = "review.csv"
-LABEL, CONFIDENCE, STATUS, REASON = (COLUMNS.index(name) for name in ("label", "confidence", "status", "reason"))
+PAGE, LABEL, CONFIDENCE, STATUS, REASON = map(COLUMNS.index, ("page", "label", "confidence", "status", "reason"))
+# Every file has one.
+FIRST = "1"
 # As many characters of a confidence, such as 0.98.
 HUNDREDTHS = 4
 # Of what decoders say of broken files there is no end.
@@ -31,30 +34,38 @@ OTHER_REASONS = "other reasons"
 
 @dataclass
 class Counts:
-    """Rows by status, by reason and by label, and the sha256 of ``scores.csv``.
+    """Rows by status, by reason and by label, files, and those by status, and the sha256 of ``scores.csv``.
 
-    ``confidences`` counts the labelled rows by confidence, cut off to hundredths. ``looked_at``: what the labelled ones of the
-    rows with the numbers in ``drawn`` say, but for their files.
+    A file with pages of two statuses counts for both. ``confidences`` counts the labelled rows by confidence, cut off to
+    hundredths. ``sample``: some of them.
     """
 
+    files: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
+    file_statuses: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     confidences: Counter[str] = field(default_factory=Counter)
     sha256: str = ""
-    drawn: frozenset[int] = frozenset()
-    looked_at: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    sample: Sample = field(default_factory=Sample)
+    _of_file: set[str] = field(default_factory=set)
 
-    def add(self, number: int, values: list[str]) -> None:
-        """Count the row of that number."""
-        if number in self.drawn and values[LABEL]:
-            self.looked_at[number] = tuple(values[LABEL:])
-        self.statuses[values[STATUS]] += 1
+    def add(self, values: list[str]) -> None:
+        """Count a row; those of a file come one after the other, from its first page on."""
+        status = values[STATUS]
+        if begins_file(values):
+            self.files += 1
+            self._of_file.clear()
+        if status not in self._of_file:
+            self._of_file.add(status)
+            self.file_statuses[status] += 1
+        self.statuses[status] += 1
         if values[LABEL]:
+            self.sample.add(Drawn(self.files - 1, int(values[PAGE]), tuple(values[LABEL:])))
             self.labels[values[LABEL]] += 1
             self.confidences[values[CONFIDENCE][:HUNDREDTHS]] += 1
         if reason := values[REASON]:
-            is_known = values[STATUS] == "review" or reason in self.reasons or len(self.reasons) < MOST_REASONS
+            is_known = status == "review" or reason in self.reasons or len(self.reasons) < MOST_REASONS
             self.reasons[reason if is_known else OTHER_REASONS] += 1
 
     def as_shown(self) -> dict[str, Any]:
@@ -62,18 +73,25 @@ class Counts:
         return {
             "scores_sha256": self.sha256,
             "rows": self.statuses.total(),
+            "files": self.files,
             "statuses": dict(sorted(self.statuses.items())),
+            "file_statuses": dict(sorted(self.file_statuses.items())),
             "reasons": dict(self.reasons.most_common()),
             "labels": dict(sorted(self.labels.items())),
         }
 
 
-def join(work: Work, shards: list[Shard], rules: Rules, out: Path, *, drawn: frozenset[int]) -> Counts:
-    """Write both files, and count the rows; ``drawn`` are numbers of rows to keep at hand. Raises PipelineError.
+def begins_file(values: list[str]) -> bool:
+    """Tell whether a row is the first of its file."""
+    return values[PAGE] == FIRST
+
+
+def join(work: Work, shards: list[Shard], rules: Rules, out: Path) -> Counts:
+    """Write both files, and count the rows. Raises PipelineError.
 
     Manifest and report go before they come: of other rows, they must never stand beside them.
     """
-    counts, head = Counts(drawn=drawn), csv_lines([rules.columns]).encode()
+    counts, head = Counts(), csv_lines([rules.columns]).encode()
     with atomic.replacing(out / SCORES) as scores, atomic.replacing(out / REVIEW) as review:
         with scores.open("wb") as file:
             file.write(head)
@@ -115,7 +133,7 @@ def _doubtful(scores: Path, counts: Counts) -> Iterator[tuple[bytes, bytes]]:
     with scores.open(encoding="utf-8", newline="") as lines:
         rows = csv.reader(lines)
         next(rows)
-        for number, values in enumerate(rows):
-            counts.add(number, values)
+        for values in rows:
+            counts.add(values)
             if values[STATUS] == "review":
                 yield values[CONFIDENCE].encode(), csv_lines([values]).encode()

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline import atomic
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 NAME = "manifest.json"
 
 
@@ -16,9 +16,11 @@ class Manifest:
     """A finished run of scoring.
 
     ``method`` stands for all that decides on a row but the picture: model, settings, code; ``fingerprint`` for the method and
-    the pictures; ``scores_sha256`` is of ``scores.csv``. ``reasons`` are of the rows for review and the errors, ``labels`` of
-    the rows that have one, ``unread_pictures`` are counted by suffix. ``reused`` rows are of an earlier run, ``resumed`` ones
-    of this one before it was interrupted, ``scored`` the others; ``images_per_second`` is of those. ``edited`` is the file that
+    the pictures; ``scores_sha256`` is of ``scores.csv``. There is a row for every page of the ``files``. ``statuses`` count
+    rows, ``file_statuses`` files, one with pages of two statuses for both. ``reasons`` are of the rows for review and the
+    errors, ``labels`` of the rows that have one, ``unread_pictures`` are counted by suffix. The rows of ``reused`` files are of
+    an earlier run, those of ``resumed`` ones of this one before it was interrupted; ``scored`` are the other files, and
+    ``images_per_second`` counts their rows. ``edited`` is the file that
     keeps what somebody made of the last ``scores.csv``. ``suspicions`` speak against the batch as a whole: a name, and words.
     ``report_fault``: why there is no report, where one was asked for.
     """
@@ -32,7 +34,9 @@ class Manifest:
     fingerprint: str
     scores_sha256: str
     rows: int
+    files: int
     statuses: dict[str, int]
+    file_statuses: dict[str, int]
     reasons: dict[str, int]
     labels: dict[str, int]
     unread_pictures: dict[str, int]
@@ -49,6 +53,11 @@ class Manifest:
     suspicions: dict[str, str]
     report_fault: str = ""
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def size_words(self) -> str:
+        """Say how many rows there are, and of how many files where that is another number."""
+        return f"{self.rows} images" + (f" of {self.files} files" if self.files != self.rows else "")
 
     @property
     def suspicion_words(self) -> list[str]:

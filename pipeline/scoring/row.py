@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pipeline.digits.files.limits import Limits
+
 # Spreadsheets run what begins so, the first four in full width too; and the sign that keeps them from it marks itself.
 FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n", "'")
 
@@ -35,8 +37,9 @@ PROBABILITIES = tuple(f"p{digit}" for digit in range(10))
 
 @dataclass(frozen=True)
 class Rules:
-    """What is doubtful and what is refused: a confidence from 0 to 1, the bytes of the largest file, the pixels of a picture.
+    """What is doubtful and what is refused: a confidence from 0 to 1, bytes and pages of a file, the pixels of a page.
 
+    ``resolution``: what pages of a PDF are drawn at, in dots per inch.
     ``temperature``: the model's, by which its logits are divided so that confidence holds. ``digits``: those that can occur.
     ``probabilities``: whether ten more columns give that of each digit.
     """
@@ -45,8 +48,15 @@ class Rules:
     minimum_confidence: float
     maximum_bytes: int
     maximum_pixels: int
+    maximum_pages: int
+    resolution: int
     digits: tuple[int, ...] = tuple(range(10))
     probabilities: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        """What a file may ask of its decoder."""
+        return Limits(self.maximum_pixels, self.maximum_pages, self.resolution)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -54,10 +64,10 @@ class Rules:
         return (*COLUMNS, *PROBABILITIES) if self.probabilities else COLUMNS
 
 
-def unlabelled_row(path: bytes, status: str, reason: str, model: str, rules: Rules) -> Row:
-    """Give the row of a picture that has no label."""
+def unlabelled_row(path: bytes, page: int, status: str, reason: str, model: str, rules: Rules) -> Row:
+    """Give the row of a page that has no label."""
     nothing = ("",) * len(PROBABILITIES) if rules.probabilities else ()
-    return Row(name_in_csv(path), 1, "", "", "", "", status, reason, model, nothing)
+    return Row(name_in_csv(path), page, "", "", "", "", status, reason, model, nothing)
 
 
 def csv_lines(rows: Iterable[Iterable[object]]) -> str:

@@ -36,7 +36,7 @@ EDITED = "scores.edited"
 
 @dataclass
 class Progress:
-    """Rows so far, of all, by status; ``began_at`` is that many rows, kept from earlier."""
+    """Files so far, of all, ``began_at`` of them kept from earlier; and the rows of the others, by status."""
 
     total: int
     done: int = 0
@@ -62,10 +62,9 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker]
         todo = [shard for shard in shards if not batch.work.part(shard).exists()]
         workers = _workers(batch.options, todo, len(early), is_resumed=is_resumed)
         with runner.started(max(0, workers - len(early))) as late:
-            _score_shards(batch, model, todo, [*early, *late][:workers], tell)
+            rows = _score_shards(batch, model, todo, [*early, *late][:workers], tell)
         edited = _set_aside(batch)
-        drawn = suspicion.draw(batch.listing.images)
-        counts = _with_room(batch.work, partial(join, batch.work, shards, batch.rules, batch.out, drawn=drawn))
+        counts = _with_room(batch.work, partial(join, batch.work, shards, batch.rules, batch.out))
         _with_room(batch.work, partial(_copy, batch.work.listing, batch.out / LISTING))
         pending, scored = (sum(shard.count for shard in some) for some in (shards, todo))
         seconds = time.monotonic() - started
@@ -84,7 +83,7 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker]
             scored=scored,
             workers=workers,
             seconds=round(seconds, 3),
-            images_per_second=round(scored / seconds, 1),
+            images_per_second=round(rows / seconds, 1),
             edited=edited,
             suspicions=_suspicions(batch, counts),
         )
@@ -190,7 +189,7 @@ def _suspicions(batch: Batch, counts: Counts) -> dict[str, str]:
     """Find what speaks against the batch as a whole."""
     readable, share = counts.statuses.total() - counts.statuses["error"], batch.maximum_suspect_share
     return suspicion.find(readable, counts.reasons, share) | suspicion.find_identical(
-        counts.looked_at, batch.work.listing, batch.folder, batch.rules, share
+        counts.sample.rows, batch.work.listing, batch.folder, batch.rules, share
     )
 
 
@@ -224,8 +223,8 @@ def _workers(options: Options, shards: list[Shard], at_hand: int, *, is_resumed:
     return min(options.workers or runner.cores(), len(shards))
 
 
-def _score_shards(batch: Batch, model: ScoringModel, shards: list[Shard], workers: list[Worker], tell: Tell) -> None:
-    """Write the parts that are not there yet."""
+def _score_shards(batch: Batch, model: ScoringModel, shards: list[Shard], workers: list[Worker], tell: Tell) -> int:
+    """Write the parts that are not there yet. Returns how many rows those have."""
     share = sheet.share_of(batch.listing.images) if batch.options.report else None
     job = Job(batch.folder, batch.work.pending, model.version, model.content, batch.rules, share)
     results = runner.in_workers(job, iter(shards), workers) if workers else runner.here(job, iter(shards))
@@ -239,3 +238,4 @@ def _score_shards(batch: Batch, model: ScoringModel, shards: list[Shard], worker
             progress.done += shard.count
             progress.statuses.update(scored.statuses)
             tell(progress)
+    return progress.statuses.total()

@@ -118,7 +118,7 @@ class _Crew:
         except WorkerDied as death:
             (path,) = read_paths(self._job.pending, shard)
             reason = f"ends the process that reads it: {death}"
-            row = unlabelled_row(path, "error", reason, self._job.version, self._job.rules)
+            row = unlabelled_row(path, 1, "error", reason, self._job.version, self._job.rules)
             if self._job.shown_share is not None:
                 sheet.write(self._job.sheet(shard), sheet.line(row))
             return Scored.of([row])

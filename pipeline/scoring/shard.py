@@ -4,13 +4,15 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple, TypeGuard, TypeVar
+from typing import BinaryIO, NamedTuple, TypeGuard, TypeVar
 
 import cv2
 import numpy as np
 
-from pipeline.digits import decoding, images, trust
+from pipeline.digits import images, trust
 from pipeline.digits.field import FIELD
+from pipeline.digits.files import decoding
+from pipeline.digits.files.limits import DecodeError, Limits
 from pipeline.digits.model import Classifier, Floats, Images, in_batches, probabilities
 from pipeline.digits.scan.shapes import Gray
 from pipeline.digits.second_look import look_again
@@ -21,6 +23,8 @@ BATCH = 100
 # Pictures that go through one step before any goes through the next: the processor's caches hold the code of one step.
 TOGETHER = 32
 PIXELS_TOGETHER = 2**20
+# Of a file, in bytes: a larger one is read by its decoder, piece by piece.
+LARGEST_AT_ONCE = 2**22
 # To find files from it; where there is O_PATH it asks for no right to list them.
 FOLDER = getattr(os, "O_PATH", os.O_RDONLY)
 
@@ -32,12 +36,22 @@ class Unreadable(Exception):
     """A file that is not read; the message is the reason, for a person."""
 
 
-class Reading(NamedTuple):
-    """A picture as it was normalised, or the reason why it was not, and the picture itself where it is to be shown.
+class Page(NamedTuple):
+    """A picture, or the reason why there is none, on a page, from 1, of the file with that number in a list, from 0."""
 
-    ``thumbnail``: (h, w) uint8, of at most so many pixels on a side.
+    file: int
+    page: int
+    picture: Gray | str
+
+
+class Reading(NamedTuple):
+    """A page as it was normalised, or the reason why it was not, and the picture itself where it is to be shown.
+
+    ``file``, ``page``: as of a ``Page``; ``thumbnail``: (h, w) uint8, of at most so many pixels on a side.
     """
 
+    file: int
+    page: int
     glyph: images.Glyph | str
     thumbnail: Gray | None
 
@@ -48,7 +62,7 @@ class Reading(NamedTuple):
 
 
 def score_files(folder: bytes, paths: Sequence[bytes], classifier: Classifier, model: str, rules: Rules) -> list[Row]:
-    """Decode, normalise and read pictures: a row for each, in order; a broken one never stops the rest.
+    """Decode, normalise and read files: a row for each page, in order; a broken one never stops the rest.
 
     ``paths`` are below ``folder``; ``model`` is the version that ``classifier`` holds.
     """
@@ -56,14 +70,14 @@ def score_files(folder: bytes, paths: Sequence[bytes], classifier: Classifier, m
 
 
 def rows(paths: Sequence[bytes], readings: Sequence[Reading], classifier: Classifier, model: str, rules: Rules) -> list[Row]:
-    """Give the rows of pictures that were read already."""
+    """Give the rows of pages that were read already, from files with these paths."""
     found = [reading.field for reading in readings if reading.field is not None]
     answers = _answers(classifier, np.array(found, np.uint8).reshape(-1, FIELD, FIELD, 1), rules)
     return [
-        unlabelled_row(path, "error", reading.glyph, model, rules)
+        unlabelled_row(paths[reading.file], reading.page, "error", reading.glyph, model, rules)
         if isinstance(reading.glyph, str)
-        else _row(path, reading.glyph, next(answers), model, rules)
-        for path, reading in zip(paths, readings, strict=True)
+        else _row(paths[reading.file], reading.page, reading.glyph, next(answers), model, rules)
+        for reading in readings
     ]
 
 
@@ -99,33 +113,48 @@ def _answers(classifier: Classifier, fields: Images, rules: Rules) -> Iterator[_
 
 
 def read(folder: bytes, paths: Sequence[bytes], rules: Rules, thumbnail_side: int = 0) -> Iterator[Reading]:
-    """Decode and normalise pictures. No thumbnail is larger than ``thumbnail_side`` pixels; 0 for none."""
+    """Decode and normalise every page of files. No thumbnail is larger than ``thumbnail_side`` pixels; 0 for none."""
     place = _attempt(partial(os.open, flags=FOLDER), folder)
     if isinstance(place, str):
-        yield from [Reading(place, None)] * len(paths)
+        yield from (Reading(number, 1, place, None) for number in range(len(paths)))
         return
     open_file = partial(_read, folder=place, maximum_bytes=rules.maximum_bytes)
-    decode = partial(decoding.decode, maximum_pixels=rules.maximum_pixels)
     try:
         for start in range(0, len(paths), TOGETHER):
             contents = [_attempt(open_file, path) for path in paths[start : start + TOGETHER]]
-            for pictures in _in_groups(_attempt(decode, content) for content in contents):
-                yield from map(Reading, _normalised(pictures), [_thumbnail(one, thumbnail_side) for one in pictures])
+            for group in _in_groups(_pages(contents, start, rules.limits)):
+                files, numbers, pictures = zip(*group, strict=True)
+                yield from map(
+                    Reading, files, numbers, _normalised(pictures), [_thumbnail(one, thumbnail_side) for one in pictures]
+                )
     finally:
         os.close(place)
 
 
-def _in_groups(pictures: Iterable[Gray | str]) -> Iterator[list[Gray | str]]:
-    """Group pictures: large ones are not many at a time."""
-    group: list[Gray | str] = []
+def _pages(contents: Iterable[bytes | BinaryIO | str], first: int, limits: Limits) -> Iterator[Page]:
+    """Decode files, of which the first has that number, and close them."""
+    for number, content in enumerate(contents, first):
+        if isinstance(content, str):
+            yield Page(number, 1, content)
+            continue
+        for page, picture in enumerate(decoding.pages(content, limits), 1):
+            yield Page(number, page, str(picture) if isinstance(picture, DecodeError) else picture)
+        if not isinstance(content, bytes):
+            content.close()
+
+
+def _in_groups(pages: Iterable[Page]) -> Iterator[list[Page]]:
+    """Group pages: large ones are not many at a time."""
+    group: list[Page] = []
     pixels = 0
-    for picture in pictures:
-        group.append(picture)
-        pixels += 0 if isinstance(picture, str) else picture.size
-        if pixels >= PIXELS_TOGETHER:
+    for page in pages:
+        group.append(page)
+        pixels += 0 if isinstance(page.picture, str) else page.picture.size
+        if pixels >= PIXELS_TOGETHER or len(group) == TOGETHER:
             yield group
             group, pixels = [], 0
-    yield group
+    if group:
+        yield group
 
 
 def _thumbnail(picture: Gray | str, side: int) -> Gray | None:
@@ -160,7 +189,7 @@ def _attempt(step: Callable[[Before], After], value: Before | str) -> After | st
         return step(value)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    except (decoding.DecodeError, Unreadable) as error:
+    except Unreadable as error:
         return str(error)
     except MemoryError:
         return "needs more memory than there is"
@@ -168,8 +197,11 @@ def _attempt(step: Callable[[Before], After], value: Before | str) -> After | st
         return f"cannot be normalised: {' '.join(str(error).split())[:120] or type(error).__name__}"
 
 
-def _read(path: bytes, *, folder: int, maximum_bytes: int) -> bytes:
-    """Read a file below an open folder; nothing that is none is opened, nor waited for when it took a file's place."""
+def _read(path: bytes, *, folder: int, maximum_bytes: int) -> bytes | BinaryIO:
+    """Read a file below an open folder, or open a large one.
+
+    Nothing that is none is opened, nor waited for when it took a file's place.
+    """
     status = os.stat(path, dir_fd=folder)
     if not stat.S_ISREG(status.st_mode):
         raise Unreadable("not a file")
@@ -177,6 +209,8 @@ def _read(path: bytes, *, folder: int, maximum_bytes: int) -> bytes:
     if size > maximum_bytes:
         raise Unreadable(f"{size} bytes, more than {maximum_bytes}")
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK, dir_fd=folder)
+    if size > LARGEST_AT_ONCE:
+        return os.fdopen(descriptor, "rb")
     try:
         content = os.read(descriptor, size)
         while len(content) < size and (more := os.read(descriptor, size - len(content))):
@@ -186,16 +220,16 @@ def _read(path: bytes, *, folder: int, maximum_bytes: int) -> bytes:
         os.close(descriptor)
 
 
-def _row(path: bytes, glyph: images.Glyph, answer: _Answer, model: str, rules: Rules) -> Row:
+def _row(path: bytes, page: int, glyph: images.Glyph, answer: _Answer, model: str, rules: Rules) -> Row:
     confidence = answer.probabilities[answer.first]
     reason = trust.doubt(glyph, confidence, rules.minimum_confidence)
     status = "review" if reason else "ok"
     if reason == trust.BLANK:
-        return unlabelled_row(path, status, reason, model, rules)
+        return unlabelled_row(path, page, status, reason, model, rules)
     is_choice = len(rules.digits) > 1
     return Row(
         file=name_in_csv(path),
-        page=1,
+        page=page,
         label=str(answer.first),
         confidence=f"{confidence:.4f}",
         second_label=str(answer.second) if is_choice else "",

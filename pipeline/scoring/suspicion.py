@@ -9,10 +9,15 @@ import os
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
-from pipeline.digits import decoding, trust
+import numpy as np
+
+from pipeline.digits import trust
+from pipeline.digits.files import decoding
 from pipeline.scoring.lines import path_of
 from pipeline.scoring.row import Rules
 
@@ -40,9 +45,29 @@ EXPECTATIONS = (
 )
 
 
-def draw(rows: int) -> frozenset[int]:
-    """Draw the numbers of rows to look at: the same of every batch of that size."""
-    return frozenset(random.Random(0).sample(range(rows), min(LOOKED_AT, rows)))  # noqa: S311 - it is to be the same
+class Drawn(NamedTuple):
+    """A labelled row: the number of its file in the batch, from 0, its page, and what it says but for both."""
+
+    file: int
+    page: int
+    answer: tuple[str, ...]
+
+
+@dataclass
+class Sample:
+    """Rows to look at, drawn at random while all go by (Vitter, 1985, algorithm R): the same of the same batch."""
+
+    rows: list[Drawn] = field(default_factory=list)
+    _seen: int = 0
+    _random: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - it is to be the same
+
+    def add(self, row: Drawn) -> None:
+        """Let one go by."""
+        self._seen += 1
+        if len(self.rows) < LOOKED_AT:
+            self.rows.append(row)
+        elif (place := int(self._random.random() * self._seen)) < LOOKED_AT:
+            self.rows[place] = row
 
 
 def find(rows: int, reasons: Counter[str], maximum_share: float) -> dict[str, str]:
@@ -59,20 +84,19 @@ def find(rows: int, reasons: Counter[str], maximum_share: float) -> dict[str, st
     return {}
 
 
-def find_identical(
-    alike: dict[int, tuple[str, ...]], listing: Path, folder: Path, rules: Rules, maximum_share: float
-) -> dict[str, str]:
-    """Tell whether most pictures of a batch are one. ``alike``: what some of its rows say, but for their files, by number.
+def find_identical(rows: Iterable[Drawn], listing: Path, folder: Path, rules: Rules, maximum_share: float) -> dict[str, str]:
+    """Tell whether most pictures of a batch are one, by some of its ``rows``: only what reads alike is looked at.
 
-    ``listing``: of the batch, a line for each row, with paths below ``folder``. Only what reads alike is looked at.
+    ``listing``: of the batch, a line for each file, with paths below ``folder``.
     """
+    alike = list(rows)
     if len(alike) < LEAST:
         return {}
-    answer, count = Counter(alike.values()).most_common(1)[0]
+    answer, count = Counter(row.answer for row in alike).most_common(1)[0]
     if count <= maximum_share * len(alike):
         return {}
-    chosen = [number for number, one in alike.items() if one == answer]
-    pictures = Counter(_pixels(os.fsencode(folder), _paths(listing, chosen), rules))
+    chosen = [row for row in alike if row.answer == answer]
+    pictures = Counter(_pixels(os.fsencode(folder), _pages(listing, chosen), rules))
     same = max(pictures.values(), default=0)
     if same <= maximum_share * len(alike):
         return {}
@@ -82,19 +106,22 @@ def find_identical(
     }
 
 
-def _paths(listing: Path, chosen: Iterable[int]) -> Iterator[bytes]:
-    """Read some paths of a listing."""
-    numbers = set(chosen)
+def _pages(listing: Path, chosen: Iterable[Drawn]) -> Iterator[tuple[bytes, set[int]]]:
+    """Read some paths of a listing, each with its pages."""
+    pages: dict[int, set[int]] = {}
+    for row in chosen:
+        pages.setdefault(row.file, set()).add(row.page)
     with listing.open("rb") as lines:
-        yield from (path_of(line) for number, line in enumerate(lines) if number in numbers)
+        yield from ((path_of(line), pages[number]) for number, line in enumerate(lines) if number in pages)
 
 
-def _pixels(folder: bytes, paths: Iterable[bytes], rules: Rules) -> Iterator[str]:
+def _pixels(folder: bytes, files: Iterable[tuple[bytes, set[int]]], rules: Rules) -> Iterator[str]:
     """Hash pictures by their pixels; what cannot be read any more is none."""
-    for path in paths:
+    for path, pages in files:
         try:
-            content = Path(os.fsdecode(os.path.join(folder, path))).read_bytes()  # noqa: PTH118 - paths of any bytes
-            picture = decoding.decode(content, maximum_pixels=rules.maximum_pixels)
-        except (OSError, ValueError, MemoryError, decoding.DecodeError):
+            with Path(os.fsdecode(os.path.join(folder, path))).open("rb") as file:  # noqa: PTH118 - paths of any bytes
+                for page, picture in enumerate(islice(decoding.pages(file, rules.limits), max(pages)), 1):
+                    if page in pages and isinstance(picture, np.ndarray):
+                        yield hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()
+        except OSError:
             continue
-        yield hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()

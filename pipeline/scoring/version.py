@@ -2,14 +2,22 @@
 
 import hashlib
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 # `scoring.shard` and every module that it imports.
 MODULES = (
-    "digits/decoding.py",
     "digits/field.py",
+    "digits/files/decoding.py",
+    "digits/files/grey.py",
+    "digits/files/heif.py",
+    "digits/files/jpeg.py",
+    "digits/files/limits.py",
+    "digits/files/pdf.py",
+    "digits/files/plain.py",
+    "digits/files/raster.py",
+    "digits/files/tiff.py",
     "digits/images.py",
     "digits/model.py",
     "digits/quiet.py",
@@ -26,6 +34,8 @@ MODULES = (
     "scoring/row.py",
     "scoring/shard.py",
 )
+# Of the extra `formats`, without which their files are errors.
+OPTIONAL = ("pi-heif", "pypdfium2")
 LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow")
 
 
@@ -35,6 +45,15 @@ def of_scoring() -> str:
     digest = hashlib.sha256()
     for module in MODULES:
         digest.update(hashlib.sha256((PACKAGE / module).read_bytes()).digest())
-    for library in LIBRARIES:
-        digest.update(f"{library} {version(library)}\n".encode())
+    for library in (*LIBRARIES, *OPTIONAL):
+        digest.update(f"{library} {_release(library)}\n".encode())
     return digest.hexdigest()
+
+
+def _release(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        if library not in OPTIONAL:
+            raise
+        return "none"

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline import atomic, dataset, layout, lock, params, stages
-from pipeline.digits import decoding, images, metrics, network, slices, trust
+from pipeline.digits import images, metrics, network, slices, trust
+from pipeline.digits.files import decoding
 from pipeline.digits.model import Classifier, in_batches
 from pipeline.digits.second_look import look_again
 from pipeline.errors import PipelineError

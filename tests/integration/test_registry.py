@@ -288,7 +288,7 @@ def test_confidence_has_the_temperature_that_is_stored_with_the_model(
 
     model = registry.load("champion")
     rows = [
-        score_files(*batch, Classifier(model.content), model.version, Rules(temperature, 0.5, 10**6, 1000))[0]
+        score_files(*batch, Classifier(model.content), model.version, Rules(temperature, 0.5, 10**6, 1000, 1, 200))[0]
         for temperature in (1.0, model.temperature * 10)
     ]
 

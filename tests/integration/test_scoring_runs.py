@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from pipeline import atomic, params, registry, sample
-from pipeline.digits import decoding
+from pipeline.digits.files import decoding
+from pipeline.digits.files.limits import Limits
 from pipeline.errors import PipelineError
 from pipeline.registry import ScoringModel
 from pipeline.reports import pages
@@ -101,12 +102,12 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What this process decodes."""
     seen: list[bytes] = []
 
-    def decode(content: bytes, **settings: int) -> object:
+    def pages(content: bytes, limits: Limits) -> object:
         seen.append(content)
-        return before(content, **settings)
+        return before(content, limits)
 
-    before = decoding.decode
-    monkeypatch.setattr(decoding, "decode", decode)
+    before = decoding.pages
+    monkeypatch.setattr(decoding, "pages", pages)
     return seen
 
 
@@ -137,12 +138,12 @@ def interrupt_after(shards: int) -> Callable[[run.Progress], None]:
 DYING = """
 import os, signal
 from pathlib import Path
-from pipeline.digits import decoding
-before = decoding.decode
-def decode(content, **settings):
+from pipeline.digits.files import decoding
+before = decoding.pages
+def pages(content, limits):
     {when}
-    return before(content, **settings)
-decoding.decode = decode
+    return before(content, limits)
+decoding.pages = pages
 """
 
 

@@ -15,8 +15,10 @@ def progress(done: int, began_at: int = 0) -> Progress:
 
 
 def test_a_line_says_how_far_it_is_how_fast_and_how_long_it_takes() -> None:
-    assert console.words(progress(300), 10) == "300 of 1000, 30 images/s, 23 s left: 297 ok, 2 review, 1 error"
-    assert console.words(progress(500, began_at=400), 10) == "500 of 1000, 10 images/s, 50 s left: 97 ok, 2 review, 1 error"
+    assert console.words(progress(300), 10) == "300 of 1000 files, 30 images/s, 23 s left: 297 ok, 2 review, 1 error"
+    assert (
+        console.words(progress(500, began_at=400), 10) == "500 of 1000 files, 10 images/s, 50 s left: 97 ok, 2 review, 1 error"
+    )
 
 
 def test_a_line_comes_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.digits import decoding, images
-from pipeline.digits.decoding import DecodeError, decode
+from pipeline.digits import images
+from pipeline.digits.files import plain, raster
+from pipeline.digits.files.decoding import decode
+from pipeline.digits.files.limits import DecodeError, Limits
 
 PIXELS = 1_000_000
 FILTERS = [
@@ -187,9 +189,16 @@ def test_a_picture_that_is_transparent_all_over_is_blank() -> None:
     assert images.normalise(decode(encoded(Image.new("RGBA", (40, 30))), maximum_pixels=PIXELS)).is_blank
 
 
+def by_pillow(content: bytes, maximum_pixels: int) -> np.ndarray:
+    (page,) = raster.pages(io.BytesIO(content), Limits(maximum_pixels))
+    if isinstance(page, DecodeError):
+        raise page
+    return page
+
+
 def outcome(content: bytes, maximum_pixels: int) -> object:
     try:
-        return decoding._by_pillow(content, maximum_pixels).tolist()
+        return by_pillow(content, maximum_pixels).tolist()
     except DecodeError:
         return None
 
@@ -215,10 +224,10 @@ def test_a_plain_png_is_read_as_pillow_reads_it_whatever_is_wrong_with_it(
         content[41 + length : 45 + length] = zlib.crc32(content[37 : 41 + length]).to_bytes(4)
         content[29:33] = zlib.crc32(content[12:29]).to_bytes(4)
 
-    quick = decoding._plain_png(bytes(content), PIXELS)
+    quick = plain.decode(bytes(content), Limits(PIXELS))
 
     assert quick is None or quick.tolist() == outcome(bytes(content), PIXELS)
-    read = decoding._plain_png(whole, PIXELS)
+    read = plain.decode(whole, Limits(PIXELS))
     assert read is not None
     assert read.tolist() == picture.tolist()
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from bench import pages
-from pipeline.digits import decoding, images, slices, trust
 from pipeline.digits import field as mnist_field
+from pipeline.digits import images, slices, trust
+from pipeline.digits.files import decoding
 from pipeline.stages import evaluate
 
 

@@ -21,11 +21,13 @@ from pipeline.digits import images
 from pipeline.digits.model import Classifier
 from pipeline.scoring import shard, version
 from pipeline.scoring.row import COLUMNS, Row, Rules, csv_lines, name_in_csv
-from pipeline.scoring.shard import score_files
+from pipeline.scoring.shard import Page, score_files
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
-RULES = Rules(temperature=1.0, minimum_confidence=0.5, maximum_bytes=10**6, maximum_pixels=10**8)
+RULES = Rules(
+    temperature=1.0, minimum_confidence=0.5, maximum_bytes=10**6, maximum_pixels=10**8, maximum_pages=10, resolution=200
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +68,10 @@ def test_a_picture_that_memory_does_not_suffice_for_is_an_error_row(tmp_path: Pa
     code = (
         "import resource, sys; import os; from pathlib import Path; from pipeline.scoring import row, shard\n"
         "import PIL.Image, cv2, PIL.PngImagePlugin\n"
-        f"rules = row.Rules({RULES.temperature}, 0.5, 10**6, 10**8)\n"
+        f"rules = row.Rules({RULES.temperature}, 0.5, 10**6, 10**8, 10, 200)\n"
         "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))\n"
-        "for glyph, _ in shard.read(os.fsencode(sys.argv[1]), [b'a.png', b'b.png', b'c.png'], rules):\n"
+        "for _, _, glyph, _ in shard.read(os.fsencode(sys.argv[1]), [b'a.png', b'b.png', b'c.png'], rules):\n"
         "    print(glyph if isinstance(glyph, str) else glyph.__class__.__name__)\n"
     )
 
@@ -80,9 +82,9 @@ def test_a_picture_that_memory_does_not_suffice_for_is_an_error_row(tmp_path: Pa
 
 def test_large_pictures_are_not_many_at_a_time_and_small_ones_are() -> None:
     sizes = [10, 1100, 1200, 700, 700, 10]
-    pictures = [np.zeros((size, 1000), np.uint8) for size in sizes]
+    pages = [*(Page(0, 1, np.zeros((size, 1000), np.uint8)) for size in sizes), Page(0, 1, "a reason")]
 
-    groups = [[len(picture) for picture in group] for group in shard._in_groups([*pictures, "a reason"])]
+    groups = [[len(page.picture) for page in group] for group in shard._in_groups(pages)]
 
     assert groups == [[10, 1100], [1200], [700, 700], [10, len("a reason")]]
 

@@ -30,7 +30,7 @@ def test_a_line_holds_the_row_the_field_and_the_picture(scan: np.ndarray) -> Non
     glyph = normalise(scan)
     small = cv2.resize(scan, (42, 56), interpolation=cv2.INTER_AREA)
 
-    line = json.loads(sheet.line(row("a.png", "review", reason="low confidence"), Reading(glyph, small)))
+    line = json.loads(sheet.line(row("a.png", "review", reason="low confidence"), Reading(0, 1, glyph, small)))
 
     assert line[:8] == ["a.png", 1, "7", "0.9000", "1", "0.0500", "review", "low confidence"]
     assert base64.b64decode(line[8]) == glyph.field.tobytes()
@@ -42,7 +42,7 @@ def test_a_line_holds_the_row_the_field_and_the_picture(scan: np.ndarray) -> Non
 def test_a_picture_that_is_as_the_network_saw_it_is_not_written_twice(scan: np.ndarray, change: object, mark: str) -> None:
     glyph = normalise(scan)
 
-    line = json.loads(sheet.line(row("a.png"), Reading(glyph, change(glyph.field))))  # type: ignore[operator]
+    line = json.loads(sheet.line(row("a.png"), Reading(0, 1, glyph, change(glyph.field))))  # type: ignore[operator]
 
     assert line[9] == mark
 
@@ -50,7 +50,7 @@ def test_a_picture_that_is_as_the_network_saw_it_is_not_written_twice(scan: np.n
 def test_a_small_picture_keeps_every_pixel(scan: np.ndarray) -> None:
     small = cv2.resize(scan, (18, 24), interpolation=cv2.INTER_AREA)
 
-    line = json.loads(sheet.line(row("a.png"), Reading(normalise(scan), small)))
+    line = json.loads(sheet.line(row("a.png"), Reading(0, 1, normalise(scan), small)))
 
     assert (decoded(line[9]) == small).all()
 
@@ -58,7 +58,7 @@ def test_a_small_picture_keeps_every_pixel(scan: np.ndarray) -> None:
 def test_a_picture_of_nothing_but_noise_weighs_no_more_than_others(scan: np.ndarray) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (56, 56)).astype(np.uint8)
 
-    line = json.loads(sheet.line(row("a.png"), Reading(normalise(scan), noise)))
+    line = json.loads(sheet.line(row("a.png"), Reading(0, 1, normalise(scan), noise)))
 
     assert decoded(line[9]).shape == (28, 28)
     assert len(line[9]) <= sheet.MOST_BYTES * 4 / 3 + 4

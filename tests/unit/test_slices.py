@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.digits.decoding import decode
+from pipeline.digits.files.decoding import decode
 from pipeline.digits.images import normalise
 from pipeline.digits.slices import MAXIMUM_PIXELS, SLICES
 

@@ -1,0 +1,55 @@
+"""From an image file or a document to the grey pictures on its pages, upright, dark and light as a person sees them."""
+
+import io
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from pipeline.digits.files import heif, pdf, plain, raster
+from pipeline.digits.files.limits import DecodeError, Limits, Page, refusal
+from pipeline.digits.scan.shapes import Gray
+
+HEAD = 1024
+
+
+def decode(content: bytes, *, maximum_pixels: int) -> Gray:
+    """Decode the first page of a file: (h, w) uint8. Raises DecodeError."""
+    page = next(iter(pages(content, Limits(maximum_pixels))))
+    if isinstance(page, DecodeError):
+        raise page
+    return page
+
+
+def pages(source: bytes | BinaryIO, limits: Limits) -> Iterable[Page]:
+    """Decode every page of a file, (h, w) uint8 each, or say why that one cannot be read; at least one of both.
+
+    ``source``: what stands in the file, or the file, open to be read. What it is says its beginning, not its name. EXIF turns
+    it, what is transparent becomes paper, and the range of deep pictures 0 to 255. Of an animation there is the first frame.
+    Very large pictures are shrunk. Pages past the most are one error.
+    """
+    if isinstance(source, bytes):
+        try:
+            picture = plain.decode(source, limits)
+        except MemoryError as error:
+            return (refusal(error),)
+        if picture is not None:
+            return (picture,)
+        source = io.BytesIO(source)
+    return _pages(source, limits)
+
+
+def _pages(file: BinaryIO, limits: Limits) -> Iterator[Page]:
+    start = file.read(HEAD)
+    file.seek(0)
+    reader = heif.pages if heif.is_heif(start) else pdf.pages if pdf.is_pdf(start) else raster.pages
+    try:
+        if not start:
+            raise DecodeError("empty file")
+        number = 0
+        for number, page in enumerate(reader(file, limits), 1):
+            if number > limits.pages:
+                raise DecodeError(f"more than {limits.pages} pages: this one and those after it are not read")
+            yield page
+        if not number:
+            raise DecodeError("a document without a page")
+    except Exception as error:  # noqa: BLE001 - as with a page: the reason is what there is to say of the file
+        yield refusal(error)

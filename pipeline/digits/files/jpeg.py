@@ -1,0 +1,34 @@
+"""The segments of a JPEG file (ITU-T T.81), read before any pixel is: which there are, and whether the last one is the end."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+START = b"\xff\xd8"
+SCAN, END = 0xDA, 0xD9
+# What in a scan is no pixel and no restart.
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+
+
+class Segment(NamedTuple):
+    """Its marker's second byte, and what stands in it."""
+
+    kind: int
+    content: bytes
+
+
+def segments(content: bytes) -> Iterator[Segment]:
+    """Walk from marker to marker, up to the end of the picture if it has one."""
+    place = len(START)
+    while marker := MARKER.search(content, place):
+        kind, place = content[marker.start() + 1], marker.end()
+        length = 0 if kind == END else int.from_bytes(content[place : place + 2])
+        yield Segment(kind, content[place + 2 : place + length])
+        if kind == END:
+            return
+        place += length
+
+
+def is_whole(content: bytes) -> bool:
+    """Tell whether a picture has an end: what a broken transfer left out may be filled with zeros, which decoders draw."""
+    return any(segment.kind == END for segment in segments(content))
