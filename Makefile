@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-slow bench-training bench-scans bench-scoring bench-reports bench-quality score-only lint format lock clean
+.PHONY: help demo run test test-slow bench-training bench-scans bench-scoring bench-reports bench-formats bench-quality score-only lint format lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -39,6 +39,9 @@ bench-scoring: .venv/ready ## Measure how fast folders are scored; with MILLION=
 
 bench-reports: .venv/ready ## Measure what a batch report costs, weighs, and takes to open; needs Chromium
 	@$(BIN)/python -m bench.reports
+
+bench-formats: .venv/ready ## Measure the memory that pictures of 50 megapixels take; make bench-formats FILE... measures those too
+	@$(BIN)/python -m bench.formats $(filter-out $@,$(MAKECMDGOALS))
 
 bench-quality: .venv/ready ## Measure what the expectations catch and cost; takes a quarter of an hour
 	@$(BIN)/dvc repro --quiet ingest

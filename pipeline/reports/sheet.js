@@ -78,7 +78,7 @@ const card = (row) => {
   } else {
     made.append(...answer(now, row.secondLabel && `or ${row.secondLabel} ${row.secondConfidence}`));
   }
-  const link = element("a", { href: addressOf(row), target: "_blank", rel: "noopener", textContent: name });
+  const link = element("a", { href: addressOf(row) + (row.page > 1 ? `#page=${row.page}` : ""), target: "_blank", rel: "noopener", textContent: name });
   made.append(element("p", {}, link, row.page > 1 ? ` page ${row.page}` : ""));
   return made;
 };

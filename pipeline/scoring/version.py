@@ -16,6 +16,7 @@ MODULES = (
     "digits/files/limits.py",
     "digits/files/pdf.py",
     "digits/files/plain.py",
+    "digits/files/png.py",
     "digits/files/raster.py",
     "digits/files/tiff.py",
     "digits/images.py",

@@ -21,7 +21,7 @@ from pipeline.scoring import audit, difference, run
 from pipeline.scoring import batch as batches
 from pipeline.scoring.batch import Options
 from pipeline.scoring.manifest import Manifest
-from tests.conftest import ROOT, Project
+from tests.conftest import ROOT, Project, copy_project
 
 PARAMS = params.load(ROOT / "params.yaml")
 SETTINGS = PARAMS.score.model_copy(update={"maximum_pages": 4, "pdf_resolution": 72, "maximum_error_share": 1.0})
@@ -30,9 +30,10 @@ PAGES = {"a.png": 1, "b.tif": 3, "c.pdf": 2, "d.png": 1, "many.tif": 5}
 
 
 @pytest.fixture(scope="module")
-def champion(registered_project: Project) -> ScoringModel:
+def champion(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> ScoringModel:
+    project = copy_project(registered_project, tmp_path_factory.mktemp("project"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(registered_project.root)
+        patch.chdir(project.root)
         return registry.load("champion")
 
 

@@ -159,7 +159,7 @@ def test_every_new_batch_of_the_inbox_is_scored_once(project: Project) -> None:
     assert second.name == "Unchanged"
     assert (project.root / "data/scores/tuesday/scores.csv").exists()
     assert task_states(first) == {"monday": "Completed", "tuesday": "Completed"}
-    assert progress_of(first) == {"Pictures of monday that have a row": 100, "Pictures of tuesday that have a row": 100}
+    assert progress_of(first) == {"Files of monday that have their rows": 100, "Files of tuesday that have their rows": 100}
 
 
 def test_one_batch_that_fails_does_not_keep_the_others_from_being_scored(project: Project) -> None:
@@ -251,10 +251,10 @@ def test_an_inbox_that_cannot_be_read_fails_with_its_reason(project: Project, mo
 
 def test_what_has_no_row_is_named_and_makes_the_run_incomplete(project: Project) -> None:
     (project.root / "data/inbox/phone").mkdir()
-    (project.root / "data/inbox/phone/a.heic").touch()
+    (project.root / "data/inbox/phone/a.svg").touch()
     (project.root / "data/inbox/loose.png").touch()
     project.digits("sample", "data/inbox/monday", "--count", "2")
-    (project.root / "data/inbox/monday/b.pdf").touch()
+    (project.root / "data/inbox/monday/b.psd").touch()
     too_deep(project.root / "data/inbox/monday")
 
     states = [score_inbox(return_state=True) for _ in range(2)]
@@ -267,7 +267,7 @@ def test_what_has_no_row_is_named_and_makes_the_run_incomplete(project: Project)
         assert "monday: folders that could not be read: deepdeep" in message
         assert "phone: data/inbox/phone: no images to score" in message
         assert "beside the batches in data/inbox, and not looked at: loose.png; " in message
-        assert message.endswith("monday: pictures of a kind that is not read: b.pdf (1 in all)")
+        assert message.endswith("monday: pictures of a kind that is not read: b.psd (1 in all)")
 
 
 def test_a_batch_whose_name_is_no_utf_8_is_scored(project: Project) -> None:

@@ -207,7 +207,7 @@ def test_the_manifest_tells_what_was_scored_and_with_what(project: Project) -> N
     written = manifest(project)
     lock = YAML(typ="safe").load((project.root / "dvc.lock").read_text())
     assert lock["stages"]["train"]
-    assert written["schema_version"] == 4
+    assert written["schema_version"] == 5
     assert written["folder"] == "data/inbox/batch"
     assert (written["model"], written["dataset"]) == ("v1.0.0", "load_digits")
     assert sum(written["statuses"].values()) == 20  # type: ignore[attr-defined]
@@ -383,13 +383,13 @@ def test_another_size_of_shards_takes_no_rows_of_a_killed_run(killed: Project) -
 
 
 def test_pictures_of_a_kind_that_is_not_read_are_named(project: Project) -> None:
-    for name in ("a.heic", "b.pdf", "notes.txt"):
+    for name in ("a.svg", "b.psd", "notes.txt"):
         (batch(project) / name).touch()
 
     done = project.run(*SCORE)
 
-    assert done.stdout.splitlines()[-1] == "pictures of a kind that is not read: a.heic, b.pdf (2 in all)"
-    assert manifest(project)["unread_pictures"] == {".heic": 1, ".pdf": 1}
+    assert done.stdout.splitlines()[-1] == "pictures of a kind that is not read: a.svg, b.psd (2 in all)"
+    assert manifest(project)["unread_pictures"] == {".svg": 1, ".psd": 1}
     assert manifest(project)["ignored"] == 1
 
 
@@ -405,12 +405,12 @@ def test_a_folder_that_cannot_be_read_ends_the_run_as_failed_with_the_rows_writt
 
 def test_a_folder_of_nothing_but_pictures_of_another_kind_names_them(project: Project) -> None:
     (project.root / "phone").mkdir()
-    (project.root / "phone/a.heic").touch()
+    (project.root / "phone/a.svg").touch()
 
     done = project.digits("score", "phone", check=False)
 
     assert done.returncode == 1
-    assert "; pictures of a kind that is not read: a.heic (1 in all)). An image" in done.stderr
+    assert "; pictures of a kind that is not read: a.svg (1 in all)). An image" in done.stderr
 
 
 def test_names_that_are_no_utf_8_are_shown_where_standard_output_is_strict(project: Project) -> None:

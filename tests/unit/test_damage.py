@@ -2,8 +2,11 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,12 +18,11 @@ from PIL import Image
 from pipeline.digits import images
 from pipeline.digits.files import decoding
 from pipeline.digits.files.limits import DecodeError, Limits
-from tests.unit.test_formats import CASES, WRITERS, by_pillow, tiff
+from tests.written import CASES, CHANGES, WRITERS, Gray, by_pillow, mutate, tiff
 
+ROOT = Path(__file__).parents[2]
 LIMITS = Limits(pixels=10**6, pages=3, resolution=72)
 SMALL = np.kron(np.arange(16, dtype=np.uint8).reshape(4, 4) * 16, np.ones((5, 5), np.uint8))
-
-Gray = np.ndarray
 
 
 def png_head(width: int, height: int) -> bytes:
@@ -133,6 +135,36 @@ def test_a_page_of_more_pixels_than_are_allowed_is_an_error(kind: str, scan: Gra
     assert reasons(content, Limits(pixels=10_000, resolution=72)) == ["90x120 pixels, more than 10000"]
 
 
+def test_a_broken_page_does_not_hide_those_behind_it(scan: Gray) -> None:
+    content = by_pillow("TIFF", save_all=True, append_images=[Image.fromarray(255 - scan), Image.fromarray(scan)])(scan)
+    pixels_at = struct.pack("<L", content.index((255 - scan).tobytes()))
+
+    found = reasons(content.replace(pixels_at, struct.pack("<L", len(content) - 9)))
+
+    assert [bool(reason) for reason in found] == [False, True, False]
+
+
+def test_a_big_tiff_that_says_a_page_has_very_many_entries_is_an_error() -> None:
+    assert reasons(struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, 2**40)) == ["broken image: it ends inside its list of pages"]
+
+
+def test_a_small_file_with_a_chunk_that_declares_gigabytes_takes_none(tmp_path: Path) -> None:
+    content = WRITERS["PNG"]["16 bits, RGB"](SMALL)
+    place = content.index(b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(content[:place] + struct.pack(">L", 2**31 + 2**30) + content[place + 4 :])
+    code = (
+        "import resource, sys; from pathlib import Path; from pipeline.digits.files import decoding\n"
+        "print(decoding.decode(Path(sys.argv[1]).read_bytes(), maximum_pixels=10**6).shape)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "a.png"]
+
+    shape, peak = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert shape == str(SMALL.shape)
+    assert int(peak) < 10**6
+
+
 def encrypted(content: bytes) -> bytes:
     """Say in a PDF that it is encrypted, with a password that nobody knows."""
     secret = f"/Encrypt<</Filter/Standard/V 1/R 2/O<{'41' * 32}>/U<{'42' * 32}>/P -4>>/ID[<{'43' * 16}><{'43' * 16}>]".encode()
@@ -199,17 +231,6 @@ def test_a_palette_with_a_transparent_colour_is_laid_on_paper(scan: Gray) -> Non
     assert np.abs(images.normalise(page).field.astype(int) - images.normalise(scan).field).mean() < 9
 
 
-def mutate(content: bytes, place: float, kind: str, value: int) -> bytes:
-    """Change one place of a file, from 0 to 1 of its length: a byte, a cut, a piece left out or put in."""
-    at = int(place * len(content))
-    return {
-        "byte": content[:at] + bytes([value]) + content[at + 1 :],
-        "cut": content[:at],
-        "loss": content[:at] + content[at + value :],
-        "gain": content[:at] + bytes([value]) * value + content[at:],
-    }[kind]
-
-
 WHOLE = {(kind, name): WRITERS[kind][name](SMALL) for kind, name in CASES}
 
 
@@ -219,7 +240,7 @@ WHOLE = {(kind, name): WRITERS[kind][name](SMALL) for kind, name in CASES}
 def test_any_damage_leaves_pages_or_reasons(case: tuple[str, str], data: st.DataObject) -> None:
     content = WHOLE[case]
     for _ in range(data.draw(st.integers(1, 3))):
-        how = data.draw(st.sampled_from(["byte", "cut", "loss", "gain"]))
+        how = data.draw(st.sampled_from(CHANGES))
         content = mutate(content, data.draw(st.floats(0, 1, exclude_max=True)), how, data.draw(st.integers(0, 255)))
 
     pages = read(content)

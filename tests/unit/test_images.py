@@ -283,3 +283,13 @@ def test_ink_that_touches_every_edge_is_normalised() -> None:
     cross[90:110], cross[:, 65:85] = 20, 20
 
     assert images.normalise(cross).field.shape == (28, 28)
+
+
+@pytest.mark.parametrize("shape", [(20, 2068), (2068, 20), (1, 3000), (3000, 1), (2, 9000)])
+def test_a_very_narrow_picture_is_normalised_like_any(shape: tuple[int, int]) -> None:
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        blocks = random.choice([0, 90, 250], (1 + shape[0] // 10, 1 + shape[1] // 10)).astype(np.uint8)
+        picture = np.kron(blocks, np.ones((10, 10), np.uint8))[: shape[0], : shape[1]]
+
+        assert images.normalise(picture).field.shape == (28, 28)

@@ -14,14 +14,16 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.digits import images
 from pipeline.digits.model import Classifier
+from pipeline.params import load
 from pipeline.scoring import shard, version
 from pipeline.scoring.row import COLUMNS, Row, Rules, csv_lines, name_in_csv
 from pipeline.scoring.shard import Page, score_files
+from tests.written import CASES, CHANGES, WRITERS, mutate
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -260,3 +262,29 @@ def test_pandas_reads_every_row_with_no_options(tmp_path: Path) -> None:
     assert list(table.columns) == list(COLUMNS)
     assert table["file"].tolist() == [name_in_csv(name) for name in names]
     assert set(table["reason"]) == {'no, "none"'}
+
+
+@pytest.mark.parametrize("suffix", load(ROOT / "params.yaml").score.image_suffixes)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(CASES), st.floats(0, 1, exclude_max=True), st.sampled_from(CHANGES), st.integers(0, 255), st.booleans())
+def test_any_bytes_as_any_suffix_give_a_row(
+    suffix: str,
+    tmp_path: Path,
+    scan: np.ndarray,
+    classifier: Classifier,
+    case: tuple[str, str],
+    place: float,
+    how: str,
+    value: int,
+    is_changed: bool,
+) -> None:
+    whole = WRITERS[case[0]][case[1]](scan[::4, ::4])
+    content = mutate(whole, place, how, value) if is_changed else whole
+    (tmp_path / f"a{suffix}").write_bytes(content)
+
+    rows = score_files(bytes(tmp_path), [f"a{suffix}".encode()], classifier, "v1.0.0", RULES)
+
+    assert [row.page for row in rows] == list(range(1, len(rows) + 1))
+    assert rows
+    assert {row.status for row in rows} <= {"ok", "review", "error"}
+    assert all(row.reason for row in rows if row.status == "error")

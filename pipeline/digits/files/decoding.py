@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from pipeline.digits.files import heif, pdf, plain, raster
-from pipeline.digits.files.limits import DecodeError, Limits, Page, refusal
+from pipeline.digits.files.limits import Decoded, DecodeError, Limits, refusal
 from pipeline.digits.scan.shapes import Gray
 
 HEAD = 1024
@@ -19,7 +19,7 @@ def decode(content: bytes, *, maximum_pixels: int) -> Gray:
     return page
 
 
-def pages(source: bytes | BinaryIO, limits: Limits) -> Iterable[Page]:
+def pages(source: bytes | BinaryIO, limits: Limits) -> Iterable[Decoded]:
     """Decode every page of a file, (h, w) uint8 each, or say why that one cannot be read; at least one of both.
 
     ``source``: what stands in the file, or the file, open to be read. What it is says its beginning, not its name. EXIF turns
@@ -37,7 +37,7 @@ def pages(source: bytes | BinaryIO, limits: Limits) -> Iterable[Page]:
     return _pages(source, limits)
 
 
-def _pages(file: BinaryIO, limits: Limits) -> Iterator[Page]:
+def _pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
     start = file.read(HEAD)
     file.seek(0)
     reader = heif.pages if heif.is_heif(start) else pdf.pages if pdf.is_pdf(start) else raster.pages

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 START = b"\xff\xd8"
 SCAN, END = 0xDA, 0xD9
+STRAY = -1
 # What in a scan is no pixel and no restart.
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 
@@ -18,9 +19,11 @@ class Segment(NamedTuple):
 
 
 def segments(content: bytes) -> Iterator[Segment]:
-    """Walk from marker to marker, up to the end of the picture if it has one."""
-    place = len(START)
+    """Walk from marker to marker, up to the end of the picture if it has one; what is between them is ``STRAY``."""
+    place, kind = len(START), 0
     while marker := MARKER.search(content, place):
+        if marker.start() > place and kind != SCAN:
+            yield Segment(STRAY, content[place : marker.start()])
         kind, place = content[marker.start() + 1], marker.end()
         length = 0 if kind == END else int.from_bytes(content[place : place + 2])
         yield Segment(kind, content[place + 2 : place + length])

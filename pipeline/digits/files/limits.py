@@ -14,7 +14,7 @@ class DecodeError(Exception):
 
 
 # A page as it is decoded, or the reason why it is not.
-Page = Gray | DecodeError
+Decoded = Gray | DecodeError
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Limits:
             raise DecodeError(f"{width}x{height} pixels, more than {self.pixels}" if width * height else "no pixels")
 
 
-def attempt(decode: Callable[[], Gray]) -> Page:
+def attempt(decode: Callable[[], Gray]) -> Decoded:
     """Decode a page, or give the reason why that fails."""
     try:
         return decode()

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from pipeline.digits.files import grey
-from pipeline.digits.files.limits import DecodeError, Limits, Page, attempt, shrinking
+from pipeline.digits.files.limits import Decoded, DecodeError, Limits, attempt, shrinking
 from pipeline.digits.scan.shapes import Gray
 
 # Of ISO 32000: how it begins, in the first, and ends, in the last so many bytes; what stands in one that needs a password.
@@ -25,7 +25,7 @@ def is_pdf(start: bytes) -> bool:
     return START in start
 
 
-def pages(file: BinaryIO, limits: Limits) -> Iterator[Page]:
+def pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
     """Draw every page on white paper. PDFium mends what it can: a file without its end is refused before."""
     try:
         import pypdfium2

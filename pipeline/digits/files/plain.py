@@ -9,20 +9,17 @@ import zlib
 import cv2
 import numpy as np
 
-from pipeline.digits.files import grey, jpeg
+from pipeline.digits.files import grey, jpeg, png
 from pipeline.digits.files.limits import Limits, shrinking
 from pipeline.digits.scan.shapes import Gray
 
-# Of PNG (ISO/IEC 15948): the signature, how the first chunk begins, how it says 8 bits, of grey or RGB, from the top to the
-# bottom, which chunks change no pixel, what stands before and behind the content of one, how a line says by which filter.
-PNG = b"\x89PNG\r\n\x1a\n"
-IHDR = b"\0\0\0\rIHDR"
+# Of PNG: how the first chunk begins, how it says 8 bits, of grey or RGB, from the top to the bottom, which chunks change no
+# pixel, how a line says by which filter it was written.
+IHDR = png.START + b"\0\0\0\rIHDR"
 GREY, RGB = b"\x08\0\0\0\0", b"\x08\2\0\0\0"
-PLAIN_CHUNKS = (b"IHDR", b"IDAT", b"IEND", b"pHYs", b"tIME", b"gAMA", b"sRGB", b"cHRM", b"iCCP", b"sBIT", b"tEXt")
-EXIF_AS_TEXT = b"Raw profile"
-CHUNK_HEAD = struct.Struct(">I4s")
-CHECKSUM = struct.Struct(">I")
+PLAIN_CHUNKS = (png.HEAD, png.PIXELS, png.END, b"pHYs", b"tIME", b"gAMA", b"sRGB", b"cHRM", b"iCCP", b"sBIT", b"tEXt")
 NO_FILTER, SUB = 0, 1
+EXIF_AS_TEXT = b"Raw profile"
 # In bytes: more is inflated by who decodes it alone.
 LARGEST_INFLATED = 2**14
 # Of JPEG: a segment of JFIF comes first; frames are sequential or progressive, by Huffman's code; what else changes no pixel.
@@ -34,7 +31,7 @@ FRAME = struct.Struct(">BHHB")
 
 def decode(content: bytes, limits: Limits) -> Gray | None:
     """Decode a whole file to (h, w) uint8."""
-    if content.startswith(PNG + IHDR):
+    if content.startswith(IHDR):
         return _png(content, limits)
     return _jpeg(content, limits) if content.startswith(JFIF) else None
 
@@ -43,7 +40,7 @@ def _png(content: bytes, limits: Limits) -> Gray | None:
     kind = content[24:29]
     if kind not in (GREY, RGB):
         return None
-    width, height = struct.unpack_from(">II", content, len(PNG + IHDR))
+    width, height = struct.unpack_from(">II", content, len(IHDR))
     packed = _packed(content)
     if not packed or not _is_handy(width, height, limits):
         return None
@@ -67,23 +64,14 @@ def _small_png(content: bytes, packed: bytes, width: int, height: int) -> Gray |
 
 
 def _packed(content: bytes) -> bytes:
-    """Give what a PNG packs, or nothing where a chunk is broken or may matter, or the last one is not the last."""
-    data, kind, place = [], b"", len(PNG)
-    try:
-        while place < len(content):
-            length, kind = CHUNK_HEAD.unpack_from(content, place)
-            end = place + CHUNK_HEAD.size + length
-            checked = content[place + 4 : end]
-            if kind not in PLAIN_CHUNKS or CHECKSUM.unpack_from(content, end) != (zlib.crc32(checked),):
-                return b""
-            if kind == b"IDAT":
-                data.append(checked[4:])
-            elif checked[4:].startswith(EXIF_AS_TEXT):
-                return b""
-            place = end + CHECKSUM.size
-    except struct.error:  # it ends inside a chunk
-        return b""
-    return b"".join(data) if kind == b"IEND" else b""
+    """Give what a PNG packs, or nothing where it is not whole or something in it may matter."""
+    data = []
+    for kind, inside in png.chunks(content):
+        if kind not in PLAIN_CHUNKS or inside.startswith(EXIF_AS_TEXT):
+            return b""
+        if kind == png.PIXELS:
+            data.append(inside)
+    return b"".join(data)
 
 
 def _inflated(data: bytes) -> bytes:

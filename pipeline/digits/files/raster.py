@@ -9,9 +9,10 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 import numpy.typing as npt
+from cv2.utils import logging
 
-from pipeline.digits.files import grey, jpeg, tiff
-from pipeline.digits.files.limits import DecodeError, Limits, Page, attempt, shrinking
+from pipeline.digits.files import grey, jpeg, png, tiff
+from pipeline.digits.files.limits import Decoded, DecodeError, Limits, attempt, shrinking
 from pipeline.digits.scan.shapes import Gray
 
 # No others: a picture must not choose its decoder, least of all one that starts a program.
@@ -26,7 +27,7 @@ DEEP_COLOUR = ";16"
 REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
 
 
-def pages(file: BinaryIO, limits: Limits) -> Iterator[Page]:
+def pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
     """Decode every page of a TIFF file, and what else there is first in another."""
     start = file.read(4)
     if start.startswith(jpeg.START) and not jpeg.is_whole(start + file.read()):
@@ -75,11 +76,22 @@ def _by_opencv(picture: Any, file: BinaryIO, number: int, factor: int, *, is_dee
         return None
     how = REDUCED[factor] if is_large_webp and picture.mode == "RGB" else cv2.IMREAD_UNCHANGED
     file.seek(0)
-    content = np.frombuffer(file.read(), np.uint8)
-    if picture.format == "TIFF":
-        _, (pixels,) = cv2.imdecodemulti(content, how, range=(number, number + 1))
-    else:
-        pixels = cv2.imdecode(content, how | cv2.IMREAD_IGNORE_ORIENTATION)
+    content = file.read()
+    # By what a broken chunk declares, OpenCV would take gigabytes.
+    if picture.format == "PNG" and not png.chunks(content):
+        return None
+    # What it has against a file becomes a reason.
+    loudness = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        given = np.frombuffer(content, np.uint8)
+        if picture.format == "TIFF":
+            _, (pixels,) = cv2.imdecodemulti(given, how, range=(number, number + 1))
+        else:
+            pixels = cv2.imdecode(given, how | cv2.IMREAD_IGNORE_ORIENTATION)
+    finally:
+        logging.setLogLevel(loudness)
+    if pixels is None:
+        return None
     code = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
     return np.asarray(cv2.cvtColor(pixels, code))
 

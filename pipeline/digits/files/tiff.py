@@ -11,6 +11,8 @@ SUBFILE_TYPE = 254
 # Bits of it: a smaller version of another page, and a mask.
 NO_PAGE = 1 | 4
 LONG = 4
+# Of a page, as many as a classic file can say; and pages, masks and smaller versions together.
+MOST_ENTRIES, MOST_LISTED = 2**16, 2**16
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ def list_pages(file: BinaryIO, most: int) -> Pages:
         while place and len(numbers) <= most:
             if place in seen:
                 return Pages(numbers, "its list of pages leads back to an earlier page")
+            if len(seen) == MOST_LISTED:
+                return Pages(numbers, f"its list of pages is longer than {MOST_LISTED}")
             kind, following = _directory(file, place, layout)
             if not kind & NO_PAGE or not numbers:
                 numbers.append(len(seen))
@@ -66,6 +70,8 @@ def _layout(order: str, *, is_big: bool) -> Layout:
 def _directory(file: BinaryIO, place: int, layout: Layout) -> tuple[int, int]:
     """Read which kind of page stands at a place, and where the next one does."""
     (count,) = _read(file, place, layout.count)
+    if count > MOST_ENTRIES:
+        raise struct.error
     entries = file.read(count * layout.entry.size)
     # A number shorter than its field stands at the beginning of it, so that only a long one is read whole.
     kinds = (value for tag, form, _, value in layout.entry.iter_unpack(entries) if tag == SUBFILE_TYPE and form == LONG)

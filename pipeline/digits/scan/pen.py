@@ -66,6 +66,8 @@ def _look_closer(picture: Gray, found: Strokes, *, is_dark: bool) -> Strokes | N
 
 def _above(mask: Gray, ink: Gray, share: float) -> Gray:
     """Keep of the mask what has some share of the ink of its strongest fifth."""
+    if not cv2.countNonZero(mask):  # in a very narrow picture nothing may be left of it
+        return mask
     return mask & (ink > share * np.percentile(ink[mask > 0], 80)).astype(np.uint8)
 
 

@@ -1,0 +1,27 @@
+"""The chunks of a PNG file (ISO/IEC 15948), read before any pixel is."""
+
+import struct
+import zlib
+
+START = b"\x89PNG\r\n\x1a\n"
+HEAD, PIXELS, END = b"IHDR", b"IDAT", b"IEND"
+# What stands before and behind the content of a chunk.
+BEFORE = struct.Struct(">I4s")
+CHECKSUM = struct.Struct(">I")
+
+
+def chunks(content: bytes) -> list[tuple[bytes, bytes]]:
+    """Give the chunks of a whole file, its kind and its content each; none where one is broken, or the last is not the end."""
+    found, kind, place = [], b"", len(START)
+    try:
+        while place < len(content):
+            length, kind = BEFORE.unpack_from(content, place)
+            end = place + BEFORE.size + length
+            checked = content[place + 4 : end]
+            if CHECKSUM.unpack_from(content, end) != (zlib.crc32(checked),):
+                return []
+            found.append((kind, checked[4:]))
+            place = end + CHECKSUM.size
+    except struct.error:  # it ends inside a chunk
+        return []
+    return found if kind == END else []
