@@ -2,6 +2,8 @@
 
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -127,3 +129,26 @@ def test_what_a_file_is_says_its_beginning() -> None:
     assert not heif.is_heif(b"\0\0\0\x18ftypisom")
     assert pdf.is_pdf(b"\x1b%-12345X@PJL\n%PDF-1.7")
     assert not pdf.is_pdf(b"PDF")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux, which says what a process alone took")
+@pytest.mark.parametrize(("kind", "suffix"), [("JPEG", ".jpg"), ("PNG", ".png"), ("TIFF", ".tif")])
+def test_a_picture_of_50_megapixels_takes_less_than_400_megabytes(kind: str, suffix: str, tmp_path: Path) -> None:
+    page = Image.new("RGB", (8000, 6250), (240, 240, 230))
+    page.paste((20, 20, 60), (3900, 1500, 4100, 4500))
+    options = {"compress_level": 1} if kind == "PNG" else {"compression": "tiff_lzw"} if kind == "TIFF" else {}
+    page.save(tmp_path / f"a{suffix}", kind, **options)
+    code = (
+        "import re, sys; from pathlib import Path\n"
+        "import pipeline.scoring.scorer; from pipeline.digits import images; from pipeline.digits.files import decoding\n"
+        "from pipeline.digits.files.limits import Limits\n"
+        "(page,) = decoding.pages(Path(sys.argv[1]).open('rb'), Limits(10**8))\n"
+        "print(page.shape, images.normalise(page).parts)\n"
+        "print(re.search(r'VmHWM:\\s*(\\d+)', Path('/proc/self/status').read_text())[1])\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / f"a{suffix}")]
+
+    seen, peak = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert seen == "(3125, 4000) 1"
+    assert int(peak) < 400_000

@@ -58,8 +58,9 @@ def _page(picture: Any, file: BinaryIO, number: int, limits: Limits) -> Gray:
         picture.seek(number)
         limits.require(*picture.size)
         if (factor := shrinking(*picture.size)) > 1:
-            # JPEG alone, whose decoder shrinks while it reads.
-            picture.draft(None, tuple(side // factor for side in picture.size))
+            # JPEG alone, whose decoder shrinks while it reads; of a progressive one it keeps more than all pixels meanwhile.
+            less = factor * (2 if picture.info.get("progressive") else 1)
+            picture.draft(None, tuple(side // less for side in picture.size))
         is_deep = DEEP_COLOUR in str(picture.tile) and picture.mode in ("RGB", "RGBA")
         orientation = _orientation(picture)
         pixels = _by_opencv(picture, file, number, factor, is_deep=is_deep)
@@ -112,11 +113,12 @@ def _grey(picture: Any) -> Gray:
         shades = grey.of_deep(_shrunk(picture, "F"))
         is_negative = getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO
         return np.bitwise_not(shades) if is_negative else shades
-    if picture.has_transparency_data:
-        return grey.of_transparent(_shrunk(picture, "RGBA"))
-    if picture.mode in ("1", "L", "LAB"):
+    if picture.mode in ("1", "L", "LAB") and not picture.has_transparency_data:
         return _shrunk(picture.getchannel(0), "L")
-    return grey.of_colour(_shrunk(picture, "RGB"))
+    mode, of_pixels = ("RGBA", grey.of_transparent) if picture.has_transparency_data else ("RGB", grey.of_colour)
+    pixels = _shrunk(picture, mode)
+    picture.im = None  # all that Pillow decoded, which is the most of the memory
+    return of_pixels(pixels)
 
 
 def _shrunk(picture: Any, mode: str) -> npt.NDArray[Any]:
