@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.digits.scan.shapes import SQUARE, Gray, shrink
+from pipeline.digits.scan.shapes import SQUARE, Gray
 
 Pixels = npt.NDArray[np.uint8]
 # Of float32 or uint16.
@@ -15,13 +15,10 @@ Deep = npt.NDArray[Any]
 HOT_PIXELS = 8
 # Of a picture of many pixels, about so many tell its range.
 SAMPLE = 2**22
-# Of the picture in which channels are compared, in pixels; a pen is narrower than so much of it, and covers as much.
-SMALL = 112
-PEN = 0.16
-COVERED = 100
-# How much more than in luminance a pen must stand out in a channel.
-CLEARLY = 1.5
-DARKEST_PAPER = 24
+# Of the picture in which channels are compared: pixels, the share of it that is around a line, one in how many a line covers.
+SMALL, AROUND, COVERED = 64, 0.25, 100
+# How much more than in luminance a pen must stand out in a channel, and how far: less may be noise, which channels have more of
+CLEARLY, LEAST_CONTRAST = 1.5, 8
 MIDDLE = 127
 # The rim of a stroke is less opaque.
 MOST_RIM = 64
@@ -32,6 +29,7 @@ ONE_COLOUR, LIKE = 12, 48
 # Of a page: of what is around it, how much of that it fills, of the picture, width over height.
 SOLID, LEAST_PAGE, NARROWEST_PAGE = 0.9, 0.2, 0.4
 OPAQUE = 255
+LEVELS = np.arange(OPAQUE + 1)
 # Pixels along a side that tell a page from a drawing; rows that are laid on paper at a time.
 ENOUGH, BAND = 1024, 256
 
@@ -41,15 +39,18 @@ def of_colour(rgb: Pixels) -> Gray:
 
     ``rgb``: (h, w, 3) uint8.
     """
-    luminance = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-    channels = [shrink(np.ascontiguousarray(rgb[..., number]), SMALL) for number in range(3)]
-    if np.array_equal(channels[0], channels[1]) and np.array_equal(channels[1], channels[2]):
-        return luminance
-    gains = [_standing_out(channel) for channel in channels]
-    best = int(np.argmax(gains))
-    if gains[best] < CLEARLY * _standing_out(shrink(luminance, SMALL)):
-        return luminance
-    return np.ascontiguousarray(rgb[..., best])
+    height, width = rgb.shape[:2]
+    step = max(1, min(max(height, width) // SMALL, height, width))
+    whole = rgb[: height // step * step, : width // step * step]
+    small = np.asarray(cv2.resize(whole, (width // step, height // step), interpolation=cv2.INTER_AREA), np.uint8)
+    red, green, blue = cv2.split(small)
+    if max(cv2.norm(red, green, cv2.NORM_INF), cv2.norm(green, blue, cv2.NORM_INF)) >= LEAST_CONTRAST / 2:
+        contrasts = [_standing_out(channel) for channel in (red, green, blue)]
+        best = int(np.argmax(contrasts))
+        luminance = _standing_out(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
+        if contrasts[best] >= max(CLEARLY * luminance, LEAST_CONTRAST):
+            return np.ascontiguousarray(rgb[..., best])
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def of_deep(values: Deep) -> Pixels:
@@ -95,9 +96,10 @@ def of_transparent(rgba: Pixels) -> Gray:
     step = 1 + max(alpha.shape) // ENOUGH
     some = np.ascontiguousarray(rgba[::step, ::step])
     if (page := _page_colour(some[..., :3], some[..., 3])) is not None:
-        return of_colour(_laid(rgba, page, strongest=OPAQUE))
+        # Its rim, which is mixed with whatever is not seen around it, is paper.
+        return of_colour(_laid(rgba, cv2.erode(alpha, SQUARE[5]), page))
     # Faint ink is ink: on a ground that is drawn there is no noise.
-    return of_colour(_laid(rgba, _ground_of_drawing(some), strongest=strongest))
+    return of_colour(_laid(rgba, cv2.convertScaleAbs(alpha, alpha=OPAQUE / strongest), _ground_of_drawing(some)))
 
 
 def turned(picture: Gray, orientation: int) -> Gray:
@@ -112,25 +114,19 @@ def turned(picture: Gray, orientation: int) -> Gray:
 
 
 def _standing_out(plane: Gray) -> float:
-    """Measure how far lines, dark or light, stand out of the rest: what covers most, in share of the light, 0 to 255."""
-    kernel = np.ones((int(PEN * max(plane.shape)) | 1,) * 2, np.uint8)
-    closed, opened = (cv2.morphologyEx(plane, how, kernel) for how in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN))
-    dark = cv2.divide(cv2.subtract(closed, plane), cv2.max(closed, DARKEST_PAPER), scale=OPAQUE)
-    return max(_contrast(hat) for hat in (dark, cv2.subtract(plane, opened)))
+    """Measure how far lines stand out of what is around them, dark or light, 0 to 255."""
+    size = int(AROUND * max(plane.shape)) | 1
+    counts = np.bincount(cv2.absdiff(plane, cv2.blur(plane, (size, size))).ravel(), minlength=OPAQUE + 1)
+    usual, strong = np.searchsorted(counts.cumsum(), [plane.size // 2, plane.size - plane.size // COVERED - 1])
+    return float(counts[strong:] @ LEVELS[strong:] / counts[strong:].sum() - usual)
 
 
-def _contrast(hat: Gray) -> float:
-    ordered = np.sort(hat, axis=None)
-    return float(ordered[-max(1, len(ordered) // COVERED) :].mean()) - float(ordered[len(ordered) // 2])
-
-
-def _laid(rgba: Pixels, ground: Pixels, *, strongest: int) -> Pixels:
-    """Lay a picture on a ground of one colour, (3,) uint8, its ``strongest`` pixels as if they were opaque: (h, w, 3)."""
+def _laid(rgba: Pixels, alpha: Gray, ground: Pixels) -> Pixels:
+    """Lay the colours of a picture, ``alpha`` of them, on a ground of one, (3,) uint8: (h, w, 3)."""
     laid = np.empty((*rgba.shape[:2], 3), np.uint8)
     for top in range(0, len(rgba), BAND):
-        band = rgba[top : top + BAND]
-        opacity = cv2.merge([cv2.convertScaleAbs(np.ascontiguousarray(band[..., 3]), alpha=OPAQUE / strongest)] * 3)
-        over = cv2.multiply(np.ascontiguousarray(band[..., :3]), opacity, scale=1 / OPAQUE)
+        opacity = cv2.merge([alpha[top : top + BAND]] * 3)
+        over = cv2.multiply(np.ascontiguousarray(rgba[top : top + BAND, :, :3]), opacity, scale=1 / OPAQUE)
         under = cv2.multiply(cv2.bitwise_not(opacity), np.full_like(over, ground), scale=1 / OPAQUE)
         laid[top : top + BAND] = cv2.add(over, under)
     return laid

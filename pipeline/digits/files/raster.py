@@ -18,7 +18,6 @@ from pipeline.digits.scan.shapes import Gray
 # No others: a picture must not choose its decoder, least of all one that starts a program.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
-CHANNELS = {"RGB": 3, "RGBA": 4}
 BAND_PIXELS = 2**20
 ORIENTATION, PHOTOMETRIC = 0x0112, 262
 WHITE_IS_ZERO = 0
