@@ -34,34 +34,35 @@ OTHER_REASONS = "other reasons"
 
 @dataclass
 class Counts:
-    """Rows by status, by reason and by label, files, and those by status, and the sha256 of ``scores.csv``.
+    """Rows by status, by reason and by label, and the sha256 of ``scores.csv``.
 
-    A file with pages of two statuses counts for both. ``confidences`` counts the labelled rows by confidence, cut off to
-    hundredths. ``sample``: some of them.
+    ``confidences`` counts the labelled rows by confidence, cut off to hundredths. ``sample``: some of them.
     """
 
     files: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
-    file_statuses: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     confidences: Counter[str] = field(default_factory=Counter)
     sha256: str = ""
     sample: Sample = field(default_factory=Sample)
     _of_file: set[str] = field(default_factory=set)
+    _repeated: Counter[str] = field(default_factory=Counter)
 
     def add(self, values: list[str]) -> None:
         """Count a row; those of a file come one after the other, from its first page on."""
         status = values[STATUS]
         if begins_file(values):
             self.files += 1
-            self._of_file.clear()
-        if status not in self._of_file:
+            self._of_file = {status}
+        elif status in self._of_file:
+            self._repeated[status] += 1
+        else:
             self._of_file.add(status)
-            self.file_statuses[status] += 1
         self.statuses[status] += 1
         if values[LABEL]:
-            self.sample.add(Drawn(self.files - 1, int(values[PAGE]), tuple(values[LABEL:])))
+            if self.sample.draws_next():
+                self.sample.keep(Drawn(self.files - 1, int(values[PAGE]), tuple(values[LABEL:])))
             self.labels[values[LABEL]] += 1
             self.confidences[values[CONFIDENCE][:HUNDREDTHS]] += 1
         if reason := values[REASON]:
@@ -75,7 +76,7 @@ class Counts:
             "rows": self.statuses.total(),
             "files": self.files,
             "statuses": dict(sorted(self.statuses.items())),
-            "file_statuses": dict(sorted(self.file_statuses.items())),
+            "file_statuses": {status: count - self._repeated[status] for status, count in sorted(self.statuses.items())},
             "reasons": dict(self.reasons.most_common()),
             "labels": dict(sorted(self.labels.items())),
         }

@@ -59,15 +59,18 @@ class Sample:
 
     rows: list[Drawn] = field(default_factory=list)
     _seen: int = 0
+    _place: int = 0
     _random: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - it is to be the same
 
-    def add(self, row: Drawn) -> None:
-        """Let one go by."""
+    def draws_next(self) -> bool:
+        """Let a row go by, and tell whether it is to be kept."""
+        self._place = self._seen if self._seen < LOOKED_AT else int(self._random.random() * (self._seen + 1))
         self._seen += 1
-        if len(self.rows) < LOOKED_AT:
-            self.rows.append(row)
-        elif (place := int(self._random.random() * self._seen)) < LOOKED_AT:
-            self.rows[place] = row
+        return self._place < LOOKED_AT
+
+    def keep(self, row: Drawn) -> None:
+        """Keep it, in place of another when there are enough."""
+        self.rows[self._place : self._place + 1] = [row]
 
 
 def find(rows: int, reasons: Counter[str], maximum_share: float) -> dict[str, str]:
