@@ -47,7 +47,11 @@ def run(folder: Path, out: Path, settings: Score, bounds: Bounds) -> Verdict:
         np.array([label or 0 for label in labels], np.uint8),
         [_name(path, page) for path, page, _ in found],
     )
-    files = [(_name(path, page), glyph if isinstance(glyph, str) else None) for path, page, glyph in read]
+    faults: dict[bytes, str | None] = dict.fromkeys(paths)
+    for path, page, glyph in read:
+        if isinstance(glyph, str) and not faults[path]:
+            faults[path] = glyph if page == 1 else f"page {page}: {glyph}"
+    files = [(_name(path), fault) for path, fault in faults.items()]
     suites = [expectations.of_scans(files, settings.maximum_error_share)]
     if found:
         suites += expect(split, bounds, is_labelled=None not in labels)
@@ -68,5 +72,5 @@ def _label(path: bytes) -> int | None:
     return int(folder) if folder in DIGITS else None
 
 
-def _name(path: bytes, page: int) -> str:
+def _name(path: bytes, page: int = 1) -> str:
     return shown(os.fsdecode(path)) + (f", page {page}" if page > 1 else "")

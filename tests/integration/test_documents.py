@@ -175,4 +175,6 @@ def test_a_folder_is_audited_page_by_page(folder: Path, tmp_path: Path) -> None:
     verdict = audit.run(folder, tmp_path / "audit", SETTINGS.model_copy(update={"maximum_error_share": 0.0}), bounds)
 
     failures = {one.expectation: one for one in verdict.failures}
-    assert [row["name"] for row in failures["no_file_is_unreadable"].offending] == ["b.tif, page 3", "many.tif, page 5"]
+    unreadable = failures["no_file_is_unreadable"]
+    assert (unreadable.count, [row["name"] for row in unreadable.offending]) == (5, ["b.tif", "many.tif"])
+    assert unreadable.offending[0]["value"].startswith("page 3: broken image: ")
