@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -262,6 +263,19 @@ def test_pandas_reads_every_row_with_no_options(tmp_path: Path) -> None:
     assert list(table.columns) == list(COLUMNS)
     assert table["file"].tolist() == [name_in_csv(name) for name in names]
     assert set(table["reason"]) == {'no, "none"'}
+
+
+def test_what_a_file_is_says_its_content_not_its_name(tmp_path: Path, scan: np.ndarray, classifier: Classifier) -> None:
+    write(tmp_path / "a.png", scan)
+    for name in ("b.jpg", "c.tif", "d.pdf", "e.heic"):
+        shutil.copyfile(tmp_path / "a.png", tmp_path / name)
+    (tmp_path / "f.png").write_text("no picture")
+
+    rows = score(tmp_path, classifier)
+
+    assert rows["a.png"].label
+    assert {rows[name]._replace(file="") for name in rows if name != "f.png"} == {rows["a.png"]._replace(file="")}
+    assert (rows["f.png"].status, rows["f.png"].reason) == ("error", "not an image that can be read")
 
 
 @pytest.mark.parametrize("suffix", load(ROOT / "params.yaml").score.image_suffixes)
