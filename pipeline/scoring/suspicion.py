@@ -126,5 +126,5 @@ def _pixels(folder: bytes, files: Iterable[tuple[bytes, set[int]]], rules: Rules
                 for page, picture in enumerate(islice(decoding.pages(file, rules.limits), max(pages)), 1):
                     if page in pages and isinstance(picture, np.ndarray):
                         yield hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()
-        except OSError:
+        except (OSError, ValueError):
             continue

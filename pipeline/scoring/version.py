@@ -35,9 +35,9 @@ MODULES = (
     "scoring/row.py",
     "scoring/shard.py",
 )
+LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow")
 # Of the extra `formats`, without which their files are errors.
 OPTIONAL = ("pi-heif", "pypdfium2")
-LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow")
 
 
 @cache

@@ -2,7 +2,6 @@
 
 import io
 import struct
-import subprocess
 import sys
 import zlib
 from collections.abc import Callable
@@ -18,9 +17,9 @@ from PIL import Image
 from pipeline.digits import images
 from pipeline.digits.files import decoding
 from pipeline.digits.files.limits import DecodeError, Limits
+from tests.processes import peak_of
 from tests.written import CASES, CHANGES, WRITERS, Gray, by_pillow, mutate, tiff
 
-ROOT = Path(__file__).parents[2]
 LIMITS = Limits(pixels=10**6, pages=3, resolution=72)
 SMALL = np.kron(np.arange(16, dtype=np.uint8).reshape(4, 4) * 16, np.ones((5, 5), np.uint8))
 
@@ -123,9 +122,7 @@ def test_a_tiff_whose_first_page_is_nowhere_is_an_error(count: int) -> None:
     ],
 )
 def test_what_declares_too_many_pixels_is_refused_before_any_is_read(content: bytes) -> None:
-    (reason,) = reasons(content)
-
-    assert "too many pixels" in reason or "pixels, more than 1000000" in reason or "broken image: Truncated" in reason
+    assert reasons(content) == ["declares too many pixels"]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "GIF", "WebP", "PGM, PPM, PBM", "HEIC, HEIF", "PDF"])
@@ -148,22 +145,20 @@ def test_a_big_tiff_that_says_a_page_has_very_many_entries_is_an_error() -> None
     assert reasons(struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, 2**40)) == ["broken image: it ends inside its list of pages"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux, which says what a process alone took")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads from /proc, which only Linux has, how much memory a process took")
 def test_a_small_file_with_a_chunk_that_declares_gigabytes_takes_none(tmp_path: Path) -> None:
     content = WRITERS["PNG"]["16 bits, RGB"](SMALL)
     place = content.index(b"IDAT") - 4
     (tmp_path / "a.png").write_bytes(content[:place] + struct.pack(">L", 2**31 + 2**30) + content[place + 4 :])
     code = (
-        "import re, sys; from pathlib import Path; from pipeline.digits.files import decoding\n"
-        "print(decoding.decode(Path(sys.argv[1]).read_bytes(), maximum_pixels=10**6).shape)\n"
-        "print(re.search(r'VmHWM:\\s*(\\d+)', Path('/proc/self/status').read_text())[1])\n"
+        "import sys; from pathlib import Path; from pipeline.digits.files import decoding\n"
+        "print(decoding.decode(Path(sys.argv[1]).read_bytes(), maximum_pixels=10**6).shape)"
     )
-    command = [sys.executable, "-c", code, str(tmp_path / "a.png")]
 
-    shape, peak = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    shape, peak = peak_of(code, str(tmp_path / "a.png"))
 
     assert shape == str(SMALL.shape)
-    assert int(peak) < 10**6
+    assert peak < 10**6
 
 
 def encrypted(content: bytes) -> bytes:
@@ -184,11 +179,9 @@ def test_a_pdf_that_cannot_be_mended_is_an_error(scan: Gray) -> None:
 
 def test_a_pdf_page_larger_than_a_house_is_an_error_and_the_others_are_read(scan: Gray) -> None:
     content = by_pillow("PDF", save_all=True, append_images=[Image.fromarray(scan)], resolution=72)(scan)
-    sizes = content.replace(b"90.0 120.0", b"9e4  9e4  ", 1).replace(b"90.0 120.0", b"90.0 120.0")
+    house = content.replace(b"90.0 120.0", b"9999 99999", 1)
 
-    found = reasons(sizes, LIMITS)
-
-    assert sorted(found) in ([""] * 2, ["", "90000x90000 pixels, more than 1000000"])
+    assert sorted(reasons(house)) == ["", "9999x99999 pixels, more than 1000000"]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

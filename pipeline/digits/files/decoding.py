@@ -2,10 +2,11 @@
 
 import io
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import BinaryIO
 
 from pipeline.digits.files import heif, pdf, plain, raster
-from pipeline.digits.files.limits import Decoded, DecodeError, Limits, refusal
+from pipeline.digits.files.limits import Decoded, DecodeError, Limits, attempt, refusal
 from pipeline.digits.scan.shapes import Gray
 
 HEAD = 1024
@@ -27,10 +28,7 @@ def pages(source: bytes | BinaryIO, limits: Limits) -> Iterable[Decoded]:
     Very large pictures are shrunk. Pages past the most are one error.
     """
     if isinstance(source, bytes):
-        try:
-            picture = plain.decode(source, limits)
-        except MemoryError as error:
-            return (refusal(error),)
+        picture = attempt(partial(plain.decode, source, limits))
         if picture is not None:
             return (picture,)
         source = io.BytesIO(source)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pipeline.digits.scan.shapes import Gray
 
@@ -15,6 +16,7 @@ class DecodeError(Exception):
 
 # A page as it is decoded, or the reason why it is not.
 Decoded = Gray | DecodeError
+Picture = TypeVar("Picture")
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Limits:
             raise DecodeError(f"{width}x{height} pixels, more than {self.pixels}" if width * height else "no pixels")
 
 
-def attempt(decode: Callable[[], Gray]) -> Decoded:
+def attempt(decode: Callable[[], Picture]) -> Picture | DecodeError:
     """Decode a page, or give the reason why that fails."""
     try:
         return decode()
