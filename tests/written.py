@@ -46,7 +46,7 @@ def deep(picture: Gray) -> Gray:
 
 
 def tiff(pixels: bytes, shape: tuple[int, int], bits: int, photometric: int, form: int = 1, *, is_big: bool = False) -> bytes:
-    """Write a TIFF of one strip by hand, from the end: what ends in ``BIG`` has places of 64 bits."""
+    """Write a TIFF of one strip by hand; a big one has places of 64 bits."""
     height, width = shape
     values = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 277: 1, 278: height, 279: len(pixels), 339: form}
     head, count, entry, place = ("<2sHHHQ", "<Q", "<HHQQ", "<Q") if is_big else ("<2sHL", "<H", "<HHLL", "<L")

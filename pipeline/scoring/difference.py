@@ -153,6 +153,8 @@ def _pairs(first: Batch, second: Batch) -> Iterator[tuple[bytes, Row, Row]]:
                 path = path_of(next(first.listing.file))
             before, after = (Row(*one) for one in values)  # type: ignore[arg-type]
             yield path, before, after
+        if next(first.listing.file, b""):
+            raise PipelineError(f"{shown(first.scores)}: has no row for some files. Delete its folder and run again.")
 
 
 def _answer(row: Row) -> list[str]:

@@ -20,9 +20,9 @@ class Manifest:
     rows, ``file_statuses`` files, one with pages of two statuses for both. ``reasons`` are of the rows for review and the
     errors, ``labels`` of the rows that have one, ``unread_pictures`` are counted by suffix. The rows of ``reused`` files are of
     an earlier run, those of ``resumed`` ones of this one before it was interrupted; ``scored`` are the other files, and
-    ``images_per_second`` counts their rows. ``edited`` is the file that
-    keeps what somebody made of the last ``scores.csv``. ``suspicions`` speak against the batch as a whole: a name, and words.
-    ``report_fault``: why there is no report, where one was asked for.
+    ``images_per_second`` counts their rows. ``edited`` is the file that keeps what somebody made of the last ``scores.csv``.
+    ``suspicions`` speak against the batch as a whole: a name, and words. ``report_fault``: why there is no report, where one
+    was asked for.
     """
 
     folder: str

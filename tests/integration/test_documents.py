@@ -14,6 +14,7 @@ from PIL import Image
 
 from pipeline import params, registry, sample
 from pipeline.console import words
+from pipeline.errors import PipelineError
 from pipeline.quality.expectations import Bounds
 from pipeline.registry import ScoringModel
 from pipeline.reports import pages
@@ -153,6 +154,13 @@ def test_two_models_are_compared_page_by_page(folder: Path, champion: ScoringMod
     assert sorted(sure) == sorted(changed)
     assert [page for name, page in changed if name == "many.tif"] == [1, 2, 3, 4]
     assert [tuple(json.loads(line)[:2]) for line in pages.lines_of(found.page)] == changed
+
+    score(folder, champion)
+    batch = batches.prepare(folder, folder.parent / "scores", champion, SETTINGS)
+    lines = batch.scores.read_text(encoding="utf-8").splitlines(keepends=True)
+    batch.scores.write_text("".join(line for line in lines if not line.startswith("many.tif")), encoding="utf-8")
+    with pytest.raises(PipelineError, match="has no row for some files"):
+        list(difference._pairs(batch, batch))
 
 
 def test_a_document_of_one_page_again_and_again_is_suspicious(
