@@ -148,10 +148,10 @@ WRITERS: dict[str, dict[str, Writer]] = {
         "PPM": by_opencv(".ppm", change=coloured),
         "PBM": by_opencv(".pbm", change=lambda picture: (picture > 127).astype(np.uint8)),
     },
-    "HEIC, HEIF": {"upright": heic("digit.heic"), "turned": heic("turned.heic")},
+    "HEIC, HEIF": {"grey": heic("grey.heic"), "RGB, turned": heic("turned-rgb.heic")},
     "PDF": {"a scan": by_pillow("PDF", "RGB", resolution=72), "a drawing": vectors},
 }
-ROUGH = ("1 bit", "G3", "G4", "PBM", "one frame", "a drawing", "turned", "upright")
+ROUGH = ("1 bit", "G3", "G4", "PBM", "one frame", "a drawing", "RGB, turned")
 CASES = [(kind, name) for kind, writers in WRITERS.items() for name in writers]
 CHANGES = ("byte", "cut", "loss", "gain")
 

@@ -81,7 +81,7 @@ def of_pixels(pixels: Pixels | Deep, factor: int = 1) -> Gray:
     if colours.dtype == np.uint16:
         colours, opacity = of_deep(colours), (opacity // 257).astype(np.uint8)
     if colours.shape[2] == 1:
-        return colours[..., 0]
+        return colours[..., 0].copy()  # of what may belong to a decoder, which frees it
     return of_transparent(np.dstack([colours, opacity])) if opacity.size else of_colour(colours)
 
 
