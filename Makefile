@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-slow bench-training bench-scans bench-scoring bench-reports bench-formats bench-quality score-only lint format lock clean
+.PHONY: help demo run serve test test-slow bench-training bench-scans bench-scoring bench-reports bench-formats bench-quality score-only lint format lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -15,6 +15,9 @@ run: .venv/ready ## Train on MNIST and register the model, then score a batch of
 	@$(BIN)/python -m flows.training
 	@test -d $(SAMPLE) || $(BIN)/digits sample $(SAMPLE)
 	@$(BIN)/python -m flows.scoring
+
+serve: .venv/ready ## Start a Prefect server with its UI, the deployments and a worker; Ctrl-C stops them
+	@$(BIN)/python -m flows.serve
 
 test: lint ## Check style, types and behaviour
 	$(BIN)/pytest -m "not slow"

@@ -1,192 +1,218 @@
 """The flow ``score-inbox``: every batch in the inbox that has no up-to-date scores is scored with the champion."""
 
-import time
+import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import cast
-from uuid import UUID
+from urllib.parse import quote
 
 # It sets up logging when imported; inside a run, Prefect would wait five seconds for that.
 import gto  # noqa: F401, TID253
 from prefect import State, flow, task
-from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from flows import standalone
+from flows import standalone, states
+from flows.artifacts import Meter, link, name_run, plain
 from pipeline import console, layout, params, registry, tags
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.scoring import batch as batches
+from pipeline.scoring import inbox as inboxes
 from pipeline.scoring import report, run, source
+from pipeline.scoring.join import REVIEW, SCORES
 from pipeline.scoring.listing import name_some
 from pipeline.scoring.manifest import Manifest
 
-SECONDS_BETWEEN_UPDATES = 1
+# Of one batch, in seconds: a million pictures take minutes. What has its rows by then is not done again by the next run.
+TIME_LIMIT = 2 * 60 * 60
+# Sent for every batch whose labels are not to be trusted; `automations.yaml` can start a training on it.
+SUSPECT_EVENT = "digits.batch.suspect"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a batch: the manifest of what was scored now, and in words what was left undone, and what was not read."""
+    """What came of a batch: the manifest of what was scored now, and in words what else there is to say.
+
+    ``waits``: what it waits for before it is scored; ``undone``: what was left undone; ``unread``: what was not read.
+    """
 
     manifest: Manifest | None = None
+    waits: str = ""
     undone: str = ""
     unread: str = ""
 
 
-@dataclass(frozen=True)
-class Inbox:
-    """The batches of the inbox, by name, and what lies beside them and belongs to none."""
-
-    batches: list[Path]
-    loose: list[Path]
-
-
-class Meter:
-    """How far a batch is: an artifact of the task's run, and a line in its log every ten seconds."""
-
-    def __init__(self, folder: Path) -> None:
-        """Begin at nothing."""
-        self._lines = console.Lines(get_run_logger().info)
-        self._last = time.monotonic()
-        self._folder = folder
-        self._artifact: UUID | None = None
-
-    def tell(self, progress: run.Progress) -> None:
-        """Show a new state, at most once a second."""
-        self._lines.tell(progress)
-        if time.monotonic() - self._last < SECONDS_BETWEEN_UPDATES and progress.done < progress.total:
-            return
-        self._last = time.monotonic()
-        percent = 100 * progress.done / progress.total
-        if self._artifact is None:
-            description = f"Files of {shown(self._folder.name)} that have their rows"
-            self._artifact = cast("UUID", create_progress_artifact(percent, description=description))
-        else:
-            update_progress_artifact(self._artifact, percent)
-
-
-@task(name="score", cache_policy=NO_CACHE)
-def score_batch(folder: Path, model: registry.ScoringModel, settings: Score) -> Outcome:
-    """Score one folder of the inbox, unless its scores stand already.
+@task(name="score", cache_policy=NO_CACHE, timeout_seconds=TIME_LIMIT)
+def score_batch(folder: Path, model: registry.ScoringModel, settings: Score, *, fresh: bool) -> Outcome:
+    """Score one folder of the inbox, unless its scores stand already or it is still being copied.
 
     Raises PipelineError past the share of errors, once: the rows stand, and the next run finds them.
     """
-    logger = get_run_logger()
+    logger, name = get_run_logger(), shown(folder.name)
+    prepare = partial(
+        batches.prepare, folder, source.default_out(folder), model, settings, options=batches.Options(fresh=fresh)
+    )
     try:
-        batch = batches.prepare(folder, source.default_out(folder), model, settings)
+        batch = prepare()
+        is_finished = batch.finished() is not None
+        if not is_finished and (waits := inboxes.waits_for(folder, settings)):
+            return _waiting(name, waits)
+        batch = batch if is_finished else prepare()  # with what came while it was looked at
     except batches.NothingToScoreError as nothing:
+        if waits := inboxes.waits_for(folder, settings):
+            return _waiting(name, waits)
         logger.warning(str(nothing))
         return Outcome(undone=str(nothing).removesuffix("."))
     undone, unread = batch.listing.unreadable_words, batch.listing.unread_words
     for words in filter(None, (undone, unread)):
-        logger.warning("%s: %s", shown(folder.name), words)
-    if batch.finished():
-        logger.info("%s: unchanged", shown(folder.name))
-        return Outcome(None, undone, unread)
-    manifest = run.score(batch, model, Meter(folder).tell)
-    logger.info("%s: %s, in %s", shown(folder.name), manifest.statuses, shown(batch.scores))
+        logger.warning("%s: %s", name, words)
+    if is_finished:
+        logger.info("%s: unchanged", name)
+        return Outcome(undone=undone, unread=unread)
+    manifest = run.score(batch, model, _teller(f"Files of {name} that have their rows"))
+    logger.info("%s: %s, in %s", name, manifest.statuses, shown(batch.scores))
     for words in manifest.warnings:
-        logger.warning("%s: %s", shown(folder.name), words)
+        logger.warning("%s: %s", name, words)
     if failure := run.too_many_errors(manifest, settings):
         raise PipelineError(f"{shown(batch.scores)}: {failure}.")
-    return Outcome(manifest, undone, unread)
+    return Outcome(manifest, undone=undone, unread=unread)
 
 
-@flow(name="score-inbox")
-def score_inbox() -> State[None]:
-    """Score what is new in ``data/inbox/``. One batch that fails does not keep the others from being scored.
+def _waiting(name: str, waits: str) -> Outcome:
+    get_run_logger().info("%s %s", name, waits)
+    return Outcome(waits=waits)
 
-    A run that leaves something in the inbox without a row ends as ``Incomplete``, and one that scored a batch whose labels are
-    not to be trusted as ``Suspect``: kinds of Completed, both.
+
+def _teller(description: str) -> run.Tell:
+    """Give what shows progress: as an artifact of the task's run, and as a line in its log every ten seconds."""
+    lines, meter = console.Lines(get_run_logger().info), Meter(description)
+
+    def tell(progress: run.Progress) -> None:
+        lines.tell(progress)
+        meter.show(progress.done, progress.total)
+
+    return tell
+
+
+@flow(name="score-inbox", flow_run_name="score-inbox")
+def score_inbox(folder: Path = layout.INBOX, model: str = tags.CHAMPION, fresh: bool = False) -> State[None]:
+    """Score what is new in the inbox. One batch that fails does not keep the others from being scored.
+
+    A run that leaves something in the inbox without a row ends as ``Incomplete``, one that scored a batch whose labels are
+    not to be trusted as ``Suspect``, one that only found batches that are still being copied as ``Waiting``: kinds of
+    Completed, all three.
+
+    Args:
+        folder: The inbox, from the project's root: each folder in it is a batch.
+        model: champion, or a version such as v1.2.0.
+        fresh: Score again what was scored before.
     """
     logger = get_run_logger()
     try:
         settings = params.load(layout.PARAMS).score
-        inbox = look_into(layout.INBOX)
+        inbox = inboxes.look_into(folder)
         if not inbox.batches and not inbox.loose:
-            return Completed(name="Empty", message=f"no batch in {layout.INBOX}")
-        model = registry.load(tags.CHAMPION)
+            return _named("empty", Completed(name="Empty", message=f"no batch in {shown(folder)}"))
+        scoring_model = registry.load(model)
     except PipelineError as error:
-        return Failed(message=str(error))
-    logger.info("%s %s, trained on %s", tags.NAME, model.version, model.dataset)
-    states = {
-        folder: score_batch.with_options(task_run_name=_literally(folder))(folder, model, settings, return_state=True)
-        for folder in inbox.batches
-    }
-    outcomes = {folder: state.result() for folder, state in states.items() if state.is_completed()}
-    failures = [
-        f"{shown(folder.name)}: {state.result(raise_on_failure=False)}"
-        for folder, state in states.items()
-        if not state.is_completed()
-    ]
-    return _conclude(outcomes, failures, inbox.loose)
-
-
-def _conclude(outcomes: dict[Path, Outcome], failures: list[str], loose: list[Path]) -> State[None]:
-    """Say what was scored, what failed, and what has no row."""
-    manifests = {folder: outcome.manifest for folder, outcome in outcomes.items() if outcome.manifest}
-    _publish(manifests)
-    scored = ", ".join(f"{shown(folder.name)} ({manifest.size_words})" for folder, manifest in manifests.items())
-    undone = [f"{shown(folder.name)}: {outcome.undone}" for folder, outcome in outcomes.items() if outcome.undone]
-    if loose:
-        undone.append(f"beside the batches in {layout.INBOX}, and not looked at: {name_some([path.name for path in loose])}")
-    unread = [f"{shown(folder.name)}: {outcome.unread}" for folder, outcome in outcomes.items() if outcome.unread]
-    suspicions = [
-        f"{shown(folder.name)}: {words}" for folder, manifest in manifests.items() for words in manifest.suspicion_words
-    ]
-    message = "; ".join([*failures, f"scored {scored}" if scored else "nothing new to score", *suspicions, *undone, *unread])
-    if failures:
-        return Failed(message=message)
-    if suspicions:
-        return Completed(name=standalone.SUSPECT, message=message)
-    if undone:
-        return Completed(name=standalone.INCOMPLETE, message=message)
-    return Completed(message=message) if scored else Completed(name="Unchanged", message=message)
-
-
-def _literally(folder: Path) -> str:
-    """Keep Prefect from filling in what stands in braces."""
-    return shown(folder.name).replace("{", "{{").replace("}", "}}")
-
-
-def look_into(inbox: Path) -> Inbox:
-    """List the inbox. What is hidden, which may be half copied, is left alone. Raises PipelineError when it cannot be read."""
-    try:
-        visible = sorted(path for path in inbox.iterdir() if not path.name.startswith("."))
-    except FileNotFoundError:
-        return Inbox([], [])
-    except OSError as error:
-        raise PipelineError(f"{shown(inbox)}: cannot be read: {error.strerror}. Make it readable and run again.") from error
-    is_batch = {path: path.is_dir() and not path.is_symlink() for path in visible}
-    return Inbox([path for path in visible if is_batch[path]], [path for path in visible if not is_batch[path]])
-
-
-def _publish(manifests: dict[Path, Manifest]) -> None:
-    if manifests:
-        create_table_artifact(
-            key="scores",
-            table=[
-                {
-                    "batch": shown(folder.name),
-                    "model": one.model,
-                    "images": one.rows,
-                    "files": one.files,
-                    **one.statuses,
-                    "suspicions": ", ".join(one.suspicions),
-                    "csv": shown(source.default_out(folder)),
-                    "report": _link(source.default_out(folder) / report.NAME),
-                }
-                for folder, one in manifests.items()
-            ],
-            description="Batches scored by this run",
+        return _named("failed", Failed(message=str(error)))
+    logger.info("%s %s, trained on %s", tags.NAME, scoring_model.version, scoring_model.dataset)
+    done = {
+        batch: score_batch.with_options(task_run_name=_literally(batch))(
+            batch, scoring_model, settings, fresh=fresh, return_state=True
         )
+        for batch in inbox.batches
+    }
+    return _conclude(done, [path.name for path in inbox.loose], folder)
 
 
-def _link(page: Path) -> str:
-    return f"[{page.name}]({page.absolute().as_uri()})" if page.exists() else ""
+def _conclude(done: dict[Path, State[Outcome]], loose: list[str], inbox: Path) -> State[None]:
+    """Say what was scored, what failed, and what has no row."""
+    failed = {shown(batch.name): state for batch, state in done.items() if not state.is_completed()}
+    outcomes = {batch: state.result() for batch, state in done.items() if state.is_completed()}
+    scored = {batch: outcome.manifest for batch, outcome in outcomes.items() if outcome.manifest}
+    failures = [f"{name}: {state.result(raise_on_failure=False)}" for name, state in failed.items()]
+    sizes = ", ".join(f"{shown(batch.name)} ({manifest.size_words})" for batch, manifest in scored.items())
+    suspicions = [f"{shown(batch.name)}: {words}" for batch, one in scored.items() for words in one.suspicion_words]
+    undone = [f"{shown(batch.name)}: {outcome.undone}" for batch, outcome in outcomes.items() if outcome.undone]
+    if loose:
+        undone.append(f"beside the batches in {shown(inbox)}, and not looked at: {name_some(loose)}")
+    waiting = [f"{shown(batch.name)} {outcome.waits}" for batch, outcome in outcomes.items() if outcome.waits]
+    unread = [f"{shown(batch.name)}: {outcome.unread}" for batch, outcome in outcomes.items() if outcome.unread]
+    did = f"scored {sizes}" if scored else "nothing new to score"
+    message = "; ".join([*failures, did, *suspicions, *undone, *waiting, *unread])
+    _publish(scored)
+    if failed:
+        return _named(f"{name_some(list(failed))} failed", states.failure(message, *failed.values()))
+    what = name_some([batch.name for batch in scored])
+    if suspicions:
+        return _named(what, Completed(name=states.SUSPECT, message=message))
+    if undone:
+        return _named(what or "incomplete", Completed(name=states.INCOMPLETE, message=message))
+    if scored:
+        return _named(what, Completed(message=message))
+    name = states.WAITING if waiting else "Unchanged"
+    return _named(name.lower(), Completed(name=name, message=message))
+
+
+def _named(what: str, state: State[None]) -> State[None]:
+    name_run(what)
+    return state
+
+
+def _literally(batch: Path) -> str:
+    """Keep Prefect from filling in what stands in braces."""
+    return shown(batch.name).replace("{", "{{").replace("}", "}}")
+
+
+def _publish(scored: dict[Path, Manifest]) -> None:
+    """Show what was scored, as a table and as a page with links, and send word of what looks like no batch of digits."""
+    if not scored:
+        return
+    rows = [
+        {
+            "batch": shown(batch.name),
+            "model": one.model,
+            "images": one.rows,
+            "files": one.files,
+            **one.statuses,
+            "suspicions": ", ".join(one.suspicions),
+            "report": link(source.default_out(batch) / report.NAME),
+        }
+        for batch, one in scored.items()
+    ]
+    create_table_artifact(key="scores", table=rows, description="Batches scored by this run")
+    create_markdown_artifact(
+        key="scoring-summary",
+        markdown="\n".join(_summary(batch, one) for batch, one in scored.items()),
+        description=f"Scored {name_some([batch.name for batch in scored])}",
+    )
+    for batch, one in scored.items():
+        if one.suspicions:
+            emit_event(
+                SUSPECT_EVENT,
+                resource={"prefect.resource.id": f"digits.batch.{quote(os.fsencode(batch.name), safe='')}"},
+                payload={"batch": shown(batch.name), "suspicions": one.suspicions},
+            )
+
+
+def _summary(batch: Path, manifest: Manifest) -> str:
+    """Write of a batch what came of it, and where to look."""
+    out = source.default_out(batch)
+    links = filter(None, (link(out / name) for name in (report.NAME, SCORES, REVIEW)))
+    counts = ", ".join(f"{count} {status}" for status, count in manifest.statuses.items())
+    lines = [
+        f"## {plain(batch.name)}",
+        f"{manifest.size_words} with {tags.NAME} {manifest.model}: {counts}, in {manifest.seconds:.1f} s",
+        " · ".join(links),
+        *(f"- {plain(words)}" for words in manifest.warnings),
+    ]
+    return "\n\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -12,18 +12,16 @@ from prefect import Flow, State
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS, get_current_settings, temporary_settings
 
+from flows.states import INCOMPLETE, SUSPECT
 from pipeline import layout
 from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
 
-# The names of Completed states of a run that left something undone, or labelled what may be no batch of digits.
-INCOMPLETE = "Incomplete"
-SUSPECT = "Suspect"
 # For a temporary server, unless somebody set it: Prefect's own 20 seconds do not suffice where the cores are busy.
 PATIENCE = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 60}
 
 
-def run(flow: Flow[[], State[Any]], check: Callable[[], None] = layout.require_root) -> NoReturn:
+def run(flow: Flow[..., State[Any]], check: Callable[[], None] = layout.require_root) -> NoReturn:
     """Run a flow here and now: against ``PREFECT_API_URL`` where it is set, else on a temporary server.
 
     ``check`` raises PipelineError for what would stop it at its end. Exits 1 when the flow fails or a person has to look.

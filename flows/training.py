@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Mapping
 from typing import Any
 
 # It sets up logging when imported; inside a run, Prefect would wait five seconds for that.
@@ -10,28 +11,38 @@ from prefect import State, flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
-from flows import standalone
+from flows import experiment, standalone, states
+from flows.artifacts import link, name_run
+from flows.experiment import Overrides
 from flows.stages import read_graph, run_stage
 from pipeline import layout, params, registration, registry, tags, training_report
 from pipeline.errors import PipelineError
 
 VALIDATE = "validate"
+HOUR = 60 * 60
 # Only what a stage fetches from elsewhere can come right by itself.
 RETRIES: dict[str, dict[str, Any]] = {"ingest": {"retries": 2, "retry_delay_seconds": [5, 20]}}
+# In seconds, many times what each takes on two cores: past it something hangs. A stage that is not named has an hour.
+TIME_LIMITS = {"train": 12 * HOUR}
 
 
-@task(name="register", task_run_name="register", cache_policy=NO_CACHE)
-def register() -> State[None]:
-    """Register the model if it passes the gate, and promote it if it beats the champion; the state's name is the verdict."""
+@task(name="register", task_run_name="register", cache_policy=NO_CACHE, timeout_seconds=HOUR)
+def register() -> State[str]:
+    """Register the model if it passes the gate, and promote it if it beats the champion; the state's name is the verdict.
+
+    Returns what the run is to be called after.
+    """
     try:
         done = registration.register(params.load(layout.PARAMS))
     except registration.GateRefusal as refusal:
-        return Completed(name="Refused", message=f"{refusal}\n{refusal.verdict}")
+        _publish_gate(refusal.verdict.as_json(), "refused")
+        return Completed(name=states.REFUSED, message=f"{refusal}\n{refusal.verdict}", data="refused")
+    _publish_gate(done.verdict, done.version)
     if not done.is_new:
-        return Completed(name="Unchanged", message=done.message)
-    return Completed(name="Champion" if done.is_champion else "Registered", message=done.message)
+        return Completed(name="Unchanged", message=done.message, data=f"{done.version} unchanged")
+    return Completed(name="Champion" if done.is_champion else "Registered", message=done.message, data=done.version)
 
 
 def check() -> None:
@@ -40,27 +51,51 @@ def check() -> None:
     registry.require_repository()
 
 
-@flow(name="train")
-def train() -> State[None]:
+@flow(name="train", flow_run_name="train")
+def train(overrides: Overrides | None = None) -> State[None]:
     """Bring every stage up to date, then register the model.
 
     A model that the gate refuses ends the run as ``Refused``, which is a kind of Completed: the pipeline did its work.
+
+    Args:
+        overrides: Settings for this run alone, in place of those of params.yaml, which stays as it is. The run works in a copy
+            of the project and is kept as a DVC experiment.
     """
     check()
+    changes = overrides.model_dump(exclude_none=True) if overrides else {}
+    if not changes:
+        return _train("")
+    with experiment.workspace(changes) as name:
+        return _train(name)
+
+
+def _train(name: str) -> State[None]:
+    """Run the stages and register in the working folder; ``name``: of the experiment that this is, if it is one."""
     done: dict[str, State[Any]] = {}
     for stage in read_graph():
-        run = run_stage.with_options(name=stage.name, task_run_name=stage.name, **RETRIES.get(stage.name, {}))
+        run = run_stage.with_options(
+            name=stage.name,
+            task_run_name=stage.name,
+            timeout_seconds=TIME_LIMITS.get(stage.name, HOUR),
+            **RETRIES.get(stage.name, {}),
+        )
         state = run(stage.name, wait_for=[done[name] for name in stage.upstream], return_state=True)
         if stage.name == VALIDATE:
             _publish_validation()
         if not state.is_completed():
-            return Failed(message=f"{stage.name}: {state.result(raise_on_failure=False)}")
+            name_run(f"{stage.name} failed")
+            return states.failure(f"{stage.name}: {state.result(raise_on_failure=False)}", state)
         done[stage.name] = state
+    if name:
+        experiment.save(name)
     outcome = register(wait_for=[state], return_state=True)
     if not outcome.is_completed():
-        return Failed(message=f"register: {outcome.result(raise_on_failure=False)}")
+        name_run("register failed")
+        return states.failure(f"register: {outcome.result(raise_on_failure=False)}", outcome)
     _publish(outcome, done)
-    return Completed(name=outcome.name, message=outcome.message)
+    name_run(str(outcome.result()))
+    kept = f"\nkept as the DVC experiment {name}: `dvc exp apply {name}` brings it here" if name else ""
+    return Completed(name=outcome.name, message=f"{outcome.message}{kept}")
 
 
 def _publish_validation() -> None:
@@ -74,20 +109,34 @@ def _publish_validation() -> None:
         for one in report["expectations"]
         if not one["success"]
     )
-    pages = [
-        f"[{path}]({path.absolute().as_uri()})"
-        for path in (layout.VALIDATION / layout.REPORT_PAGE, layout.VALIDATION / layout.DATA_DOCS / "index.html")
-    ]
     create_markdown_artifact(
         key="validation",
         markdown=(
             f"# Validation of {report['dataset']}\n\n"
             f"{report['critical']} critical, {report['warnings']} warnings, {report['passed']} passed. "
-            f"See {' and '.join(pages)}.\n\n"
+            f"See {' and '.join(_validation_pages())}.\n\n"
             + (f"| severity | expectation | broken by | why |\n|---|---|---|---|\n{failed}\n" if failed else "")
         ),
         description=f"Expectations of {report['dataset']}: {report['critical']} critical, {report['warnings']} warnings",
     )
+
+
+def _validation_pages() -> list[str]:
+    return [
+        link(layout.VALIDATION / layout.REPORT_PAGE, "the report on the data"),
+        link(layout.VALIDATION / layout.DATA_DOCS / "index.html", "Data Docs"),
+    ]
+
+
+def _publish_gate(verdict: Mapping[str, Any] | None, what: str) -> None:
+    """Show every bound of the gate as a table, and last who is champion and why."""
+    if verdict is None:
+        return
+    rows = [{name: one[name] for name in ("name", "value", "kind", "bound", "outcome")} for one in verdict["checks"]]
+    if comparison := verdict.get("comparison"):
+        outcome = "champion" if comparison["promotes"] else "not champion"
+        rows.append({"name": "champion", "value": comparison["reason"], "kind": "", "bound": "", "outcome": outcome})
+    create_table_artifact(key="gate", table=rows, description=f"What the gate says of {tags.NAME}: {what}")
 
 
 def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
@@ -107,7 +156,8 @@ def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
         key="training-summary",
         markdown=(
             f"# {outcome.name}: {tags.NAME} on {metrics['dataset']}\n\n"
-            f"```\n{outcome.message}\n```\n\n{_report()}"
+            f"```\n{outcome.message}\n```\n\n"
+            f"See {', '.join(filter(None, [_report(), *_validation_pages()]))}.\n\n"
             f"| stage | outcome |\n|---|---|\n{stages}\n\n"
             f"| digit | precision | recall |\n|---|---|---|\n{by_class}\n"
         ),
@@ -116,13 +166,13 @@ def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
 
 
 def _report() -> str:
-    """Write the training report, and give the line that links to it; a run is as good without, and says so."""
+    """Write the training report, and give the link to it; a run is as good without, and says so."""
     try:
         page = training_report.write(params.load(layout.PARAMS))
     except PipelineError as error:
         get_run_logger().warning("no training report: %s", error)
         return ""
-    return f"See [{page}]({page.absolute().as_uri()}).\n\n"
+    return link(page, "the training report")
 
 
 if __name__ == "__main__":

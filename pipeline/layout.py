@@ -22,6 +22,7 @@ PLOTS = Path("plots")
 
 INBOX = Path("data/inbox")
 SCORES = Path("data/scores")
+REPORTS = Path("reports")
 
 KERAS_MODEL = "model.keras"
 SCORING_MODEL = "model.tflite"

@@ -208,6 +208,8 @@ class Score(Section):
     maximum_pages: Count
     pdf_resolution: Annotated[int, Field(ge=36, le=1200)]
     shard_size: Count
+    inbox_waits_for: Literal["quiet", "ready"]
+    quiet_seconds: NotNegative
 
 
 # No model of pydantic's: its own methods `validate` and `register` would stand in the way of two sections.

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ruamel.yaml.error import YAMLError
 
@@ -31,12 +32,16 @@ class GateRefusal(PipelineError):
 
 @dataclass(frozen=True)
 class Registration:
-    """What ``register`` did: the version, whether it was there before, and the words for a person."""
+    """What ``register`` did: the version, whether it was there before, the words for a person, and the gate's verdict as JSON.
+
+    ``verdict`` is None where the gate was never asked, as of a version that somebody tagged by hand.
+    """
 
     version: str
     is_new: bool
     is_champion: bool
     message: str
+    verdict: dict[str, Any] | None
 
 
 def register(settings: Params) -> Registration:
@@ -51,7 +56,7 @@ def register(settings: Params) -> Registration:
         known = versions()
         if same := _of_workspace(known):
             message = f"{NAME} {same.version} is this very model already; nothing was changed"
-            return Registration(same.version, is_new=False, is_champion=same.is_champion, message=message)
+            return Registration(same.version, is_new=False, is_champion=same.is_champion, message=message, verdict=same.verdict)
         new = tags.next_version()
         verdict = _judge(settings, known, new, batches=settings.register.replay.batches)
         if verdict.missed or verdict.comparison is None:
@@ -62,7 +67,7 @@ def register(settings: Params) -> Registration:
             made.append(tags.assignment(new, commit, tags.GATE, verdict.comparison.summary))
         tags.add(*made)
     message = f"{NAME} {new}\n{verdict}"
-    return Registration(new, is_new=True, is_champion=verdict.comparison.promotes, message=message)
+    return Registration(new, True, verdict.comparison.promotes, message, verdict.as_json())
 
 
 def standing(settings: Params) -> tuple[Version | None, str]:

@@ -21,7 +21,7 @@ from pipeline.params import Params
 from pipeline.reports import charts, pages
 from pipeline.tags import NAME
 
-PAGE = Path("reports/training.html")
+PAGE = layout.REPORTS / "training.html"
 MOST_ERRORS = 100
 # Of the test set, to show what a slice does to a digit.
 EXAMPLES = 3

@@ -118,6 +118,7 @@ def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         register__load_digits__maximum_calibration_error=1.0,
         register__load_digits__minimum_slice_accuracy=0.0,
         evaluate__slice_images=60,
+        score__quiet_seconds=0,
     )
     project.git("commit", "--quiet", "--all", "--message", "Make it small")
     return project

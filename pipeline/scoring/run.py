@@ -1,18 +1,17 @@
 """A run of scoring: list, find what is new, score it in shards, join all rows into ``scores.csv``."""
 
-import fcntl
 import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline import atomic
+from pipeline import atomic, exclusive
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
@@ -54,7 +53,8 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker]
     ``tell`` is called after each shard; ``early`` are workers that were started already. Raises PipelineError when the output
     cannot be written, holds the scores of something else, or another run is writing it.
     """
-    with _alone(batch.out):
+    busy = f"{shown(batch.out)}: another run is writing its scores here. Wait for it, or name another --out."
+    with exclusive.alone(batch.out / LOCK, busy):
         source.claim(batch.scores, batch.given)
         started = time.monotonic()
         is_resumed = _begin(batch)
@@ -102,23 +102,6 @@ def too_many_errors(manifest: Manifest, settings: Score) -> str:
         f"{manifest.statuses['error']} of {manifest.rows} images could not be read, more than the allowed share of "
         f"{settings.maximum_error_share:g} (score.maximum_error_share in params.yaml); the rows are written"
     )
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Keep a second run out of the output. Raises PipelineError when there is one already."""
-    with atomic.refusals_of(out):
-        out.mkdir(parents=True, exist_ok=True)
-        lock = (out / LOCK).open("ab")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise PipelineError(
-                f"{shown(out)}: another run is writing its scores here. Wait for it, or name another --out."
-            ) from None
-    with lock:  # which the system unlocks however this process ends
-        yield
 
 
 def _begin(batch: Batch) -> bool:

@@ -14,9 +14,10 @@ import pytest
 from prefect import State
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.exceptions import ParameterTypeError
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.scoring import look_into, score_inbox
+from flows.scoring import score_inbox
 from flows.stages import Stage, _repro, read_graph
 from flows.training import train
 from tests.conftest import Project, too_deep
@@ -63,6 +64,19 @@ def progress_of(state: State[Any]) -> dict[str, float]:
     return {one["description"]: one["data"] for one in found}
 
 
+def name_of(state: State[Any]) -> str:
+    run = state.state_details.flow_run_id
+    assert run
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(run).name
+
+
+def stages_left(project: Project) -> list[str]:
+    """Give the processes that still train in a project."""
+    left = subprocess.run(["pgrep", "--full", "pipeline.stages.train"], capture_output=True, text=True, check=False).stdout
+    return [pid for pid in left.split() if Path(f"/proc/{pid}/cwd").resolve() == project.root]
+
+
 def test_the_graph_is_read_from_dvc(project: Project) -> None:
     graph = read_graph()
 
@@ -98,7 +112,7 @@ def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project, 
     assert "| digit | precision | recall |" in summary
     for row in classes:
         assert f"| {row['digit']:.0f} | {row['precision']:.4f} | {row['recall']:.4f} |" in summary
-    assert f"[reports/training.html]({(project.root / 'reports/training.html').as_uri()})" in summary
+    assert f"[the training report]({(project.root / 'reports/training.html').as_uri()})" in summary
     page = (project.root / "reports/training.html").read_text()
     assert "digit-cnn v1.1.0, trained on load_digits" in page
     assert "champion: better: of 360 test images" in page
@@ -189,10 +203,9 @@ def test_a_batch_without_a_champion_fails_with_the_way_to_get_one(
     trained_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(trained_project.root)
-    monkeypatch.setattr("pipeline.layout.INBOX", tmp_path)
     (tmp_path / "batch").mkdir()
 
-    state = score_inbox(return_state=True)
+    state = score_inbox(folder=tmp_path, return_state=True)
 
     assert state.is_failed()
     assert "no champion yet. Train and register a model" in (state.message or "")
@@ -208,8 +221,7 @@ def test_a_cancelled_stage_leaves_no_process_behind(project: Project) -> None:
     with pytest.raises(KeyboardInterrupt):
         lines.throw(KeyboardInterrupt)
 
-    left = subprocess.run(["pgrep", "--full", "pipeline.stages.train"], capture_output=True, text=True, check=False).stdout
-    assert [pid for pid in left.split() if Path(f"/proc/{pid}/cwd").resolve() == project.root] == []
+    assert stages_left(project) == []
     assert not (project.root / "models/digit-cnn").exists()
 
 
@@ -227,23 +239,8 @@ def test_an_empty_inbox_is_no_failure(project: Project) -> None:
     assert score_inbox(return_state=True).name == "Empty"
 
 
-def test_the_inbox_is_batches_and_what_lies_beside_them(tmp_path: Path) -> None:
-    for name in ("b", "a", ".half-copied"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "a")
-    (tmp_path / "file.png").touch()
-
-    inbox = look_into(tmp_path)
-
-    assert [path.name for path in inbox.batches] == ["a", "b"]
-    assert [path.name for path in inbox.loose] == ["file.png", "link"]
-    assert look_into(tmp_path / "missing").batches == []
-
-
-def test_an_inbox_that_cannot_be_read_fails_with_its_reason(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.layout.INBOX", Path("params.yaml"))
-
-    state = score_inbox(return_state=True)
+def test_an_inbox_that_cannot_be_read_fails_with_its_reason(project: Project) -> None:
+    state = score_inbox(folder=Path("params.yaml"), return_state=True)
 
     assert state.is_failed()
     assert state.message == "params.yaml: cannot be read: Not a directory. Make it readable and run again."
@@ -296,3 +293,132 @@ def test_a_batch_of_blank_pages_is_scored_and_makes_the_run_suspect(project: Pro
     assert state.name == "Suspect"
     assert "scored blank (12 images); blank: MostlyBlank: 12 of 12 pictures are blank: " in (state.message or "")
     assert (project.root / "data/scores/blank/scores.csv").is_file()
+
+
+def test_runs_are_called_after_what_they_did(project: Project) -> None:
+    for name in ("monday", "tuesday"):
+        project.digits("sample", f"data/inbox/{name}", "--count", "2")
+
+    first, second = score_inbox(return_state=True), score_inbox(return_state=True)
+    training = train(return_state=True)
+
+    assert [name_of(state) for state in (first, second)] == ["score-inbox/monday, tuesday", "score-inbox/unchanged"]
+    assert name_of(training) == "train/v1.0.0 unchanged"
+
+
+def test_a_folder_of_a_batch_belongs_to_it_and_more_of_it_is_all_that_is_scored_again(project: Project) -> None:
+    project.digits("sample", "data/inbox/monday/morning", "--count", "3")
+    score_inbox(return_state=True)
+    (project.root / "data/inbox/monday/morning/00002.png").unlink()
+    project.digits("sample", "data/inbox/monday/evening", "--count", "2")
+
+    state = score_inbox(return_state=True)
+
+    assert state.message == "scored monday (4 images)"
+    manifest = json.loads((project.root / "data/scores/monday/manifest.json").read_text())
+    assert (manifest["reused"], manifest["scored"]) == (2, 2)
+    assert sorted(path.name for path in (project.root / "data/inbox").rglob("*") if not path.name.endswith(".png")) == [
+        ".gitkeep",
+        "evening",
+        "monday",
+        "morning",
+    ]
+
+
+def test_a_batch_waits_for_its_ready_file_where_the_settings_say_so(project: Project) -> None:
+    project.set(score__inbox_waits_for="ready")
+    project.digits("sample", "data/inbox/monday", "--count", "2")
+    (project.root / "data/inbox/empty").mkdir()
+
+    early = score_inbox(return_state=True)
+    (project.root / "data/inbox/monday/.ready").touch()
+    late = score_inbox(return_state=True)
+
+    waits = "{} waits for a file .ready in it"
+    assert early.is_completed()
+    assert (early.name, name_of(early)) == ("Waiting", "score-inbox/waiting")
+    assert early.message == f"nothing new to score; {waits.format('empty')}; {waits.format('monday')}"
+    assert late.message == f"scored monday (2 images); {waits.format('empty')}"
+
+
+def test_another_inbox_another_model_and_all_anew(project: Project, tmp_path: Path) -> None:
+    project.digits("sample", str(tmp_path / "elsewhere/monday"), "--count", "2")
+
+    states = [
+        score_inbox(folder=tmp_path / "elsewhere", model="v1.0.0", fresh=fresh, return_state=True) for fresh in (False, True)
+    ]
+    unknown = score_inbox(folder=tmp_path / "elsewhere", model="v7.0.0", return_state=True)
+
+    assert [state.message for state in states] == ["scored monday (2 images)"] * 2
+    assert unknown.message == "v7.0.0: no such version of digit-cnn. Registered: v1.0.0. See `digits models`."
+
+
+def test_settings_of_one_run_are_kept_by_an_experiment_and_not_written_down(project: Project) -> None:
+    project.edit("README.md", "# digit-pipeline", "# Mine")
+    before = {path: path.read_bytes() for path in map(project.root.joinpath, ("params.yaml", "dvc.lock", "README.md"))}
+
+    state = train(overrides={"train": {"epochs": 6}}, return_state=True)
+
+    assert (state.name, name_of(state)) == ("Champion", "train/v1.1.0")
+    (experiment,) = project.dvc("exp", "list", "--name-only").stdout.split()
+    assert (state.message or "").endswith(
+        f"kept as the DVC experiment {experiment}: `dvc exp apply {experiment}` brings it here"
+    )
+    assert {path: path.read_bytes() for path in before} == before
+    assert Path.cwd() == project.root
+    assert project.git("status", "--porcelain").split() == ["M", "README.md"]
+    assert project.git("worktree", "list").count("\n") == 1
+    (page,) = (project.root / "reports").rglob("training.html")
+    assert f"[the training report]({page.as_uri()})" in artifact("training-summary")
+    assert f"({(page.parents[1] / 'data/validation/data-docs/index.html').as_uri()})" in artifact("training-summary")
+    assert (page.parents[1] / "data/validation/data-docs/index.html").exists()
+    shown = project.dvc("exp", "show", "--csv", "--only-changed").stdout
+    assert experiment in shown
+    project.dvc("exp", "apply", experiment)
+    assert "epochs: 6" in (project.root / "params.yaml").read_text()
+    assert project.digits("register").stdout == "digit-cnn v1.1.0 is this very model already; nothing was changed\n"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"train": {"epochs": 0}}, "greater than 0"),
+        ({"train": {"epoch": 3}}, "Extra inputs are not permitted"),
+        ({"register": {"mnist": {"minimum_accuracy": 0}}}, "Extra inputs are not permitted"),
+    ],
+)
+def test_settings_that_cannot_be_stop_the_run_before_it_begins(project: Project, overrides: Any, words: str) -> None:
+    with pytest.raises(ParameterTypeError, match=words):
+        train(overrides=overrides)
+
+
+def test_a_stage_that_does_not_end_in_time_is_stopped(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.set(train__epochs=5000)
+    monkeypatch.setattr("flows.training.TIME_LIMITS", {"train": 12})
+
+    state = train(return_state=True)
+
+    assert (state.type.value, state.name, name_of(state)) == ("FAILED", "TimedOut", "train/train failed")
+    assert "train: " in (state.message or "")
+    assert "12" in (state.message or "")
+    assert task_states(state)["train"] == "TimedOut"
+    assert stages_left(project) == []
+
+
+def test_people_see_the_gate_as_a_table_and_what_was_scored_with_links(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIGITS_PAGES_URL", "http://127.0.0.1:4201/")
+    project.digits("sample", "data/inbox/m & <b>", "--count", "2")
+
+    train(return_state=True)
+    score_inbox(return_state=True)
+
+    rows = json.loads(artifact("gate"))
+    assert [row["outcome"] for row in rows] == ["passed"] * 5 + ["champion"]
+    assert rows[-1]["value"] == "there was no champion"
+    assert "http://127.0.0.1:4201/data/validation/data-docs/index.html)" in artifact("training-summary")
+    summary = artifact("scoring-summary")
+    assert "## m \\& \\<b\\>" in summary
+    assert "[report.html](http://127.0.0.1:4201/data/scores/m%20%26%20%3Cb%3E/report.html)" in summary
+    assert "[scores.csv](http://127.0.0.1:4201/data/scores/m%20%26%20%3Cb%3E/scores.csv)" in summary

@@ -17,7 +17,7 @@ WORDS = ["ingest", "validate", "reshape", "train", "evaluate"]
 # From the ground up: a module may import from its own floor and from those before it.
 FLOORS = [
     ["pipeline/errors.py", "pipeline/faults.py", "pipeline/names.py", "pipeline/layout.py"],
-    ["pipeline/atomic.py", "pipeline/params.py", "pipeline/git.py", "pipeline/lock.py"],
+    ["pipeline/atomic.py", "pipeline/params.py", "pipeline/git.py", "pipeline/lock.py", "pipeline/exclusive.py"],
     ["pipeline/digits/"],
     ["pipeline/reports/"],
     ["pipeline/quality/", "pipeline/raw.py", "pipeline/dataset.py", "pipeline/download.py", "pipeline/sample.py"],

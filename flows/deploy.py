@@ -1,0 +1,114 @@
+"""Everything that a Prefect server must have: the work pool, the deployments of ``prefect.yaml``, the automations.
+
+``python -m flows.deploy`` brings the server at ``PREFECT_API_URL`` to it, as often as it is run.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.settings import get_current_settings
+
+from flows import automations, standalone
+from pipeline import layout
+from pipeline.errors import PipelineError, exit_on_error
+
+POOL = "digits"
+TAG = "digits"
+
+
+def apply() -> list[str]:
+    """Bring the server to what the files say, and tell what is scheduled next and what it does by itself, a line each.
+
+    What a person paused stays paused. Raises PipelineError with Prefect's own words.
+    """
+    with get_client(sync_client=True) as client:
+        with suppress(ObjectAlreadyExists):
+            client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+        with _as_people_left_it(client):
+            _deploy()
+        lines = [_next(client, one) for one in deployments(client)]
+    return [*lines, *automations.apply()]
+
+
+def deployments(client: SyncPrefectClient) -> list[DeploymentResponse]:
+    """List the deployments of this pipeline."""
+    return client.read_deployments(deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG])))
+
+
+def _deploy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        env={**os.environ, "PREFECT_API_URL": str(get_current_settings().api.url)},
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        words = " ".join((done.stderr or done.stdout).split())
+        raise PipelineError(f"prefect.yaml: Prefect does not take it: {words[-500:]}. Mend it and run again.")
+
+
+@contextmanager
+def _as_people_left_it(client: SyncPrefectClient) -> Iterator[None]:
+    """Pause again what was paused, a deployment or one of its schedules: Prefect makes them anew."""
+    paused = {one.name for one in deployments(client) if one.paused}
+    silent = {
+        (one.name, str(schedule.schedule)) for one in deployments(client) for schedule in one.schedules if not schedule.active
+    }
+    yield
+    for one in deployments(client):
+        if one.name in paused:
+            client.update_deployment(one.id, DeploymentUpdate(paused=True))
+        for schedule in one.schedules:
+            if (one.name, str(schedule.schedule)) in silent:
+                client.update_deployment_schedule(one.id, schedule.id, active=False)
+
+
+def _next(client: SyncPrefectClient, deployment: DeploymentResponse) -> str:
+    """Let the server plan a deployment's runs now, which it would do within a minute, and say when the next one is."""
+    client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment.id}, json={"min_runs": 1})
+    search = {
+        "deployments": {"id": {"any_": [str(deployment.id)]}},
+        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+        "sort": "EXPECTED_START_TIME_ASC",
+        "limit": 1,
+    }
+    found: list[dict[str, Any]] = client.request("POST", "/flow_runs/filter", json=search).json()
+    if not found:
+        return f"{deployment.name}: paused"
+    when = datetime.fromisoformat(found[0]["expected_start_time"])
+    return f"{deployment.name}: next at {when.astimezone():%a %Y-%m-%d %H:%M %Z}, {_until(when)}"
+
+
+def _until(when: datetime) -> str:
+    minutes = max(0, round((when - datetime.now(UTC)).total_seconds() / 60))
+    for size, unit in ((24 * 60, "day"), (60, "hour"), (1, "minute")):
+        if minutes >= size:
+            count = minutes // size
+            return f"in {count} {unit}{'s' if count > 1 else ''}"
+    return "now"
+
+
+def main() -> None:
+    """Bring the server at ``PREFECT_API_URL`` to what the files say, and print what comes next."""
+    with exit_on_error():
+        layout.require_root()
+        if not get_current_settings().api.url:
+            raise PipelineError("no PREFECT_API_URL. Set it to a Prefect server's, or start all with `make serve`.")
+        standalone.require_prefect()
+        print("\n".join(apply()))
+
+
+if __name__ == "__main__":
+    main()

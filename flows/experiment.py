@@ -1,0 +1,148 @@
+"""A training with other settings than those of ``params.yaml``: in a copy of the workspace, kept as a DVC experiment."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+from pydantic import BaseModel, create_model
+from ruamel.yaml import YAML
+
+from pipeline import exclusive, git, layout, params
+from pipeline.errors import PipelineError
+
+# DVC's own folder for what need not last, which Git leaves out.
+PLACE = Path(".dvc/tmp/digits-experiments")
+# Where the pages of experiments lie when their workspaces are gone.
+KEPT = layout.REPORTS / "experiments"
+PAGES = (layout.REPORTS, layout.VALIDATION / layout.REPORT_PAGE, layout.VALIDATION / layout.DATA_DOCS)
+
+
+def _optional(section: type[BaseModel]) -> type[BaseModel]:
+    """Make every field of a section one that may be left out, and those of the sections in it."""
+    fields: dict[str, Any] = {}
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = _optional(kind)
+        elif field.metadata:
+            kind = Annotated[(kind, *field.metadata)]  # type: ignore[assignment]
+        fields[name] = (Optional[kind], None)  # noqa: UP045 - of what is known at run time alone
+    return create_model(section.__name__, __config__=section.model_config, __doc__=section.__doc__, **fields)
+
+
+if TYPE_CHECKING:
+    Overrides = BaseModel
+else:
+    # Bounds that data and models are held to are no matter of one run.
+    Overrides = create_model(
+        "Overrides",
+        __config__={"extra": "forbid"},
+        __doc__="Settings of params.yaml for one run; what is left empty is as it stands there.",
+        **{
+            name: (_optional(section) | None, None)
+            for name, section in {
+                "train": params.Train,
+                "reshape": params.Reshape,
+                "evaluate": params.Evaluate,
+                "ingest": params.Ingest,
+            }.items()
+        },
+    )
+
+
+@contextmanager
+def workspace(changes: Mapping[str, Any]) -> Iterator[str]:
+    """Work in a copy of the workspace with some settings changed, and give its name; in the end it is gone.
+
+    It shares Git's repository and DVC's cache; the user's files, branch and index stay as they are. Its pages are kept below
+    ``reports/experiments/``. Raises PipelineError for settings that cannot be, and while another one works.
+    """
+    root, name = Path.cwd(), f"train-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    busy = "another training with overrides is running in this project. Wait for it, then start this one again."
+    with exclusive.alone(PLACE / ".lock", busy):
+        _remove_all(root)  # what a run that was killed left
+        place = root / PLACE / name
+        try:
+            _copy(place)
+            os.chdir(place)
+            _change(changes)
+            yield name
+        finally:
+            os.chdir(root)
+            if place.exists():
+                _keep_pages(place, root / KEPT / name)
+            _remove_all(root)
+
+
+def save(name: str) -> None:
+    """Keep the working folder's code, settings and outcomes as a DVC experiment. Raises PipelineError."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(".") as repo:
+            repo.experiments.save(name=name, force=True)
+    except DvcException as error:
+        raise PipelineError(f"{name}: DVC cannot keep the experiment: {' '.join(str(error).split())}.") from error
+
+
+def lasting(page: Path) -> tuple[Path, Path]:
+    """Give the project's root, and from there the place where a page lies for good: those of an experiment are kept aside."""
+    here = Path.cwd()
+    if here.parent.parts[-len(PLACE.parts) :] != PLACE.parts:
+        return here, page
+    return here.parents[len(PLACE.parts)], KEPT / here.name / page
+
+
+def _copy(place: Path) -> None:
+    """Check out the last commit beside the workspace, and bring over what was changed since, and the settings of DVC."""
+    from dvc.repo import Repo
+
+    git.run("worktree", "add", "--quiet", "--detach", str(place), "HEAD")
+    if changed := git.run("stash", "create").strip():
+        git.run("-C", str(place), "restore", f"--source={changed}", "--worktree", "--", ".")
+    shutil.copytree(layout.MIRROR, place / layout.MIRROR, dirs_exist_ok=True)
+    local = Path(".dvc/config.local")
+    if local.exists():
+        shutil.copyfile(local, place / local)
+    with Repo(".") as repo:
+        cache = repo.cache.local_cache_dir
+    with Repo(str(place)) as copy, copy.config.edit("local") as config:
+        config.setdefault("cache", {})["dir"] = cache
+
+
+def _change(changes: Mapping[str, Any]) -> None:
+    """Write settings into the ``params.yaml`` of the working folder. Raises PipelineError where they cannot be."""
+    yaml = YAML()
+    content = yaml.load(layout.PARAMS.read_text(encoding="utf-8"))
+    _merge(content, changes)
+    with layout.PARAMS.open("w", encoding="utf-8") as file:
+        yaml.dump(content, file)
+    params.load(layout.PARAMS)
+
+
+def _merge(content: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    for name, value in changes.items():
+        if isinstance(value, Mapping):
+            _merge(content[name], value)
+        else:
+            content[name] = value
+
+
+def _keep_pages(place: Path, kept: Path) -> None:
+    for page in PAGES:
+        if (place / page).is_dir():
+            shutil.copytree(place / page, kept / page, dirs_exist_ok=True)
+        elif (place / page).exists():
+            (kept / page).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(place / page, kept / page)
+
+
+def _remove_all(root: Path) -> None:
+    for place in (root / PLACE).glob("train-*"):
+        shutil.rmtree(place, ignore_errors=True)
+    git.run("worktree", "prune")

@@ -1,0 +1,22 @@
+"""How a run ends: the states beside Completed and Failed, by which people and notifications tell runs apart."""
+
+from typing import Any
+
+from prefect import State
+from prefect.states import Failed
+
+# Kinds of Completed: something was left undone; what was labelled may be no batch of digits; the gate refused the model; a
+# batch is still being copied.
+INCOMPLETE = "Incomplete"
+SUSPECT = "Suspect"
+REFUSED = "Refused"
+WAITING = "Waiting"
+# A kind of Failed, as Prefect calls it.
+TIMED_OUT = "TimedOut"
+
+
+def failure(message: str, *failed: State[Any]) -> State[None]:
+    """End a run as failed, by name as ``TimedOut`` where one of its tasks did not end in time."""
+    if any(state.name == TIMED_OUT for state in failed):
+        return Failed(name=TIMED_OUT, message=message)
+    return Failed(message=message)

@@ -1,0 +1,102 @@
+"""What is in the inbox, and what of it is ready to be scored."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import layout, params
+from pipeline.errors import PipelineError
+from pipeline.scoring.inbox import look_into, waits_for
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = params.load(ROOT / "params.yaml").score
+SOON = SETTINGS.model_copy(update={"quiet_seconds": 0.4})
+BY_FILE = SETTINGS.model_copy(update={"inbox_waits_for": "ready", "quiet_seconds": 0})
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Path:
+    (tmp_path / "batch/sub").mkdir(parents=True)
+    (tmp_path / "batch/sub/a.png").touch()
+    return tmp_path / "batch"
+
+
+def test_the_inbox_is_batches_and_what_lies_beside_them(tmp_path: Path) -> None:
+    for name in ("b", "a", ".half-copied"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    (tmp_path / "file.png").touch()
+
+    inbox = look_into(tmp_path)
+
+    assert [path.name for path in inbox.batches] == ["a", "b"]
+    assert [path.name for path in inbox.loose] == ["file.png", "link"]
+    assert look_into(tmp_path / "missing").batches == []
+
+
+@pytest.mark.parametrize("inbox", ["data", "data/scores", ".", "link"])
+def test_no_inbox_holds_the_scores(inbox: str, in_folder: Path) -> None:
+    layout.SCORES.mkdir(parents=True)
+    (in_folder / "link").symlink_to(in_folder / "data")
+
+    with pytest.raises(PipelineError, match=f"^{inbox}: data/scores lies in it, and no batch does. Name another folder.$"):
+        look_into(Path(inbox))
+
+
+def test_five_seconds_without_a_change_are_quiet() -> None:
+    assert SETTINGS.quiet_seconds == 5
+    assert SETTINGS.inbox_waits_for == "quiet"
+
+
+def test_what_nobody_writes_to_is_ready(batch: Path) -> None:
+    time.sleep(0.5)
+    started = time.monotonic()
+
+    assert waits_for(batch, SOON) == ""
+    assert time.monotonic() - started < 0.3
+
+
+def test_what_changed_a_moment_ago_is_looked_at_again(batch: Path) -> None:
+    assert waits_for(batch, SOON) == ""
+
+
+@pytest.mark.parametrize("place", ["b.png", "sub/b.png", "sub/.b.png.part"])
+def test_a_batch_that_grows_is_left_alone(place: str, batch: Path) -> None:
+    (batch / place).touch()
+    stop = threading.Event()
+
+    def copy() -> None:
+        with (batch / place).open("ab", buffering=0) as file:
+            while not stop.wait(0.05):
+                file.write(b"more")
+
+    copying = threading.Thread(target=copy)
+    copying.start()
+    waits = waits_for(batch, SOON)
+    stop.set()
+    copying.join()
+
+    assert waits == "is still being copied: something changed within 0.4 s"
+    assert waits_for(batch, SOON) == ""
+
+
+def test_times_that_a_copy_keeps_say_nothing(batch: Path) -> None:
+    for when in (0, time.time() + 10**6):
+        os.utime(batch / "sub/a.png", (when, when))
+        time.sleep(0.5)
+        started = time.monotonic()
+
+        assert waits_for(batch, SOON) == ""
+        assert time.monotonic() - started < 0.3
+
+
+def test_who_copies_may_say_that_nothing_more_comes(batch: Path) -> None:
+    assert waits_for(batch, BY_FILE) == "waits for a file .ready in it"
+
+    (batch / ".ready").touch()
+
+    assert waits_for(batch, BY_FILE) == ""
+    assert waits_for(batch, SETTINGS.model_copy(update={"quiet_seconds": 10**6})) == ""
