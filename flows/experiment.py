@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional, get_args
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_serializer, model_validator
 from ruamel.yaml import YAML
 
 from pipeline import exclusive, git, layout, params
@@ -21,17 +21,41 @@ KEPT = layout.REPORTS / "experiments"
 PAGES = (layout.REPORTS, layout.VALIDATION / layout.REPORT_PAGE, layout.VALIDATION / layout.DATA_DOCS)
 
 
+class _Partial(BaseModel):
+    """Settings of which any may be left out."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: Any) -> Any:
+        """Take a field that a form sends empty for one that was left out."""
+        return {name: one for name, one in values.items() if one is not None} if isinstance(values, dict) else values
+
+    @model_serializer(mode="wrap")
+    def _given(self, handler: Any) -> dict[str, Any]:
+        return {name: one for name, one in handler(self).items() if one is not None}
+
+
 def _optional(section: type[BaseModel]) -> type[BaseModel]:
     """Make every field of a section one that may be left out, and those of the sections in it."""
     fields: dict[str, Any] = {}
     for name, field in section.model_fields.items():
-        kind = field.annotation
+        kinds = [one for one in get_args(field.annotation) if one is not type(None)]
+        kind: Any = kinds[0] if type(None) in get_args(field.annotation) and len(kinds) == 1 else field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            kind = _optional(kind)
-        elif field.metadata:
-            kind = Annotated[(kind, *field.metadata)]  # type: ignore[assignment]
-        fields[name] = (Optional[kind], None)  # noqa: UP045 - of what is known at run time alone
-    return create_model(section.__name__, __config__=section.model_config, __doc__=section.__doc__, **fields)
+            fields[name] = (Optional[_optional(kind)], None)  # noqa: UP045 - of what is known at run time alone
+        else:
+            fields[name] = (
+                Annotated[(kind, *field.metadata)] if field.metadata else kind,
+                Field(None, json_schema_extra=_open),
+            )
+    return create_model(section.__name__, __base__=_Partial, __doc__=section.__doc__, **fields)
+
+
+def _open(schema: dict[str, Any]) -> None:
+    """Keep a form from offering nothing as the value to begin with."""
+    schema.pop("default")
 
 
 if TYPE_CHECKING:
@@ -40,16 +64,12 @@ else:
     # Bounds that data and models are held to are no matter of one run.
     Overrides = create_model(
         "Overrides",
-        __config__={"extra": "forbid"},
+        __base__=_Partial,
         __doc__="Settings of params.yaml for one run; what is left empty is as it stands there.",
+        train=(_optional(params.Train), Field(default_factory=dict, validate_default=True)),
         **{
             name: (_optional(section) | None, None)
-            for name, section in {
-                "train": params.Train,
-                "reshape": params.Reshape,
-                "evaluate": params.Evaluate,
-                "ingest": params.Ingest,
-            }.items()
+            for name, section in (("reshape", params.Reshape), ("evaluate", params.Evaluate), ("ingest", params.Ingest))
         },
     )
 

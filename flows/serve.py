@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -26,6 +27,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Crashed
 
@@ -73,7 +75,7 @@ def serve(lock: BinaryIO, started: ExitStack) -> None:
     _wait_for(f"{api}/health", running)
     running["pages"] = started.enter_context(_process("pages", lock, sys.executable, "-m", "flows.pages", str(ports["pages"])))
     with temporary_settings({PREFECT_API_URL: api}):
-        _end_what_nobody_works_on()
+        _tidy()
         lines = deploy.apply()
     running["worker"] = started.enter_context(
         _process("worker", lock, *prefect, "worker", "start", "--pool", deploy.POOL, "--name", "serve", log=False)
@@ -151,11 +153,22 @@ def _end_runs(worker: subprocess.Popen[bytes]) -> None:
         worker.send_signal(signal.SIGSTOP)
         for run in runs:
             run.terminate()
-        psutil.wait_procs(runs, STOP_SECONDS)
+        for _ in range(5 * STOP_SECONDS):
+            if not any(map(_works, runs)):
+                break
+            time.sleep(0.2)
     except psutil.NoSuchProcess:
         pass
     finally:
         worker.send_signal(signal.SIGCONT)
+
+
+def _works(process: psutil.Process) -> bool:
+    """Tell whether a process still does anything; one that ended stays in the list until its parent looks."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -193,16 +206,26 @@ def _require(running: dict[str, subprocess.Popen[bytes]]) -> None:
             raise PipelineError(f"the {name} ended with {process.returncode}. See {HOME}/{name}.log, then start again.")
 
 
-def _end_what_nobody_works_on() -> None:
-    """End the runs that a worker left when it was killed: they would keep the next ones from starting."""
+def _tidy() -> None:
+    """End the runs that a killed worker left, which keep others from starting, and of those that were missed keep the last."""
     with get_client(sync_client=True) as client:
         for one in deploy.deployments(client):
-            runs = client.read_flow_runs(
-                deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[one.id])),
-                flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED))),
-            )
-            for run in runs:
+            deployment = DeploymentFilter(id=DeploymentFilterId(any_=[one.id]))
+            for run in client.read_flow_runs(deployment_filter=deployment, flow_run_filter=_in_states(UNFINISHED)):
                 client.set_flow_run_state(run.id, Crashed(message="the worker was killed while this ran"), force=True)
+            planned = client.read_flow_runs(
+                deployment_filter=deployment,
+                flow_run_filter=_in_states([StateType.SCHEDULED]),
+                sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+            )
+            now = datetime.now(UTC)
+            missed = [run for run in planned if run.auto_scheduled and (run.expected_start_time or now) < now]
+            for run in missed[:-1]:
+                client.delete_flow_run(run.id)
+
+
+def _in_states(types: list[StateType]) -> FlowRunFilter:
+    return FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types)))
 
 
 def _processes() -> str:

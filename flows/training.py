@@ -22,6 +22,7 @@ from pipeline.errors import PipelineError
 
 VALIDATE = "validate"
 HOUR = 60 * 60
+NONE = Overrides()
 # Only what a stage fetches from elsewhere can come right by itself.
 RETRIES: dict[str, dict[str, Any]] = {"ingest": {"retries": 2, "retry_delay_seconds": [5, 20]}}
 # In seconds, many times what each takes on two cores: past it something hangs. A stage that is not named has an hour.
@@ -52,7 +53,7 @@ def check() -> None:
 
 
 @flow(name="train", flow_run_name="train")
-def train(overrides: Overrides | None = None) -> State[None]:
+def train(overrides: Overrides = NONE) -> State[None]:
     """Bring every stage up to date, then register the model.
 
     A model that the gate refuses ends the run as ``Refused``, which is a kind of Completed: the pipeline did its work.
@@ -62,7 +63,7 @@ def train(overrides: Overrides | None = None) -> State[None]:
             of the project and is kept as a DVC experiment.
     """
     check()
-    changes = overrides.model_dump(exclude_none=True) if overrides else {}
+    changes = {name: values for name, values in overrides.model_dump().items() if values}
     if not changes:
         return _train("")
     with experiment.workspace(changes) as name:

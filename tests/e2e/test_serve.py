@@ -1,0 +1,306 @@
+"""``make serve`` as a person has it: one command, a folder dropped into the inbox, and scores without another hand moved."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+
+from tests.conftest import Project, copy_project
+from tests.processes import left_of, started_by
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@dataclass
+class Served:
+    """A project that is served: where it prints to, its process, and what its webhook was told."""
+
+    project: Project
+    log: Path
+    told: list[dict[str, Any]] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **environment: str) -> None:
+        """Start it as `make serve` in a terminal, and wait until it says that it is there."""
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                ["make", "-o", ".venv/ready", "serve"],
+                cwd=self.project.root,
+                env={**self.project.environment, **environment},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.wait_for(lambda: "Ctrl-C stops all of it" in self.printed)
+
+    @property
+    def printed(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    @property
+    def ui(self) -> str:
+        (address,) = re.findall(r"^UI at (http://127\.0\.0\.1:\d+)$", self.printed, re.MULTILINE)
+        return str(address)
+
+    def ask(self, path: str, **search: Any) -> Any:
+        for _ in range(30):
+            answer = httpx.post(f"{self.ui}/api/{path}", json=search, timeout=60)
+            if answer.status_code != 503:  # its database is busy
+                break
+            time.sleep(1)
+        return answer.raise_for_status().json()
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = httpx.get(f"{self.ui}/api/deployments/name/{name}/{name}").raise_for_status().json()
+        return found
+
+    def runs(self, name: str, *states: str) -> list[dict[str, Any]]:
+        """List the runs of a deployment that are in states of some types."""
+        which = {"state": {"type": {"any_": list(states)}}}
+        found: list[dict[str, Any]] = self.ask("flow_runs/filter", flow_runs=which, deployments={"name": {"any_": [name]}})
+        return found
+
+    def wait_for(self, what: Callable[[], Any], seconds: int = 150) -> Any:
+        for _ in range(seconds * 5):
+            assert self.process is not None
+            assert self.process.poll() is None, f"it ended:\n{self.printed}"
+            if found := what():
+                return found
+            time.sleep(0.2)
+        raise TimeoutError(self.printed)
+
+    def interrupt(self) -> tuple[int, set[int]]:
+        """Press Ctrl-C; give what it exits with, and what is left of what it started."""
+        assert self.process is not None
+        started = started_by(self.process.pid)
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(120), left_of(self.process.pid, started)
+
+
+@pytest.fixture(scope="module")
+def served(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A project whose inbox is scored every minute, on a machine where something else has Prefect's usual port."""
+    base = tmp_path_factory.mktemp("served")
+    project = copy_project(registered_project, base)
+    with (project.root / ".git/info/exclude").open("a") as exclude:
+        exclude.write("/.venv\n")  # as a link it is not the folder that .gitignore names
+    (project.root / ".venv").symlink_to(sys.prefix)
+    project.edit("prefect.yaml", '"*/5 * * * *"', '"* * * * *"')
+    project.set(score__quiet_seconds=2)
+    served = Served(project, base / "log")
+    with socket.socket() as taken, _receiver(served.told) as address:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", 4200))
+            taken.listen()
+        except OSError:
+            pass  # somebody else has it, which is as good
+        served.start(DIGITS_WEBHOOK_URL=address)
+        try:
+            yield served
+        finally:
+            if served.process and served.process.poll() is None:
+                served.interrupt()
+
+
+class _receiver:  # noqa: N801 - used as a function
+    """What notifications are sent to."""
+
+    def __init__(self, told: list[dict[str, Any]]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> str:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self._server.server_port}/hook"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def test_it_says_where_the_ui_is_and_what_comes_next(served: Served) -> None:
+    assert not served.ui.endswith(":4200")
+    assert re.search(r"^score-inbox: next at \w+ [\d-]+ [\d:]+ \w+, (in 1 minute|now)$", served.printed, re.MULTILINE)
+    assert re.search(r"^train: next at Mon [\d-]+ [\d:]+ \w+, in \d+ \w+$", served.printed, re.MULTILINE)
+    assert "digits-notify: on\n" in served.printed
+    assert "digits-train-when-suspect: off, until it is switched on in the UI\n" in served.printed
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs a browser: `apt-get install chromium`")
+def test_the_ui_shows_the_deployments_and_their_parameters_as_a_form_on_whatever_port(served: Served) -> None:
+    from playwright.sync_api import expect, sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"{served.ui}/deployments")
+        for name in ("train", "score-inbox"):
+            expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible(timeout=60_000)
+        for name, fields in {"train": ["Architecture", "Epochs", "Seed"], "score-inbox": ["folder", "model", "fresh"]}.items():
+            page.goto(f"{served.ui}/deployments/deployment/{served.deployment(name)['id']}/run")
+            for one in fields:
+                expect(page.get_by_text(f"{one} (Optional)", exact=True).first).to_be_visible(timeout=60_000)
+        browser.close()
+
+
+def test_deployments_say_when_how_often_and_what_of(served: Served) -> None:
+    found = {name: served.deployment(name) for name in ("train", "score-inbox")}
+
+    schedules = {name: one["schedules"][0]["schedule"] for name, one in found.items()}
+    assert {name: (one["cron"], one["timezone"]) for name, one in schedules.items()} == {
+        "train": ("0 3 * * 1", "UTC"),
+        "score-inbox": ("* * * * *", "UTC"),
+    }
+    for one in found.values():
+        assert one["global_concurrency_limit"]["limit"] == 1
+        assert "digits" in one["tags"]
+        assert one["description"]
+        assert all(schema["description"] for schema in one["parameter_openapi_schema"]["properties"].values())
+
+
+def test_a_folder_in_the_inbox_is_scored_without_another_hand_moved_and_all_its_links_open(served: Served) -> None:
+    project = served.project
+    project.digits("sample", "data/inbox/monday-forms", "--count", "5")
+
+    served.wait_for((project.root / "data/scores/monday-forms/report.html").exists)
+    run = served.wait_for(lambda: [one for one in served.runs("score-inbox", "COMPLETED") if "monday" in one["name"]])[0]
+
+    assert (project.root / "data/scores/monday-forms/scores.csv").read_text().count("\n") == 6
+    assert run["name"] == "score-inbox/monday-forms"
+    artifacts = served.ask("artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})
+    assert {one["type"] for one in artifacts} == {"progress", "table", "markdown"}
+    (summary,) = (one["data"] for one in artifacts if one["key"] == "scoring-summary")
+    links = dict(re.findall(r"\[([^]]+)\]\((http[^)]+)\)", summary))
+    answers = {name: httpx.get(address) for name, address in links.items()}
+    assert "<!doctype html>" in answers["report.html"].text
+    assert answers["scores.csv"].text == (project.root / "data/scores/monday-forms/scores.csv").read_text()
+    assert answers["scores.csv"].headers["content-type"] == "text/csv; charset=utf-8"
+    scan = links["report.html"].replace("data/scores/monday-forms/report.html", "data/inbox/monday-forms/00000.png")
+    assert httpx.get(scan).headers["content-security-policy"] == "sandbox"
+    pages = scan.split("/data/")[0]
+    for hidden in ("params.yaml", "data/scores/%2e%2e/%2e%2e/params.yaml", ".git/config", ".prefect/prefect.db"):
+        assert httpx.get(f"{pages}/{hidden}").status_code == 404
+    assert httpx.get(links["scores.csv"], headers={"Host": "elsewhere.example"}).status_code == 400
+
+
+@pytest.mark.parametrize("state", ["Failed", "Crashed", "TimedOut", "Refused"])
+def test_a_run_that_ends_badly_is_told_to_the_webhook(served: Served, state: str) -> None:
+    kind = {"Crashed": "CRASHED", "Refused": "COMPLETED"}.get(state, "FAILED")
+    message = f'It "ended" as {state}.\nSee <why> & where.'
+    later = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2100-01-01T00:00:00Z"}}
+    of = served.deployment("score-inbox")["id"]
+    run = served.ask(f"deployments/{of}/create_flow_run", state=later, name=f"a run/{state}")
+
+    served.ask(f"flow_runs/{run['id']}/set_state", state={"type": kind, "name": state, "message": message}, force=True)
+
+    told = served.wait_for(lambda: [one for one in served.told if one["run"] == f"a run/{state}"], 60)
+    assert [(one["state"], one["message"]) for one in told] == [(state, message)]
+    assert told[0]["text"] == f"a run/{state}: {state}: {message}"
+    assert told[0]["url"].startswith(served.ui)
+
+
+def test_deploying_again_doubles_nothing_and_leaves_what_people_switched(served: Served) -> None:
+    (automation,) = served.ask("automations/filter", automations={"name": {"any_": ["digits-train-when-suspect"]}})
+    httpx.patch(f"{served.ui}/api/automations/{automation['id']}", json={"enabled": True}).raise_for_status()
+    train = served.deployment("train")
+    path = f"{served.ui}/api/deployments/{train['id']}/schedules/{train['schedules'][0]['id']}"
+    httpx.patch(path, json={"active": False}).raise_for_status()
+
+    def run(*command: str) -> str:
+        return served.project.run(sys.executable, "-m", *command, PREFECT_API_URL=f"{served.ui}/api").stdout
+
+    again = run("flows.deploy").splitlines()
+
+    assert [line for line in again if "score-inbox" not in line] == [
+        "train: paused",
+        "digits-notify: on",
+        "digits-train-when-suspect: on",
+    ]
+    assert len(served.ask("automations/filter")) == len(served.ask("deployments/filter")) == 2
+    file = served.project.home / "automations.yaml"
+    file.write_text(run("flows.automations").replace("digits-", "mine-"))
+    run("prefect", "automation", "create", "--from-file", str(file))
+    mine = served.ask("automations/filter", automations={"name": {"any_": ["mine-notify", "mine-train-when-suspect"]}})
+    assert len(mine) == 2
+    for one in mine:
+        httpx.delete(f"{served.ui}/api/automations/{one['id']}").raise_for_status()
+
+
+def test_a_suspect_batch_starts_a_training_once_a_day_where_that_is_switched_on(served: Served) -> None:
+    def drop(name: str) -> None:
+        served.project.digits("sample", f"data/inbox/{name}", "--count", "12")
+        for path in (served.project.root / f"data/inbox/{name}").iterdir():
+            path.write_bytes(cv2.imencode(".png", np.full((60, 60), 250, np.uint8))[1].tobytes())
+        served.wait_for(lambda: [one for one in served.runs("score-inbox", "COMPLETED") if name in one["name"]])
+
+    before = len(served.runs("train", "PENDING", "RUNNING", "COMPLETED"))
+    drop("blank-1")
+    served.wait_for(lambda: len(served.runs("train", "COMPLETED")) == before + 1)
+    drop("blank-2")
+
+    time.sleep(5)
+    assert len(served.runs("train", "SCHEDULED", "PENDING", "RUNNING", "COMPLETED", "CANCELLED")) == before + 1
+    assert served.runs("train", "COMPLETED")[0]["state"]["name"] == "Unchanged"
+
+
+def test_a_second_one_says_that_the_first_runs(served: Served) -> None:
+    second = served.project.run(sys.executable, "-m", "flows.serve", check=False)
+
+    assert second.returncode == 1
+    assert re.fullmatch(
+        r"error: \.prefect: `make serve` runs here already \(processes \d+, \d+, \d+; `kill \d+ \d+ \d+` ends them\)\.\n",
+        second.stderr,
+    )
+
+
+def test_ctrl_c_stops_all_of_it_and_a_restart_goes_on(served: Served) -> None:
+    address = served.ui
+    train = served.deployment("train")["id"]
+    served.ask(f"deployments/{train}/create_flow_run", parameters={"overrides": {"train": {"epochs": 5000}}})
+    served.wait_for(lambda: "epoch 1 of 5000" in served.printed)
+
+    code, left = served.interrupt()
+
+    assert left == set()
+    assert "\nstopping\n" in served.printed
+    assert code in (0, 2, 130, -signal.SIGINT)  # as make sees it
+    assert "epochs: 2 " in (served.project.root / "params.yaml").read_text()
+
+    served.start()
+
+    assert served.ui == address
+    assert "train: paused" in served.printed
+    assert "digits-train-when-suspect: on" in served.printed
+    (stopped,) = served.runs("train", "CRASHED", "RUNNING", "PENDING", "CANCELLING")
+    assert stopped["state"]["message"] == "Execution was aborted by a termination signal."
+    assert len(served.runs("score-inbox", "SCHEDULED")) > 1
+    served.project.digits("sample", "data/inbox/tuesday", "--count", "2")
+    served.wait_for((served.project.root / "data/scores/tuesday/scores.csv").exists)
