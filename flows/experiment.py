@@ -138,6 +138,7 @@ def _copy(place: Path) -> None:
 def _change(changes: Mapping[str, Any]) -> None:
     """Write settings into the ``params.yaml`` of the working folder. Raises PipelineError where they cannot be."""
     yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 2**12, True  # it may become the user's own
     content = yaml.load(layout.PARAMS.read_text(encoding="utf-8"))
     _merge(content, changes)
     with layout.PARAMS.open("w", encoding="utf-8") as file:

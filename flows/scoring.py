@@ -183,6 +183,7 @@ def _publish(scored: dict[Path, Manifest]) -> None:
             **one.statuses,
             "suspicions": ", ".join(one.suspicions),
             "report": link(source.default_out(batch) / report.NAME),
+            "csv": link(source.default_out(batch) / SCORES),
         }
         for batch, one in scored.items()
     ]

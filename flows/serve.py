@@ -28,19 +28,21 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from prefect.states import Crashed
 
 from flows import deploy
 from flows.artifacts import PAGES_URL
 from flows.pages import HOST
-from pipeline import atomic, exclusive, layout
+from pipeline import atomic, exclusive, layout, registry, tags
 from pipeline.errors import PipelineError, exit_on_error
 
 HOME = Path(".prefect")
 PORTS = HOME / "ports.json"
 # Where Prefect's UI is by default, and the one after it; others where something else has them.
 USUAL = {"ui": 4200, "pages": 4201}
+# What these say is of use when something fails; what the worker says, and so what the flows do, is for the terminal.
+LOGGED = ("server", "pages")
 START_SECONDS = 120
 # A stage that is stopped has twenty seconds; its run tells the server then.
 STOP_SECONDS = 40
@@ -74,20 +76,29 @@ def serve(lock: BinaryIO, started: ExitStack) -> None:
     running = {"server": server}
     _wait_for(f"{api}/health", running)
     running["pages"] = started.enter_context(_process("pages", lock, sys.executable, "-m", "flows.pages", str(ports["pages"])))
-    with temporary_settings({PREFECT_API_URL: api}):
+    with temporary_settings({PREFECT_HOME: HOME.absolute(), PREFECT_API_URL: api}):
         _tidy()
         lines = deploy.apply()
     running["worker"] = started.enter_context(
-        _process("worker", lock, *prefect, "worker", "start", "--pool", deploy.POOL, "--name", "serve", log=False)
+        _process("worker", lock, *prefect, "worker", "start", "--pool", deploy.POOL, "--name", "serve")
     )
-    started.callback(_end_runs, running["worker"])
+    runs: set[psutil.Process] = set()
+    started.callback(_end_runs, running["worker"], runs)
     atomic.write_text(HOME / "processes.json", json.dumps({name: one.pid for name, one in running.items()}))
-    print(
-        "\n".join([f"UI at {api.removesuffix('/api')}", *lines, f"inbox {layout.INBOX}", "Ctrl-C stops all of it"]), flush=True
-    )
+    where = [f"UI at {api.removesuffix('/api')}", f"inbox in {layout.INBOX}"]
+    print("\n".join([*where, _champion(), *lines, "Ctrl-C stops all of it"]), flush=True)
     while True:
         _require(running)
+        runs |= _runs_of(running["worker"])  # a worker that is killed leaves them to nobody
         time.sleep(1)
+
+
+def _champion() -> str:
+    """Say what scores are made with, or how to get it."""
+    try:
+        return f"champion {registry.find(tags.CHAMPION).version}"
+    except PipelineError as error:
+        return str(error)
 
 
 def _use_own_home() -> None:
@@ -130,13 +141,13 @@ def _free(port: int, taken: Collection[int]) -> int:
 
 
 @contextmanager
-def _process(name: str, lock: BinaryIO, *command: str, log: bool = True) -> Iterator[subprocess.Popen[bytes]]:
+def _process(name: str, lock: BinaryIO, *command: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process, and in the end stop it and all that it started.
 
     It holds the lock too: while any of them is left, whatever became of this one, nobody starts them twice.
     """
-    with (HOME / f"{name}.log").open("wb") as file:
-        output = file if log else None
+    with atomic.refusals_of(HOME), (HOME / f"{name}.log").open("wb") as file:
+        output = file if name in LOGGED else None
         process = subprocess.Popen(
             command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, pass_fds=[lock.fileno()], start_new_session=True
         )
@@ -146,21 +157,24 @@ def _process(name: str, lock: BinaryIO, *command: str, log: bool = True) -> Iter
         _end(process)
 
 
-def _end_runs(worker: subprocess.Popen[bytes]) -> None:
-    """Let a worker's runs end in order, while the server can be told; the worker stands still and starts no others."""
+def _runs_of(worker: subprocess.Popen[bytes]) -> set[psutil.Process]:
     try:
-        runs = psutil.Process(worker.pid).children()
-        worker.send_signal(signal.SIGSTOP)
-        for run in runs:
-            run.terminate()
-        for _ in range(5 * STOP_SECONDS):
-            if not any(map(_works, runs)):
-                break
-            time.sleep(0.2)
+        return set(psutil.Process(worker.pid).children())
     except psutil.NoSuchProcess:
-        pass
-    finally:
-        worker.send_signal(signal.SIGCONT)
+        return set()
+
+
+def _end_runs(worker: subprocess.Popen[bytes], runs: set[psutil.Process]) -> None:
+    """Let a worker's runs end in order, while the server can be told; the worker stands still and starts no others."""
+    worker.send_signal(signal.SIGSTOP)
+    runs |= _runs_of(worker)
+    for run in filter(_works, runs):
+        run.terminate()
+    for _ in range(5 * STOP_SECONDS):
+        if not any(map(_works, runs)):
+            break
+        time.sleep(0.2)
+    worker.send_signal(signal.SIGCONT)
 
 
 def _works(process: psutil.Process) -> bool:
@@ -203,7 +217,8 @@ def _require(running: dict[str, subprocess.Popen[bytes]]) -> None:
     """Raise PipelineError where a process has ended."""
     for name, process in running.items():
         if process.poll() is not None:
-            raise PipelineError(f"the {name} ended with {process.returncode}. See {HOME}/{name}.log, then start again.")
+            where = f"{HOME}/{name}.log" if name in LOGGED else "what it said above"
+            raise PipelineError(f"the {name} ended with {process.returncode}. See {where}, then start again.")
 
 
 def _tidy() -> None:

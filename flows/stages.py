@@ -1,6 +1,7 @@
 """The stages of ``dvc.yaml`` as Prefect tasks: DVC decides whether a stage must run, the task tells what it does."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,10 +15,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
+from flows.artifacts import Meter
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 
 STOP_SECONDS = 20
+# As `train` says how far it is.
+EPOCH = re.compile(r"epoch (\d+) of (\d+):")
 # From either on, DVC gives hints to a person at a terminal.
 DVC_HINTS = frozenset({"To track the changes with git, run:", "Use `dvc push` to send your updates to remote storage."})
 
@@ -54,11 +58,13 @@ def run_stage(stage: str) -> State[None]:
     if _is_unchanged(stage):
         logger.info("%s is unchanged", stage)
         return Completed(name="Unchanged", message="code, data and settings are those of the last run")
-    lines = []
+    lines, meter = [], Meter(f"Epochs of {stage} that are done")
     for line in _repro(stage):
         lines.append(line)
         if DVC_HINTS.isdisjoint(lines):
             logger.info(line)
+        if epoch := EPOCH.match(line):
+            meter.show(*map(int, epoch.groups()))
     if f"Running stage '{stage}':" in lines:
         return Completed(message=f"{stage} ran")
     return Completed(name="Restored", message="taken from DVC's cache of earlier runs")

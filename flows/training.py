@@ -130,13 +130,21 @@ def _validation_pages() -> list[str]:
 
 
 def _publish_gate(verdict: Mapping[str, Any] | None, what: str) -> None:
-    """Show every bound of the gate as a table, and last who is champion and why."""
+    """Show every bound of the gate as a table, and in the end how the model compares with the champion."""
     if verdict is None:
         return
-    rows = [{name: one[name] for name in ("name", "value", "kind", "bound", "outcome")} for one in verdict["checks"]]
+    rows = [
+        {name: one[name] for name in ("name", "outcome", "value", "kind", "bound", "distance")} for one in verdict["checks"]
+    ]
     if comparison := verdict.get("comparison"):
-        outcome = "champion" if comparison["promotes"] else "not champion"
-        rows.append({"name": "champion", "value": comparison["reason"], "kind": "", "bound": "", "outcome": outcome})
+        rows.append(
+            {
+                **dict.fromkeys(rows[0], ""),
+                "name": f"against {comparison['champion'] or 'no champion'}",
+                "outcome": "champion" if comparison["promotes"] else "not champion",
+                "value": comparison["outcome"],
+            }
+        )
     create_table_artifact(key="gate", table=rows, description=f"What the gate says of {tags.NAME}: {what}")
 
 

@@ -97,13 +97,13 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A project whose inbox is scored every minute, on a machine where something else has Prefect's usual port."""
+    """A project whose inbox is scored every twenty seconds, on a machine where something else has Prefect's usual port."""
     base = tmp_path_factory.mktemp("served")
     project = copy_project(registered_project, base)
     with (project.root / ".git/info/exclude").open("a") as exclude:
         exclude.write("/.venv\n")  # as a link it is not the folder that .gitignore names
     (project.root / ".venv").symlink_to(sys.prefix)
-    project.edit("prefect.yaml", '"*/5 * * * *"', '"* * * * *"')
+    project.edit("prefect.yaml", 'cron: "*/5 * * * *"\n        timezone: UTC', "interval: 20")
     project.set(score__quiet_seconds=2)
     served = Served(project, base / "log")
     with socket.socket() as taken, _receiver(served.told) as address:
@@ -149,6 +149,7 @@ def test_it_says_where_the_ui_is_and_what_comes_next(served: Served) -> None:
     assert not served.ui.endswith(":4200")
     assert re.search(r"^score-inbox: next at \w+ [\d-]+ [\d:]+ \w+, (in 1 minute|now)$", served.printed, re.MULTILINE)
     assert re.search(r"^train: next at Mon [\d-]+ [\d:]+ \w+, in \d+ \w+$", served.printed, re.MULTILINE)
+    assert "\ninbox in data/inbox\nchampion v1.0.0\n" in served.printed
     assert "digits-notify: on\n" in served.printed
     assert "digits-train-when-suspect: off, until it is switched on in the UI\n" in served.printed
 
@@ -174,11 +175,8 @@ def test_the_ui_shows_the_deployments_and_their_parameters_as_a_form_on_whatever
 def test_deployments_say_when_how_often_and_what_of(served: Served) -> None:
     found = {name: served.deployment(name) for name in ("train", "score-inbox")}
 
-    schedules = {name: one["schedules"][0]["schedule"] for name, one in found.items()}
-    assert {name: (one["cron"], one["timezone"]) for name, one in schedules.items()} == {
-        "train": ("0 3 * * 1", "UTC"),
-        "score-inbox": ("* * * * *", "UTC"),
-    }
+    schedule = found["train"]["schedules"][0]["schedule"]
+    assert (schedule["cron"], schedule["timezone"]) == ("0 3 * * 1", "UTC")
     for one in found.values():
         assert one["global_concurrency_limit"]["limit"] == 1
         assert "digits" in one["tags"]
@@ -304,3 +302,21 @@ def test_ctrl_c_stops_all_of_it_and_a_restart_goes_on(served: Served) -> None:
     assert len(served.runs("score-inbox", "SCHEDULED")) > 1
     served.project.digits("sample", "data/inbox/tuesday", "--count", "2")
     served.wait_for((served.project.root / "data/scores/tuesday/scores.csv").exists)
+
+
+def test_where_a_part_of_it_is_killed_the_rest_ends_too_and_the_next_start_mends_what_is_left(served: Served) -> None:
+    assert served.process
+    train = served.deployment("train")["id"]
+    served.ask(f"deployments/{train}/create_flow_run", parameters={"overrides": {"train": {"epochs": 5000}}})
+    served.wait_for(lambda: "epoch 1 of 5000" in served.printed)
+    started = started_by(served.process.pid)
+    worker = json.loads((served.project.root / ".prefect/processes.json").read_text())["worker"]
+
+    os.kill(worker, signal.SIGKILL)
+
+    assert served.process.wait(120) != 0
+    assert "\nerror: the worker ended with -9. See what it said above, then start again.\n" in served.printed
+    assert left_of(served.process.pid, started) == set()
+    served.start()
+    assert served.runs("train", "RUNNING", "PENDING", "CANCELLING") == []
+    assert len(served.runs("train", "CRASHED")) == 2

@@ -121,6 +121,7 @@ def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project, 
     started = logged.index("> python -m pipeline.stages.train") + 1
     assert [line.split(":")[0] for line in logged[started : started + 6]] == [f"epoch {n} of 6" for n in range(1, 7)]
     assert logged[started + 6] == "Updating lock file 'dvc.lock'"
+    assert progress_of(state) == {"Epochs of train that are done": 100}
     assert not [line for line in logged if "git add" in line or "dvc push" in line]
 
 
@@ -416,7 +417,8 @@ def test_people_see_the_gate_as_a_table_and_what_was_scored_with_links(
 
     rows = json.loads(artifact("gate"))
     assert [row["outcome"] for row in rows] == ["passed"] * 5 + ["champion"]
-    assert rows[-1]["value"] == "there was no champion"
+    assert rows[-1]["value"] == "first"
+    assert rows[0]["distance"] == pytest.approx(rows[0]["value"] - rows[0]["bound"])
     assert "http://127.0.0.1:4201/data/validation/data-docs/index.html)" in artifact("training-summary")
     summary = artifact("scoring-summary")
     assert "## m \\& \\<b\\>" in summary

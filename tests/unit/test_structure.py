@@ -193,6 +193,18 @@ def test_every_subcommand_and_every_make_target_is_in_the_readme() -> None:
         assert f"make {target}" in readme
 
 
+def test_the_pictures_of_the_pages_are_there_and_small() -> None:
+    pages = (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+    shown = {
+        (page.parent / place).resolve()
+        for page in pages
+        for place in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    }
+
+    assert shown == set((ROOT / "docs/images").iterdir())
+    assert all(picture.stat().st_size < 150_000 for picture in shown)
+
+
 def test_no_page_takes_away_what_dvc_would_still_give() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         assert not re.search("unassign|deregister|deprecate", page.read_text(encoding="utf-8"))
