@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from pipeline import exclusive, git, layout, params
 from pipeline.errors import PipelineError
+from pipeline.scoring.difference import COMPARISONS
 
 # DVC's own folder for what need not last, which Git leaves out.
 PLACE = Path(".dvc/tmp/digits-experiments")
@@ -88,6 +89,7 @@ def workspace(changes: Mapping[str, Any]) -> Iterator[str]:
         place = root / PLACE / name
         try:
             _copy(place)
+            _share(root, place)
             os.chdir(place)
             _change(changes)
             yield name
@@ -119,7 +121,7 @@ def lasting(page: Path) -> tuple[Path, Path]:
 
 
 def _copy(place: Path) -> None:
-    """Check out the last commit beside the workspace, and bring over what was changed since, and the settings of DVC."""
+    """Check out the last commit beside the workspace, and bring over what was changed since in what Git tracks."""
     from dvc.repo import Repo
 
     git.run("worktree", "add", "--quiet", "--detach", str(place), "HEAD")
@@ -133,6 +135,14 @@ def _copy(place: Path) -> None:
         cache = repo.cache.local_cache_dir
     with Repo(str(place)) as copy, copy.config.edit("local") as config:
         config.setdefault("cache", {})["dir"] = cache
+
+
+def _share(root: Path, place: Path) -> None:
+    """Let the copy see the batches that were scored: the gate may replay them."""
+    COMPARISONS.mkdir(parents=True, exist_ok=True)
+    batches = (path for path in layout.INBOX.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for folder in filter(Path.exists, (layout.SCORES, COMPARISONS, *batches)):
+        (place / folder).symlink_to(root / folder)
 
 
 def _change(changes: Mapping[str, Any]) -> None:

@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -30,34 +30,33 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from prefect.states import Crashed
+from pydantic import TypeAdapter
 
 from flows import deploy
 from flows.artifacts import PAGES_URL
 from flows.pages import HOST
+from flows.processes import HOME, end_runs, process, require, runs_of, works
 from pipeline import atomic, exclusive, layout, registry, tags
 from pipeline.errors import PipelineError, exit_on_error
 
-HOME = Path(".prefect")
-PORTS = HOME / "ports.json"
+PORTS, PROCESSES = HOME / "ports.json", HOME / "processes.json"
 # Where Prefect's UI is by default, and the one after it; others where something else has them.
 USUAL = {"ui": 4200, "pages": 4201}
-# What these say is of use when something fails; what the worker says, and so what the flows do, is for the terminal.
-LOGGED = ("server", "pages")
 START_SECONDS = 120
-# A stage that is stopped has twenty seconds; its run tells the server then.
-STOP_SECONDS = 40
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Nobody works on a run that the last worker left in one of these.
 UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
 def main() -> None:
     """Serve until stopped by Ctrl-C, SIGTERM or SIGHUP. Exits 1 with one line where something keeps it from serving."""
-    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(one, _stop)
+    for one in STOPS:
+        if signal.getsignal(one) is not signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(one, _stop)
     with exit_on_error():
         layout.require_root()
         _use_own_home()
-        busy = f"{HOME}: `make serve` runs here already{_processes()}."
+        busy = f"{HOME}: `make serve` runs here already{_how_to_end_it()}."
         with exclusive.alone(HOME / "lock", busy) as lock, ExitStack() as started:
             serve(lock, started)
 
@@ -71,25 +70,27 @@ def serve(lock: BinaryIO, started: ExitStack) -> None:
     prefect = [sys.executable, "-m", "prefect"]
     print("starting Prefect's server; the first time it makes its database, which takes a minute", flush=True)
     server = started.enter_context(
-        _process("server", lock, *prefect, "server", "start", "--host", HOST, "--port", str(ports["ui"]))
+        process("server", lock, *prefect, "server", "start", "--host", HOST, "--port", str(ports["ui"]))
     )
     running = {"server": server}
     _wait_for(f"{api}/health", running)
-    running["pages"] = started.enter_context(_process("pages", lock, sys.executable, "-m", "flows.pages", str(ports["pages"])))
+    running["pages"] = started.enter_context(process("pages", lock, sys.executable, "-m", "flows.pages", str(ports["pages"])))
     with temporary_settings({PREFECT_HOME: HOME.absolute(), PREFECT_API_URL: api}):
         _tidy()
         lines = deploy.apply()
     running["worker"] = started.enter_context(
-        _process("worker", lock, *prefect, "worker", "start", "--pool", deploy.POOL, "--name", "serve")
+        process("worker", lock, *prefect, "worker", "start", "--pool", deploy.POOL, "--name", "serve")
     )
     runs: set[psutil.Process] = set()
-    started.callback(_end_runs, running["worker"], runs)
-    atomic.write_text(HOME / "processes.json", json.dumps({name: one.pid for name, one in running.items()}))
+    started.callback(end_runs, running["worker"], runs)
+    started_now = {"serve": os.getpid(), **{name: one.pid for name, one in running.items()}}
+    atomic.write_text(PROCESSES, json.dumps(started_now))
     where = [f"UI at {api.removesuffix('/api')}", f"inbox in {layout.INBOX}"]
     print("\n".join([*where, _champion(), *lines, "Ctrl-C stops all of it"]), flush=True)
     while True:
-        _require(running)
-        runs |= _runs_of(running["worker"])  # a worker that is killed leaves them to nobody
+        require(running)
+        runs -= {run for run in runs if not works(run)}
+        runs |= runs_of(running["worker"])  # a worker that is killed leaves them to nobody
         time.sleep(1)
 
 
@@ -105,7 +106,10 @@ def _use_own_home() -> None:
     """Let nothing of the user's Prefect into this one, and send no word of it anywhere."""
     for name in ("PREFECT_PROFILE", "PREFECT_API_KEY"):
         os.environ.pop(name, None)
+    direct = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), HOST)))
     os.environ |= {
+        "NO_PROXY": direct,
+        "no_proxy": direct,
         "PREFECT_HOME": str(HOME.absolute()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
@@ -116,10 +120,7 @@ def _use_own_home() -> None:
 
 def _ports() -> dict[str, int]:
     """Choose the ports: those of the last time, to which links lead, or the usual ones, or any that are free."""
-    try:
-        last = json.loads(PORTS.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        last = {}
+    last = _kept(PORTS)
     chosen: dict[str, int] = {}
     for name, usual in USUAL.items():
         tried = (last.get(name), usual, 0)
@@ -140,70 +141,9 @@ def _free(port: int, taken: Collection[int]) -> int:
         return 0 if found in taken else found
 
 
-@contextmanager
-def _process(name: str, lock: BinaryIO, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process, and in the end stop it and all that it started.
-
-    It holds the lock too: while any of them is left, whatever became of this one, nobody starts them twice.
-    """
-    with atomic.refusals_of(HOME), (HOME / f"{name}.log").open("wb") as file:
-        output = file if name in LOGGED else None
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, pass_fds=[lock.fileno()], start_new_session=True
-        )
-    try:
-        yield process
-    finally:
-        _end(process)
-
-
-def _runs_of(worker: subprocess.Popen[bytes]) -> set[psutil.Process]:
-    try:
-        return set(psutil.Process(worker.pid).children())
-    except psutil.NoSuchProcess:
-        return set()
-
-
-def _end_runs(worker: subprocess.Popen[bytes], runs: set[psutil.Process]) -> None:
-    """Let a worker's runs end in order, while the server can be told; the worker stands still and starts no others."""
-    worker.send_signal(signal.SIGSTOP)
-    runs |= _runs_of(worker)
-    for run in filter(_works, runs):
-        run.terminate()
-    for _ in range(5 * STOP_SECONDS):
-        if not any(map(_works, runs)):
-            break
-        time.sleep(0.2)
-    worker.send_signal(signal.SIGCONT)
-
-
-def _works(process: psutil.Process) -> bool:
-    """Tell whether a process still does anything; one that ended stays in the list until its parent looks."""
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Stop a process, and at once whatever of those that it started does not stop with it."""
-    try:
-        started = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    for one in psutil.wait_procs(started, 1)[1]:
-        one.kill()
-
-
 def _wait_for(address: str, running: dict[str, subprocess.Popen[bytes]]) -> None:
     for _ in range(2 * START_SECONDS):
-        _require(running)
+        require(running)
         try:
             if httpx.get(address).is_success:
                 return
@@ -211,14 +151,6 @@ def _wait_for(address: str, running: dict[str, subprocess.Popen[bytes]]) -> None
             pass
         time.sleep(0.5)
     raise PipelineError(f"{address}: no answer within {START_SECONDS} s. See {HOME}/server.log.")
-
-
-def _require(running: dict[str, subprocess.Popen[bytes]]) -> None:
-    """Raise PipelineError where a process has ended."""
-    for name, process in running.items():
-        if process.poll() is not None:
-            where = f"{HOME}/{name}.log" if name in LOGGED else "what it said above"
-            raise PipelineError(f"the {name} ended with {process.returncode}. See {where}, then start again.")
 
 
 def _tidy() -> None:
@@ -243,18 +175,24 @@ def _in_states(types: list[StateType]) -> FlowRunFilter:
     return FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types)))
 
 
-def _processes() -> str:
-    """Name what was started the last time and is still there."""
+def _how_to_end_it() -> str:
+    """Name what was started the last time and is still there: this program, or what it left when it was killed."""
+    known = _kept(PROCESSES)
+    left = {name: str(number) for name, number in known.items() if psutil.pid_exists(number)}
+    which = left.get("serve") or " ".join(left.values())
+    return f": `kill {which}` ends it" if which else ""
+
+
+def _kept(file: Path) -> dict[str, int]:
+    """Read numbers by name that were written the last time; none where nobody can read them."""
     try:
-        known = json.loads((HOME / "processes.json").read_text(encoding="utf-8"))
+        return TypeAdapter(dict[str, int]).validate_json(file.read_bytes())
     except (OSError, ValueError):
-        return ""
-    left = [str(number) for number in known.values() if psutil.pid_exists(number)]
-    return f" (processes {', '.join(left)}; `kill {' '.join(left)}` ends them)" if left else ""
+        return {}
 
 
 def _stop(*_: object) -> NoReturn:
-    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for one in STOPS:
         signal.signal(one, signal.SIG_IGN)
     print("stopping", flush=True)
     sys.exit(0)

@@ -22,6 +22,7 @@ from pipeline.scoring.lines import path_of
 from pipeline.scoring.row import Row, csv_lines, name_in_csv
 from pipeline.scoring.run import Tell
 
+COMPARISONS = layout.SCORES.with_name("comparisons")
 CHANGED = "changed.csv"
 PAGE = "changed.html"
 ANSWER = ("label", "confidence", "status", "reason")
@@ -71,7 +72,7 @@ def measure(
     statuses: Counter[str] = Counter()
     rows = changed = 0
     shown_lines: list[bytes] = []
-    out = out or layout.SCORES.with_name("comparisons") / "-".join(model.version for model in models)
+    out = out or COMPARISONS / "-".join(model.version for model in models)
     target = out / CHANGED
     columns = [f"{name}_{model.version}" for model in models for name in ANSWER]
     with atomic.replacing(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:

@@ -355,8 +355,10 @@ def test_another_inbox_another_model_and_all_anew(project: Project, tmp_path: Pa
 
 
 def test_settings_of_one_run_are_kept_by_an_experiment_and_not_written_down(project: Project) -> None:
-    project.edit("README.md", "# digit-pipeline", "# Mine")
-    before = {path: path.read_bytes() for path in map(project.root.joinpath, ("params.yaml", "dvc.lock", "README.md"))}
+    project.digits("sample", "data/inbox/monday", "--count", "20")
+    project.digits("score", "data/inbox/monday")
+    project.set(register__replay__batches=1)
+    before = {path: path.read_bytes() for path in map(project.root.joinpath, ("params.yaml", "dvc.lock"))}
 
     state = train(overrides={"train": {"epochs": 6}}, return_state=True)
 
@@ -367,7 +369,10 @@ def test_settings_of_one_run_are_kept_by_an_experiment_and_not_written_down(proj
     )
     assert {path: path.read_bytes() for path in before} == before
     assert Path.cwd() == project.root
-    assert project.git("status", "--porcelain").split() == ["M", "README.md"]
+    assert project.git("status", "--porcelain").split() == ["M", "params.yaml"]
+    assert f"replay: {project.root}/data/inbox/monday with v1.0.0 and v1.1.0: " in (state.message or "")
+    assert (project.root / "data/comparisons/v1.0.0-v1.1.0/changed.csv").exists()
+    assert len(list((project.root / "data/inbox/monday").iterdir())) == 20
     assert project.git("worktree", "list").count("\n") == 1
     (page,) = (project.root / "reports").rglob("training.html")
     assert f"[the training report]({page.as_uri()})" in artifact("training-summary")
