@@ -370,7 +370,7 @@ def test_settings_of_one_run_are_kept_by_an_experiment_and_not_written_down(proj
     assert {path: path.read_bytes() for path in before} == before
     assert Path.cwd() == project.root
     assert project.git("status", "--porcelain").split() == ["M", "params.yaml"]
-    assert f"replay: {project.root}/data/inbox/monday with v1.0.0 and v1.1.0: " in (state.message or "")
+    assert "replay: data/inbox/monday with v1.0.0 and v1.1.0: " in (state.message or "")
     assert (project.root / "data/comparisons/v1.0.0-v1.1.0/changed.csv").exists()
     assert len(list((project.root / "data/inbox/monday").iterdir())) == 20
     assert project.git("worktree", "list").count("\n") == 1
