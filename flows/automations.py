@@ -1,6 +1,7 @@
 """The automations of ``automations.yaml`` on a Prefect server: made once, brought up to date ever after."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 from prefect.types import SecretDict
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
+from flows import standalone
 from pipeline import layout
 from pipeline.errors import PipelineError, exit_on_error
 
@@ -37,7 +40,10 @@ def _apply(client: SyncPrefectClient, named: dict[str, Any]) -> str:
     filled = _with_ids(client, named)
     if filled is None:
         return f"{name}: off, for {WEBHOOK_URL} is not set"
-    wanted = AutomationCore.model_validate(filled)
+    try:
+        wanted = AutomationCore.model_validate(filled)
+    except ValidationError as error:
+        raise PipelineError(f"{FILE}: {name}: {' '.join(str(error).split())}. Mend it and run again.") from None
     found = client.read_automations_by_name(name)
     if not found:
         client.create_automation(wanted)
@@ -57,6 +63,8 @@ def _on(automation: AutomationCore) -> str:
 def _keep_address() -> None:
     """Keep the address to notify as a block of the server, where one is given now; the address is a secret."""
     if address := os.environ.get(WEBHOOK_URL):
+        if not re.match("https?://.", address):
+            raise PipelineError(f"{WEBHOOK_URL}: not an address. Set it to one that begins with https:// or http://.")
         headers = SecretDict({"Content-Type": "application/json"})
         Webhook(url=SecretStr(address), headers=headers).save("digits-notify", overwrite=True)
 
@@ -81,12 +89,15 @@ def _read() -> list[dict[str, Any]]:
         return list(YAML(typ="safe").load(FILE.read_text(encoding="utf-8"))["automations"])
     except OSError as error:
         raise PipelineError(f"{FILE}: {error.strerror}. Bring it back with `git checkout {FILE}`.") from error
+    except (YAMLError, TypeError, KeyError) as error:
+        raise PipelineError(f"{FILE}: no list of automations: {' '.join(str(error).split())}. Mend it and run again.") from None
 
 
 def main() -> None:
     """Print ``automations.yaml`` with the ids of the server at ``PREFECT_API_URL``."""
     with exit_on_error():
         layout.require_root()
+        standalone.require_server()
         with get_client(sync_client=True) as client:
             filled = [one for one in (_with_ids(client, named) for named in _read()) if one]
     YAML(typ="safe").dump({"automations": filled}, sys.stdout)

@@ -104,9 +104,7 @@ def main() -> None:
     """Bring the server at ``PREFECT_API_URL`` to what the files say, and print what comes next."""
     with exit_on_error():
         layout.require_root()
-        if not get_current_settings().api.url:
-            raise PipelineError("no PREFECT_API_URL. Set it to a Prefect server's, or start all with `make serve`.")
-        standalone.require_prefect()
+        standalone.require_server()
         print("\n".join(apply()))
 
 

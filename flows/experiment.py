@@ -127,7 +127,8 @@ def _copy(place: Path) -> None:
     git.run("worktree", "add", "--quiet", "--detach", str(place), "HEAD")
     if changed := git.run("stash", "create").strip():
         git.run("-C", str(place), "restore", f"--source={changed}", "--worktree", "--", ".")
-    shutil.copytree(layout.MIRROR, place / layout.MIRROR, dirs_exist_ok=True)
+    if layout.MIRROR.exists():
+        shutil.copytree(layout.MIRROR, place / layout.MIRROR, dirs_exist_ok=True)
     local = Path(".dvc/config.local")
     if local.exists():
         shutil.copyfile(local, place / local)
@@ -140,8 +141,8 @@ def _copy(place: Path) -> None:
 def _share(root: Path, place: Path) -> None:
     """Let the copy see the batches that were scored: the gate may replay them."""
     COMPARISONS.mkdir(parents=True, exist_ok=True)
-    batches = (path for path in layout.INBOX.iterdir() if path.is_dir() and not path.name.startswith("."))
-    for folder in filter(Path.exists, (layout.SCORES, COMPARISONS, *batches)):
+    for folder in filter(Path.is_dir, (layout.SCORES, COMPARISONS, *layout.INBOX.glob("[!.]*"))):
+        (place / folder).parent.mkdir(parents=True, exist_ok=True)
         (place / folder).symlink_to(root / folder)
 
 

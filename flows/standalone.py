@@ -63,6 +63,13 @@ def require_prefect() -> None:
         ) from error
 
 
+def require_server() -> None:
+    """Raise PipelineError where ``PREFECT_API_URL`` names no server that answers: a temporary one forgets what it is told."""
+    if not get_current_settings().api.url:
+        raise PipelineError("no PREFECT_API_URL. Set it to a Prefect server's, or start one of your own with `make serve`.")
+    require_prefect()
+
+
 def _end_orderly() -> None:
     """Leave by way of Python's own end where a signal would stop the process dead, and with it what ends its server."""
 

@@ -252,6 +252,32 @@ def test_deploying_again_doubles_nothing_and_leaves_what_people_switched(served:
         httpx.delete(f"{served.ui}/api/automations/{one['id']}").raise_for_status()
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "address", "words"),
+    [
+        ("automations.yaml", "automations: [", "", r"automations\.yaml: no list of automations: .*"),
+        ("automations.yaml", "automations: [{name: x, actions: []}]", "", r"automations\.yaml: x: .*Field required.*"),
+        (
+            "automations.yaml",
+            "",
+            "hooks.example",
+            "DIGITS_WEBHOOK_URL: not an address\\. Set it to one that begins with https://.*",
+        ),
+        ("prefect.yaml", "deployments: [{name: train, entrypoint: flows/nothing.py:train}]", "", r"prefect\.yaml: .*nothing.*"),
+    ],
+)
+def test_what_prefect_does_not_take_is_said_in_one_line(served: Served, file: str, text: str, address: str, words: str) -> None:
+    kept = (served.project.root / file).read_text()
+    (served.project.root / file).write_text(text or kept)
+    told = {"DIGITS_WEBHOOK_URL": address} if address else {}
+
+    done = served.project.run(sys.executable, "-m", "flows.deploy", check=False, PREFECT_API_URL=f"{served.ui}/api", **told)
+
+    (served.project.root / file).write_text(kept)
+    assert done.returncode == 1
+    assert re.fullmatch(f"error: {words}\n", done.stderr)
+
+
 def test_a_suspect_batch_starts_a_training_once_a_day_where_that_is_switched_on(served: Served) -> None:
     def drop(name: str) -> None:
         served.project.digits("sample", f"data/inbox/{name}", "--count", "12")

@@ -43,7 +43,9 @@ def test_where_prefect_cannot_run_one_line_says_so(
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("flow", ["flows.scoring", "flows.training", "flows.demo"])
+@pytest.mark.parametrize(
+    "flow", ["flows.scoring", "flows.training", "flows.demo", "flows.serve", "flows.pages", "flows.deploy", "flows.automations"]
+)
 def test_outside_the_root_a_flow_says_so_in_the_line_of_every_command(tmp_path: Path, flow: str) -> None:
     project = Project(tmp_path, tmp_path)
 
@@ -114,3 +116,21 @@ def test_a_flow_that_is_stopped_leaves_no_process_behind(project: Project, flow:
     assert started
     assert code == 128 + how
     assert left == set()
+
+
+@pytest.mark.parametrize("command", ["flows.deploy", "flows.automations"])
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({}, "no PREFECT_API_URL. Set it to a Prefect server's, or start one of your own with `make serve`.\n"),
+        ({"PREFECT_API_URL": "http://127.0.0.1:9/api"}, "http://127.0.0.1:9/api: no Prefect server answers: "),
+    ],
+)
+def test_what_is_kept_by_a_server_needs_one_that_answers(
+    registered_project: Project, command: str, environment: dict[str, str], words: str
+) -> None:
+    done = registered_project.run(sys.executable, "-m", command, check=False, **environment)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {words}")
+    assert done.stderr.count("\n") == 1
