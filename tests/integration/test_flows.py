@@ -17,7 +17,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.exceptions import ParameterTypeError
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.scoring import score_inbox
+from flows.scoring import score_batch, score_inbox
 from flows.stages import Stage, _repro, read_graph
 from flows.training import train
 from tests.conftest import Project, too_deep
@@ -429,3 +429,24 @@ def test_people_see_the_gate_as_a_table_and_what_was_scored_with_links(
     assert "## m \\& \\<b\\>" in summary
     assert "[report.html](http://127.0.0.1:4201/data/scores/m%20%26%20%3Cb%3E/report.html)" in summary
     assert "[scores.csv](http://127.0.0.1:4201/data/scores/m%20%26%20%3Cb%3E/scores.csv)" in summary
+
+
+def test_a_batch_that_takes_too_long_keeps_its_rows_and_the_next_run_goes_on(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.set(score__shard_size=1)
+    project.digits("sample", "data/inbox/large", "--count", "1")
+    picture = (project.root / "data/inbox/large/00000.png").read_bytes()
+    for number in range(1, 6000):
+        (project.root / f"data/inbox/large/{number:05}.png").write_bytes(picture)
+
+    with monkeypatch.context() as soon:
+        soon.setattr("flows.scoring.score_batch", score_batch.with_options(timeout_seconds=4))
+        early = score_inbox(return_state=True)
+    late = score_inbox(return_state=True)
+
+    assert (early.type.value, early.name, name_of(early)) == ("FAILED", "TimedOut", "score-inbox/large failed")
+    assert (late.message or "").startswith("scored large (6000 images)")
+    manifest = json.loads((project.root / "data/scores/large/manifest.json").read_text())
+    assert manifest["resumed"] > 0
+    assert manifest["resumed"] + manifest["scored"] == 6000
