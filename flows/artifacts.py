@@ -47,7 +47,7 @@ def name_run(what: str) -> None:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or context.flow is None:
         return
-    name = f"{context.flow.name}/{shown(what)}"[:MOST_NAME]
+    name = f"{context.flow.name}/{what}"[:MOST_NAME]
     with get_client(sync_client=True) as client:
         client.update_flow_run(context.flow_run.id, name=name)
 

@@ -74,10 +74,10 @@ def _with_ids(client: SyncPrefectClient, named: dict[str, Any]) -> dict[str, Any
     actions = [dict(action) for action in named["actions"]]
     try:
         for action in actions:
-            if BLOCK in action:
-                kind, name = action[BLOCK].split("/")
+            kind, is_name, name = str(action.get(BLOCK, "")).partition("/")
+            if is_name:
                 action[BLOCK] = str(client.read_block_document_by_name(name, kind).id)
-            if DEPLOYMENT in action:
+            if "/" in str(action.get(DEPLOYMENT, "")):
                 action[DEPLOYMENT] = str(client.read_deployment_by_name(action[DEPLOYMENT]).id)
     except ObjectNotFound:
         return None
@@ -86,10 +86,11 @@ def _with_ids(client: SyncPrefectClient, named: dict[str, Any]) -> dict[str, Any
 
 def _read() -> list[dict[str, Any]]:
     try:
-        return list(YAML(typ="safe").load(FILE.read_text(encoding="utf-8"))["automations"])
+        found = YAML(typ="safe").load(FILE.read_text(encoding="utf-8"))["automations"]
+        return [{**one, "name": one["name"], "actions": [dict(action) for action in one["actions"]]} for one in found]
     except OSError as error:
         raise PipelineError(f"{FILE}: {error.strerror}. Bring it back with `git checkout {FILE}`.") from error
-    except (YAMLError, TypeError, KeyError) as error:
+    except (YAMLError, TypeError, KeyError, ValueError) as error:
         raise PipelineError(f"{FILE}: no list of automations: {' '.join(str(error).split())}. Mend it and run again.") from None
 
 

@@ -133,10 +133,10 @@ def score_inbox(folder: Path = layout.INBOX, model: str = tags.CHAMPION, fresh: 
 
 def _conclude(done: dict[Path, State[Outcome]], loose: list[str], inbox: Path) -> State[None]:
     """Say what was scored, what failed, and what has no row."""
-    failed = {shown(batch.name): state for batch, state in done.items() if not state.is_completed()}
+    failed = {batch: state for batch, state in done.items() if not state.is_completed()}
     outcomes = {batch: state.result() for batch, state in done.items() if state.is_completed()}
     scored = {batch: outcome.manifest for batch, outcome in outcomes.items() if outcome.manifest}
-    failures = [f"{name}: {state.result(raise_on_failure=False)}" for name, state in failed.items()]
+    failures = [f"{shown(batch.name)}: {state.result(raise_on_failure=False)}" for batch, state in failed.items()]
     sizes = ", ".join(f"{shown(batch.name)} ({manifest.size_words})" for batch, manifest in scored.items())
     suspicions = [f"{shown(batch.name)}: {words}" for batch, one in scored.items() for words in one.suspicion_words]
     undone = [f"{shown(batch.name)}: {outcome.undone}" for batch, outcome in outcomes.items() if outcome.undone]
@@ -148,7 +148,7 @@ def _conclude(done: dict[Path, State[Outcome]], loose: list[str], inbox: Path) -
     message = "; ".join([*failures, did, *suspicions, *undone, *waiting, *unread])
     _publish(scored)
     if failed:
-        return _named(f"{name_some(list(failed))} failed", states.failure(message, *failed.values()))
+        return _named(f"{name_some([batch.name for batch in failed])} failed", states.failure(message, *failed.values()))
     what = name_some([batch.name for batch in scored])
     if suspicions:
         return _named(what, Completed(name=states.SUSPECT, message=message))

@@ -83,8 +83,8 @@ def serve(lock: BinaryIO, started: ExitStack) -> None:
     )
     runs: set[psutil.Process] = set()
     started.callback(end_runs, running["worker"], runs)
-    started_now = {"serve": os.getpid(), **{name: one.pid for name, one in running.items()}}
-    atomic.write_text(PROCESSES, json.dumps(started_now))
+    numbers = {"serve": os.getpid(), **{name: one.pid for name, one in running.items()}}
+    atomic.write_text(PROCESSES, json.dumps(numbers))
     where = [f"UI at {api.removesuffix('/api')}", f"inbox in {layout.INBOX}"]
     print("\n".join([*where, _champion(), *lines, "Ctrl-C stops all of it"]), flush=True)
     while True:
@@ -104,8 +104,8 @@ def _champion() -> str:
 
 def _use_own_home() -> None:
     """Let nothing of the user's Prefect into this one, and send no word of it anywhere."""
-    for name in ("PREFECT_PROFILE", "PREFECT_API_KEY"):
-        os.environ.pop(name, None)
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
     direct = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), HOST)))
     os.environ |= {
         "NO_PROXY": direct,

@@ -67,7 +67,8 @@ def register(settings: Params) -> Registration:
             made.append(tags.assignment(new, commit, tags.GATE, verdict.comparison.summary))
         tags.add(*made)
     message = f"{NAME} {new}\n{verdict}"
-    return Registration(new, True, verdict.comparison.promotes, message, verdict.as_json())
+    is_champion = verdict.comparison.promotes
+    return Registration(new, is_new=True, is_champion=is_champion, message=message, verdict=verdict.as_json())
 
 
 def standing(settings: Params) -> tuple[Version | None, str]:

@@ -35,8 +35,9 @@ def look_into(inbox: Path) -> Inbox:
 
     Raises PipelineError when it cannot be read, or when what is scored would land in it.
     """
-    if layout.SCORES.resolve().is_relative_to(inbox.resolve()):
-        raise PipelineError(f"{shown(inbox)}: {layout.SCORES} lies in it, and no batch does. Name another folder.")
+    place, scores = inbox.resolve(), layout.SCORES.resolve()
+    if scores.is_relative_to(place) or place.is_relative_to(scores):
+        raise PipelineError(f"{shown(inbox)}: no inbox, for what is scored goes to {layout.SCORES}. Name another folder.")
     try:
         visible = sorted(path for path in inbox.iterdir() if not path.name.startswith("."))
     except FileNotFoundError:

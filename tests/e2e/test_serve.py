@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -21,12 +21,10 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.conftest import Project, copy_project
+from tests.conftest import CHROMIUM, Project, copy_project, in_browser
 from tests.processes import left_of, started_by
 
 pytestmark = pytest.mark.slow
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @dataclass
@@ -105,6 +103,25 @@ class Served:
         return self.process.wait(120), left_of(self.process.pid, started)
 
 
+@contextmanager
+def receiver(told: list[dict[str, Any]]) -> Iterator[str]:
+    """Take what notifications send, and give the address that they are to be sent to."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/hook"
+        server.shutdown()
+
+
 @pytest.fixture(scope="module")
 def served(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A project whose inbox is scored every twenty seconds, on a machine where something else has Prefect's usual port."""
@@ -116,14 +133,18 @@ def served(registered_project: Project, tmp_path_factory: pytest.TempPathFactory
     project.edit("prefect.yaml", 'cron: "*/5 * * * *"\n        timezone: UTC', "interval: 20")
     project.set(score__quiet_seconds=2)
     served = Served(project, base / "log")
-    with socket.socket() as taken, _receiver(served.told) as address:
+    with socket.socket() as taken, receiver(served.told) as address:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             taken.bind(("127.0.0.1", 4200))
             taken.listen()
         except OSError:
             pass  # somebody else has it, which is as good
-        served.start(DIGITS_WEBHOOK_URL=address)
+        nowhere = {
+            "PREFECT_API_URL": "http://127.0.0.1:9/api",
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": "sqlite:////no/such.db",
+        }
+        served.start(DIGITS_WEBHOOK_URL=address, **nowhere)  # what leads to somebody's own Prefect is left alone
         try:
             yield served
         finally:
@@ -131,33 +152,9 @@ def served(registered_project: Project, tmp_path_factory: pytest.TempPathFactory
                 served.interrupt()
 
 
-class _receiver:  # noqa: N801 - used as a function
-    """What notifications are sent to."""
-
-    def __init__(self, told: list[dict[str, Any]]) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-
-    def __enter__(self) -> str:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self._server.server_port}/hook"
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
 def test_it_says_where_the_ui_is_and_what_comes_next(served: Served) -> None:
     assert not served.ui.endswith(":4200")
-    assert re.search(r"^score-inbox: next at \w+ [\d-]+ [\d:]+ \w+, (in 1 minute|now)$", served.printed, re.MULTILINE)
+    assert re.search(r"^score-inbox: next at \w+ [\d-]+ [\d:]+ \w+, now$", served.printed, re.MULTILINE)
     assert re.search(r"^train: next at Mon [\d-]+ [\d:]+ \w+, in \d+ \w+$", served.printed, re.MULTILINE)
     assert "\ninbox in data/inbox\nchampion v1.0.0\n" in served.printed
     assert "digits-notify: on\n" in served.printed
@@ -166,12 +163,10 @@ def test_it_says_where_the_ui_is_and_what_comes_next(served: Served) -> None:
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs a browser: `apt-get install chromium`")
 def test_the_ui_shows_the_deployments_and_their_parameters_as_a_form_on_whatever_port(served: Served) -> None:
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import expect
 
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with in_browser() as browser:
         page = browser.new_page()
-        page.set_default_timeout(60_000)
         page.goto(f"{served.ui}/deployments")
         for name in ("train", "score-inbox"):
             expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible(timeout=60_000)
@@ -179,7 +174,6 @@ def test_the_ui_shows_the_deployments_and_their_parameters_as_a_form_on_whatever
             page.goto(f"{served.ui}/deployments/deployment/{served.deployment(name)['id']}/run")
             for one in fields:
                 expect(page.get_by_text(f"{one} (Optional)", exact=True).first).to_be_visible(timeout=60_000)
-        browser.close()
 
 
 def test_deployments_say_when_how_often_and_what_of(served: Served) -> None:
@@ -314,17 +308,19 @@ def train_long(served: Served) -> None:
     """Start a training of many epochs, by the form of the UI where there is a browser, and wait for the first of them."""
     train = served.deployment("train")["id"]
     if CHROMIUM:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import TimeoutError, expect  # noqa: A004 - its own
 
-        with sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        with in_browser() as browser:
             page = browser.new_page()
             page.set_default_timeout(60_000)
             page.goto(f"{served.ui}/deployments/deployment/{train}/run")
             page.locator("input[type=number]").first.fill("5000")
-            page.get_by_role("button", name="Submit").click()
-            page.wait_for_url("**?tab=Runs")
-            browser.close()
+            expect(page.get_by_role("button", name="Submit")).to_be_enabled(timeout=60_000)
+            for _ in range(6):  # as often as the database is busy, which a person sees and tries again
+                page.get_by_role("button", name="Submit").click()
+                with suppress(TimeoutError):
+                    page.wait_for_url("**?tab=Runs", timeout=20_000)
+                    break
     else:
         served.ask(f"deployments/{train}/create_flow_run", parameters={"overrides": {"train": {"epochs": 5000}}})
     served.wait_for(lambda: "epoch 1 of 5000" in served.printed)
@@ -340,7 +336,7 @@ def test_ctrl_c_stops_all_of_it_and_a_restart_goes_on(served: Served) -> None:
 
     assert left == set()
     assert "\nstopping\n" in served.printed
-    assert code in (0, 2, 130, -signal.SIGINT)  # as make sees it
+    assert code == -signal.SIGINT  # as make ends
     assert "epochs: 2 " in (served.project.root / "params.yaml").read_text()
 
     served.start()

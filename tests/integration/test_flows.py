@@ -283,6 +283,19 @@ def test_a_batch_whose_name_is_no_utf_8_is_scored(project: Project) -> None:
     assert all(row["report"].startswith("[report.html](file:///") for row in rows)
 
 
+def test_two_batches_that_are_shown_alike_are_both_said_to_fail(project: Project) -> None:
+    for name in (rb"caf\xe9", b"caf\xe9"):
+        batch = Path(os.fsdecode(os.fsencode(project.root) + b"/data/inbox/" + name))
+        batch.mkdir()
+        (batch / "x.png").write_bytes(b"bad")
+
+    state = score_inbox(return_state=True)
+
+    assert state.is_failed()
+    assert (state.message or "").count(r"caf\xe9: ") == 2
+    assert name_of(state) == r"score-inbox/caf\xe9, caf\xe9 failed"
+
+
 def test_a_batch_of_blank_pages_is_scored_and_makes_the_run_suspect(project: Project) -> None:
     project.digits("sample", "data/inbox/blank", "--count", "12")
     for path in (project.root / "data/inbox/blank").iterdir():

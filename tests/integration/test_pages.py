@@ -16,9 +16,8 @@ from pipeline import params, registry, sample
 from pipeline.scoring import batch as batches
 from pipeline.scoring import run, sheet
 from pipeline.scoring.batch import Options
-from tests.conftest import ROOT, Project, copy_project
+from tests.conftest import CHROMIUM, ROOT, Project, copy_project, in_browser
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs a browser: `apt-get install chromium`")
 
 SETTINGS = params.load(ROOT / "params.yaml").score
@@ -39,12 +38,8 @@ Open = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with in_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
