@@ -3,7 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-SAMPLE := data/inbox/test-images
+# Sets up .venv. `make UV= ...` does without.
+UV := uv
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -12,9 +13,7 @@ demo: .venv/ready ## Run the whole job on 1,797 digits that need no download, in
 	@$(BIN)/python -m flows.demo
 
 run: .venv/ready ## Train on MNIST and register the model, then score a batch of test images
-	@$(BIN)/python -m flows.training
-	@test -d $(SAMPLE) || $(BIN)/digits sample $(SAMPLE)
-	@$(BIN)/python -m flows.scoring
+	@$(BIN)/python -m flows.run
 
 serve: .venv/ready ## Start a Prefect server with its UI, the deployments and a worker; Ctrl-C stops them
 	@$(BIN)/python -m flows.serve
@@ -59,18 +58,26 @@ format: .venv/ready ## Mend style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## Renew requirements.lock from pyproject.toml; needs uv
-	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes pyproject.toml -o requirements.lock
+lock: .venv/ready ## Renew requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes pyproject.toml -o requirements.lock
 
 clean: ## Remove the environment and the demo
 	rm -rf .venv .venv-score .demo
 
+# The lines of requirements.lock that pin uv, for sed.
+UV_PIN := /^uv==/,/[^\\]$$/
+PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
+BY_UV = sed -n '$(UV_PIN)p' requirements.lock | $(PIP) --quiet --require-hashes --only-binary :all: -r /dev/stdin && \
+	$(BIN)/uv pip sync $$quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
+# Without uv, for where pip has come to this, uv may not be had.
+BY_PIP = sed '$(UV_PIN)d' requirements.lock | $(PIP) $$quiet --require-hashes -r /dev/stdin
+
+# With a bar in a terminal, and without a word between its first line and its last in a log.
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 		|| { echo "Python 3.11 to 3.13 is needed; this is `$(PYTHON) --version`. Name another: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "Setting up .venv from requirements.lock; this happens once and takes a few minutes."
-	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m pipeline.reports.dvc_plots
-	@touch $@
+	@echo "Setting up .venv from requirements.lock, once: 0.9 GB are fetched, unless they are in a cache, and take 3 GB."
+	@began=`date +%s`; test -t 2 && quiet= || quiet=--quiet; $(PYTHON) -m venv --clear .venv && \
+	{ { test -n "$(UV)" && $(BY_UV); } || { echo "Without uv, by pip: this takes a few minutes."; $(BY_PIP); }; } && \
+	$(PIP) --quiet --no-build-isolation -e . && $(BIN)/python -m pipeline.reports.dvc_plots && touch $@ && \
+	echo "Set up in $$((`date +%s` - began)) s."
