@@ -1,5 +1,6 @@
 """What the tests share: a small real project, trained once, and copies of it to break."""
 
+import fcntl
 import os
 import resource
 import shutil
@@ -15,11 +16,15 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline import layout, sample
+from tests import in_process
+from tests.in_process import Run
+
 ROOT = Path(__file__).parents[1]
 MNIST = os.environ.get("DIGITS_MNIST_MIRROR", "")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
-Run = subprocess.CompletedProcess[str]
+DIGITS = (sys.executable, "-m", "pipeline")
 
 
 def pytest_configure() -> None:
@@ -27,6 +32,16 @@ def pytest_configure() -> None:
     for one in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(one) is signal.SIG_IGN:
             signal.signal(one, lambda *_: None)  # ignored here all the same
+
+
+# Where a run begins: the files that take longest, so that in the end no core waits for one; the second needs no project, while
+# the first makes those for all.
+FIRST = ("test_flows", "test_validation", "test_stages", "test_registry", "test_pages", "test_disk", "test_promotion")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes longest first, and otherwise leave the order."""
+    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
 
 
 @dataclass(frozen=True)
@@ -53,20 +68,28 @@ class Project:
         }
 
     def run(self, *command: str, check: bool = True, **environment: str) -> Run:
-        """Run a command in the project and give what it printed."""
+        """Run a command in the project, in a process of its own, and give what it printed."""
         done = subprocess.run(
             command, cwd=self.root, env={**self.environment, **environment}, capture_output=True, text=True, check=False
         )
-        assert not check or done.returncode == 0, f"{command} exited {done.returncode}:\n{done.stdout}\n{done.stderr}"
-        return done
+        return self._checked(done, check=check)
 
     def digits(self, *arguments: str, check: bool = True, **environment: str) -> Run:
-        """Run ``digits`` from the project's own code."""
-        return self.run(sys.executable, "-m", "pipeline", *arguments, check=check, **environment)
+        """Run ``digits`` in this process; ``run(*DIGITS, ...)`` runs it in its own, from the project's own code."""
+        return self._checked(in_process.digits(arguments, self.root, {**self.environment, **environment}), check=check)
 
     def dvc(self, *arguments: str, check: bool = True, **environment: str) -> Run:
-        """Run ``dvc``."""
-        return self.run(sys.executable, "-m", "dvc", *arguments, check=check, **environment)
+        """Run ``dvc`` in this process; the stages that it runs have their own."""
+        return self._checked(in_process.dvc(arguments, self.root, {**self.environment, **environment}), check=check)
+
+    def sample(self, folder: str | Path, count: int) -> None:
+        """Put some of the project's test images into a folder of it."""
+        sample.run(self.root / layout.ARRAYS, self.root / folder, count=count)
+
+    @staticmethod
+    def _checked(done: Run, *, check: bool) -> Run:
+        assert not check or done.returncode == 0, f"{done.args} exited {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done
 
     def git(self, *arguments: str, check: bool = True) -> str:
         """Run Git and give its output."""
@@ -93,12 +116,41 @@ class Project:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
 
+Once = Callable[..., Project]
+
+
 @pytest.fixture(scope="session")
-def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Give a function that makes a project once for all workers of a run: the first that asks makes it, each gets a copy."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder /= "once"
+    folder.mkdir(exist_ok=True)
+
+    def give(name: str, make: Callable[[Project], object], origin: Project | None = None) -> Project:
+        made, done = Project(folder / name / "digit-pipeline", folder / name / "home"), folder / f"{name}.done"
+        with (folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder / name, ignore_errors=True)
+                if origin:
+                    copy_project(origin, folder / name)
+                make(made)
+                done.touch()
+        return copy_project(made, tmp_path_factory.mktemp(name))
+
+    return give
+
+
+@pytest.fixture(scope="session")
+def fresh_project(once: Once) -> Project:
     """The project as it stands in the working tree, committed, on load_digits, with nothing run. Not to be changed."""
-    base = tmp_path_factory.mktemp("project")
-    project = Project(base / "digit-pipeline", base / "home")
-    project.home.mkdir()
+    return once("fresh", _from_working_tree)
+
+
+def _from_working_tree(project: Project) -> None:
+    project.home.mkdir(parents=True)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
     )
@@ -123,37 +175,37 @@ def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         score__quiet_seconds=0,
     )
     project.git("commit", "--quiet", "--all", "--message", "Make it small")
-    return project
 
 
 @pytest.fixture(scope="session")
-def trained_project(fresh_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def trained_project(fresh_project: Project, once: Once) -> Project:
     """A project whose stages have run. Not to be changed."""
-    project = copy_project(fresh_project, tmp_path_factory.mktemp("trained"))
-    project.dvc("repro")
-    project.git("commit", "--quiet", "--all", "--message", "Train")
-    return project
+
+    def make(project: Project) -> None:
+        project.dvc("repro")
+        project.git("commit", "--quiet", "--all", "--message", "Train")
+
+    return once("trained", make, fresh_project)
 
 
 @pytest.fixture(scope="session")
-def two_models(trained_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project with two versions, of two epochs and of six, and a batch that the first scored. Not to be changed."""
-    project = copy_project(trained_project, tmp_path_factory.mktemp("two"))
-    project.digits("register")
-    project.digits("sample", "data/inbox/batch", "--count", "200")
-    project.digits("score", "data/inbox/batch")
-    project.set(register__replay__batches=2)
-    project.dvc("exp", "run", "--set-param", "train.epochs=6")
-    project.digits("register")
-    return project
-
-
-@pytest.fixture(scope="session")
-def registered_project(trained_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def registered_project(trained_project: Project, once: Once) -> Project:
     """A project with a champion. Not to be changed."""
-    project = copy_project(trained_project, tmp_path_factory.mktemp("registered"))
-    project.digits("register")
-    return project
+    return once("registered", lambda project: project.digits("register"), trained_project)
+
+
+@pytest.fixture(scope="session")
+def two_models(registered_project: Project, once: Once) -> Project:
+    """A project with two versions, of two epochs and of six, and a batch that the first scored. Not to be changed."""
+
+    def make(project: Project) -> None:
+        project.sample("data/inbox/batch", 200)
+        project.digits("score", "data/inbox/batch")
+        project.set(register__replay__batches=2)
+        project.dvc("exp", "run", "--set-param", "train.epochs=6")
+        project.digits("register")
+
+    return once("two", make, registered_project)
 
 
 @pytest.fixture
@@ -177,11 +229,14 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@contextmanager
-def in_browser() -> Iterator[Any]:
-    """Start Chromium, and end it."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, if it is here: one for a module, and not for all, since Prefect would take its event loop for its own."""
     from playwright.sync_api import sync_playwright
 
+    if not CHROMIUM:
+        yield None
+        return
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser

@@ -21,7 +21,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.conftest import CHROMIUM, Project, copy_project, in_browser
+from tests.conftest import CHROMIUM, Project, copy_project
 from tests.processes import left_of, started_by
 
 pytestmark = pytest.mark.slow
@@ -162,18 +162,18 @@ def test_it_says_where_the_ui_is_and_what_comes_next(served: Served) -> None:
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs a browser: `apt-get install chromium`")
-def test_the_ui_shows_the_deployments_and_their_parameters_as_a_form_on_whatever_port(served: Served) -> None:
+def test_the_ui_shows_the_deployments_and_their_parameters_as_a_form_on_whatever_port(served: Served, browser: Any) -> None:
     from playwright.sync_api import expect
 
-    with in_browser() as browser:
-        page = browser.new_page()
-        page.goto(f"{served.ui}/deployments")
-        for name in ("train", "score-inbox"):
-            expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible(timeout=60_000)
-        for name, fields in {"train": ["Architecture", "Epochs", "Seed"], "score-inbox": ["folder", "model", "fresh"]}.items():
-            page.goto(f"{served.ui}/deployments/deployment/{served.deployment(name)['id']}/run")
-            for one in fields:
-                expect(page.get_by_text(f"{one} (Optional)", exact=True).first).to_be_visible(timeout=60_000)
+    page = browser.new_page()
+    page.goto(f"{served.ui}/deployments")
+    for name in ("train", "score-inbox"):
+        expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible(timeout=60_000)
+    for name, fields in {"train": ["Architecture", "Epochs", "Seed"], "score-inbox": ["folder", "model", "fresh"]}.items():
+        page.goto(f"{served.ui}/deployments/deployment/{served.deployment(name)['id']}/run")
+        for one in fields:
+            expect(page.get_by_text(f"{one} (Optional)", exact=True).first).to_be_visible(timeout=60_000)
+    page.close()
 
 
 def test_deployments_say_when_how_often_and_what_of(served: Served) -> None:
@@ -190,7 +190,7 @@ def test_deployments_say_when_how_often_and_what_of(served: Served) -> None:
 
 def test_a_folder_in_the_inbox_is_scored_without_another_hand_moved_and_all_its_links_open(served: Served) -> None:
     project = served.project
-    project.digits("sample", "data/inbox/monday-forms", "--count", "5")
+    project.sample("data/inbox/monday-forms", 5)
 
     served.wait_for((project.root / "data/scores/monday-forms/report.html").exists)
     run = served.wait_for(lambda: [one for one in served.runs("score-inbox", "COMPLETED") if "monday" in one["name"]])[0]
@@ -281,7 +281,7 @@ def test_what_prefect_does_not_take_is_said_in_one_line(served: Served, file: st
 
 def test_a_suspect_batch_starts_a_training_once_a_day_where_that_is_switched_on(served: Served) -> None:
     def drop(name: str) -> None:
-        served.project.digits("sample", f"data/inbox/{name}", "--count", "12")
+        served.project.sample(f"data/inbox/{name}", 12)
         for path in (served.project.root / f"data/inbox/{name}").iterdir():
             path.write_bytes(cv2.imencode(".png", np.full((60, 60), 250, np.uint8))[1].tobytes())
         served.wait_for(lambda: [one for one in served.runs("score-inbox", "COMPLETED") if name in one["name"]])
@@ -304,33 +304,33 @@ def test_a_second_one_says_that_the_first_runs(served: Served) -> None:
     assert second.stderr == f"error: .prefect: `make serve` runs here already: `kill {serve}` ends it.\n"
 
 
-def train_long(served: Served) -> None:
+def train_long(served: Served, browser: Any) -> None:
     """Start a training of many epochs, by the form of the UI where there is a browser, and wait for the first of them."""
     train = served.deployment("train")["id"]
-    if CHROMIUM:
+    if browser:
         from playwright.sync_api import TimeoutError, expect  # noqa: A004 - its own
 
-        with in_browser() as browser:
-            page = browser.new_page()
-            page.set_default_timeout(60_000)
-            page.goto(f"{served.ui}/deployments/deployment/{train}/run")
-            page.locator("input[type=number]").first.fill("5000")
-            expect(page.get_by_role("button", name="Submit")).to_be_enabled(timeout=60_000)
-            for _ in range(6):  # as often as the database is busy, which a person sees and tries again
-                page.get_by_role("button", name="Submit").click()
-                with suppress(TimeoutError):
-                    page.wait_for_url("**?tab=Runs", timeout=20_000)
-                    break
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"{served.ui}/deployments/deployment/{train}/run")
+        page.locator("input[type=number]").first.fill("5000")
+        expect(page.get_by_role("button", name="Submit")).to_be_enabled(timeout=60_000)
+        for _ in range(6):  # as often as the database is busy, which a person sees and tries again
+            page.get_by_role("button", name="Submit").click()
+            with suppress(TimeoutError):
+                page.wait_for_url("**?tab=Runs", timeout=20_000)
+                break
+        page.close()
     else:
         served.ask(f"deployments/{train}/create_flow_run", parameters={"overrides": {"train": {"epochs": 5000}}})
     served.wait_for(lambda: "epoch 1 of 5000" in served.printed)
 
 
-def test_ctrl_c_stops_all_of_it_and_a_restart_goes_on(served: Served) -> None:
+def test_ctrl_c_stops_all_of_it_and_a_restart_goes_on(served: Served, browser: Any) -> None:
     address = served.ui
     served.pause("train")
     served.switch_on("digits-train-when-suspect")
-    train_long(served)
+    train_long(served, browser)
 
     code, left = served.interrupt()
 
@@ -347,13 +347,15 @@ def test_ctrl_c_stops_all_of_it_and_a_restart_goes_on(served: Served) -> None:
     (stopped,) = served.runs("train", "CRASHED", "RUNNING", "PENDING", "CANCELLING")
     assert stopped["state"]["message"] == "Execution was aborted by a termination signal."
     assert len(served.runs("score-inbox", "SCHEDULED")) > 1
-    served.project.digits("sample", "data/inbox/tuesday", "--count", "2")
+    served.project.sample("data/inbox/tuesday", 2)
     served.wait_for((served.project.root / "data/scores/tuesday/scores.csv").exists)
 
 
-def test_where_a_part_of_it_is_killed_the_rest_ends_too_and_the_next_start_mends_what_is_left(served: Served) -> None:
+def test_where_a_part_of_it_is_killed_the_rest_ends_too_and_the_next_start_mends_what_is_left(
+    served: Served, browser: Any
+) -> None:
     assert served.process
-    train_long(served)
+    train_long(served, browser)
     started = started_by(served.process.pid)
     worker = json.loads((served.project.root / ".prefect/processes.json").read_text())["worker"]
 

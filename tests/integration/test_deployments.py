@@ -90,7 +90,7 @@ def test_deploying_twice_leaves_two_deployments_whose_runs_are_planned_and_a_wor
     assert {run["deployment_id"] for run in runs} == {one["id"] for one in found}
     assert "ERROR" not in (project.home / "server.log").read_text()
 
-    project.digits("sample", "data/inbox/batch", "--count", "5")
+    project.sample("data/inbox/batch", 5)
     elsewhere = replace(project, root=project.home)
     prefect(project, api, "deployment", "run", "score-inbox/score-inbox")
     prefect(elsewhere, api, "worker", "start", "--pool", "digits", "--run-once")

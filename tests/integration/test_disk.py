@@ -1,12 +1,12 @@
 """A disk that is full or read-only, made real by a mount of the test's own."""
 
 import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Project, Run
+from tests.conftest import DIGITS, Project
+from tests.in_process import Run
 
 FULL = "mount -t tmpfs -o size=200k none {folder}"
 READ_ONLY = "mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
@@ -32,7 +32,7 @@ def run_on(project: Project, mount: str, folder: str, *arguments: str) -> Run:
     left = project.home / "left"
     return project.run(
         *("sh", "-c", 'exec 3>"$1"; shift; exec "$@"', "sh", str(left)),
-        *(*UNSHARE, "sh", "-c", script, "sh", sys.executable, "-m", "pipeline", *arguments),
+        *(*UNSHARE, "sh", "-c", script, "sh", *DIGITS, *arguments),
         check=False,
     )
 
@@ -80,7 +80,7 @@ def test_scoring_says_that_it_cannot_write(
     registered_project: Project, copy_of: Callable[[Project], Project], mount: str, words: str
 ) -> None:
     project = copy_of(registered_project)
-    project.digits("sample", "data/inbox/batch", "--count", "20")
+    project.sample("data/inbox/batch", 20)
 
     done = run_on(project, mount.replace("200k", "1k,nr_inodes=3"), "data/scores", "score", "data/inbox/batch")
 
@@ -94,7 +94,7 @@ def test_a_disk_that_fills_while_the_report_is_written_keeps_the_scores(
     registered_project: Project, copy_of: Callable[[Project], Project]
 ) -> None:
     project = copy_of(registered_project)
-    project.digits("sample", "data/inbox/batch", "--count", "20")
+    project.sample("data/inbox/batch", 20)
 
     done = run_on(project, FULL.replace("200k", "72k"), "data/scores/batch", "score", "data/inbox/batch")
 

@@ -3,7 +3,9 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from prefect.testing.utilities import prefect_test_harness
 from flows.scoring import score_batch, score_inbox
 from flows.stages import Stage, _repro, read_graph
 from flows.training import train
+from pipeline.scoring import run
 from tests.conftest import Project, too_deep
 
 STAGES = ["ingest", "validate", "reshape", "train", "evaluate"]
@@ -165,7 +168,7 @@ def test_a_stage_that_fails_ends_the_run_with_its_own_words(project: Project) ->
 
 def test_every_new_batch_of_the_inbox_is_scored_once(project: Project) -> None:
     for name in ("monday", "tuesday"):
-        project.digits("sample", f"data/inbox/{name}", "--count", "5")
+        project.sample(f"data/inbox/{name}", 5)
 
     first = score_inbox(return_state=True)
     second = score_inbox(return_state=True)
@@ -180,7 +183,7 @@ def test_every_new_batch_of_the_inbox_is_scored_once(project: Project) -> None:
 def test_one_batch_that_fails_does_not_keep_the_others_from_being_scored(project: Project) -> None:
     (project.root / "data/inbox/a-bad").mkdir()
     (project.root / "data/inbox/a-bad/x.png").write_bytes(b"bad")
-    project.digits("sample", "data/inbox/b-good", "--count", "5")
+    project.sample("data/inbox/b-good", 5)
 
     state = score_inbox(return_state=True)
 
@@ -192,7 +195,7 @@ def test_one_batch_that_fails_does_not_keep_the_others_from_being_scored(project
 
 def test_any_name_of_a_batch_will_do(project: Project) -> None:
     for name in ("{1}", "{name}", "a b;c", "ü"):
-        project.digits("sample", f"data/inbox/{name}", "--count", "2")
+        project.sample(f"data/inbox/{name}", 2)
 
     state = score_inbox(return_state=True)
 
@@ -251,7 +254,7 @@ def test_what_has_no_row_is_named_and_makes_the_run_incomplete(project: Project)
     (project.root / "data/inbox/phone").mkdir()
     (project.root / "data/inbox/phone/a.svg").touch()
     (project.root / "data/inbox/loose.png").touch()
-    project.digits("sample", "data/inbox/monday", "--count", "2")
+    project.sample("data/inbox/monday", 2)
     (project.root / "data/inbox/monday/b.psd").touch()
     too_deep(project.root / "data/inbox/monday")
 
@@ -269,9 +272,9 @@ def test_what_has_no_row_is_named_and_makes_the_run_incomplete(project: Project)
 
 
 def test_a_batch_whose_name_is_no_utf_8_is_scored(project: Project) -> None:
-    project.digits("sample", "data/inbox/plain", "--count", "2")
+    project.sample("data/inbox/plain", 2)
     (project.root / "data/inbox/plain").rename(os.fsdecode(os.fsencode(project.root) + b"/data/inbox/caf\xe9"))
-    project.digits("sample", r"data/inbox/caf\xe9", "--count", "3")
+    project.sample(r"data/inbox/caf\xe9", 3)
 
     state = score_inbox(return_state=True)
 
@@ -297,7 +300,7 @@ def test_two_batches_that_are_shown_alike_are_both_said_to_fail(project: Project
 
 
 def test_a_batch_of_blank_pages_is_scored_and_makes_the_run_suspect(project: Project) -> None:
-    project.digits("sample", "data/inbox/blank", "--count", "12")
+    project.sample("data/inbox/blank", 12)
     for path in (project.root / "data/inbox/blank").iterdir():
         path.write_bytes(cv2.imencode(".png", np.full((60, 60), 250, np.uint8))[1].tobytes())
 
@@ -311,7 +314,7 @@ def test_a_batch_of_blank_pages_is_scored_and_makes_the_run_suspect(project: Pro
 
 def test_runs_are_called_after_what_they_did(project: Project) -> None:
     for name in ("monday", "tuesday"):
-        project.digits("sample", f"data/inbox/{name}", "--count", "2")
+        project.sample(f"data/inbox/{name}", 2)
 
     first, second = score_inbox(return_state=True), score_inbox(return_state=True)
     training = train(return_state=True)
@@ -321,10 +324,10 @@ def test_runs_are_called_after_what_they_did(project: Project) -> None:
 
 
 def test_a_folder_of_a_batch_belongs_to_it_and_more_of_it_is_all_that_is_scored_again(project: Project) -> None:
-    project.digits("sample", "data/inbox/monday/morning", "--count", "3")
+    project.sample("data/inbox/monday/morning", 3)
     score_inbox(return_state=True)
     (project.root / "data/inbox/monday/morning/00002.png").unlink()
-    project.digits("sample", "data/inbox/monday/evening", "--count", "2")
+    project.sample("data/inbox/monday/evening", 2)
 
     state = score_inbox(return_state=True)
 
@@ -341,7 +344,7 @@ def test_a_folder_of_a_batch_belongs_to_it_and_more_of_it_is_all_that_is_scored_
 
 def test_a_batch_waits_for_its_ready_file_where_the_settings_say_so(project: Project) -> None:
     project.set(score__inbox_waits_for="ready")
-    project.digits("sample", "data/inbox/monday", "--count", "2")
+    project.sample("data/inbox/monday", 2)
     (project.root / "data/inbox/empty").mkdir()
 
     early = score_inbox(return_state=True)
@@ -356,7 +359,7 @@ def test_a_batch_waits_for_its_ready_file_where_the_settings_say_so(project: Pro
 
 
 def test_another_inbox_another_model_and_all_anew(project: Project, tmp_path: Path) -> None:
-    project.digits("sample", str(tmp_path / "elsewhere/monday"), "--count", "2")
+    project.sample(tmp_path / "elsewhere/monday", 2)
 
     states = [
         score_inbox(folder=tmp_path / "elsewhere", model="v1.0.0", fresh=fresh, return_state=True) for fresh in (False, True)
@@ -367,10 +370,15 @@ def test_another_inbox_another_model_and_all_anew(project: Project, tmp_path: Pa
     assert unknown.message == "v7.0.0: no such version of digit-cnn. Registered: v1.0.0. See `digits models`."
 
 
-def test_settings_of_one_run_are_kept_by_an_experiment_and_not_written_down(project: Project) -> None:
-    project.digits("sample", "data/inbox/monday", "--count", "20")
-    project.digits("score", "data/inbox/monday")
-    project.set(register__replay__batches=1)
+def test_settings_of_one_run_are_kept_by_an_experiment_and_not_written_down(
+    two_models: Project, copy_of: Callable[[Project], Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = copy_of(two_models)
+    monkeypatch.chdir(project.root)
+    project.git("commit", "--quiet", "--all", "--message", "What six epochs gave")
+    project.git("tag", "--delete", "digit-cnn@v1.1.0", "digit-cnn#champion#2")
+    shutil.rmtree(project.root / "data/comparisons")
+    project.set(train__epochs=2)
     before = {path: path.read_bytes() for path in map(project.root.joinpath, ("params.yaml", "dvc.lock"))}
 
     state = train(overrides={"train": {"epochs": 6}}, return_state=True)
@@ -383,9 +391,9 @@ def test_settings_of_one_run_are_kept_by_an_experiment_and_not_written_down(proj
     assert {path: path.read_bytes() for path in before} == before
     assert Path.cwd() == project.root
     assert project.git("status", "--porcelain").split() == ["M", "params.yaml"]
-    assert "replay: data/inbox/monday with v1.0.0 and v1.1.0: " in (state.message or "")
+    assert "replay: data/inbox/batch with v1.0.0 and v1.1.0: " in (state.message or "")
     assert (project.root / "data/comparisons/v1.0.0-v1.1.0/changed.csv").exists()
-    assert len(list((project.root / "data/inbox/monday").iterdir())) == 20
+    assert len(list((project.root / "data/inbox/batch").iterdir())) == 200
     assert project.git("worktree", "list").count("\n") == 1
     (page,) = (project.root / "reports").rglob("training.html")
     assert f"[the training report]({page.as_uri()})" in artifact("training-summary")
@@ -413,13 +421,13 @@ def test_settings_that_cannot_be_stop_the_run_before_it_begins(project: Project,
 
 def test_a_stage_that_does_not_end_in_time_is_stopped(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.set(train__epochs=5000)
-    monkeypatch.setattr("flows.training.TIME_LIMITS", {"train": 12})
+    monkeypatch.setattr("flows.training.TIME_LIMITS", {"train": 6})
 
     state = train(return_state=True)
 
     assert (state.type.value, state.name, name_of(state)) == ("FAILED", "TimedOut", "train/train failed")
     assert "train: " in (state.message or "")
-    assert "12" in (state.message or "")
+    assert "6" in (state.message or "")
     assert task_states(state)["train"] == "TimedOut"
     assert stages_left(project) == []
 
@@ -428,7 +436,7 @@ def test_people_see_the_gate_as_a_table_and_what_was_scored_with_links(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DIGITS_PAGES_URL", "http://127.0.0.1:4201/")
-    project.digits("sample", "data/inbox/m & <b>", "--count", "2")
+    project.sample("data/inbox/m & <b>", 2)
 
     train(return_state=True)
     score_inbox(return_state=True)
@@ -448,18 +456,23 @@ def test_a_batch_that_takes_too_long_keeps_its_rows_and_the_next_run_goes_on(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.set(score__shard_size=1)
-    project.digits("sample", "data/inbox/large", "--count", "1")
+    project.sample("data/inbox/large", 1)
     picture = (project.root / "data/inbox/large/00000.png").read_bytes()
-    for number in range(1, 6000):
+    for number in range(1, 2100):  # more than one process does alone
         (project.root / f"data/inbox/large/{number:05}.png").write_bytes(picture)
 
+    def hang(progress: run.Progress) -> None:
+        while progress.done > 50:
+            time.sleep(0.01)
+
     with monkeypatch.context() as soon:
-        soon.setattr("flows.scoring.score_batch", score_batch.with_options(timeout_seconds=4))
+        soon.setattr("flows.scoring.score_batch", score_batch.with_options(timeout_seconds=5))
+        soon.setattr("flows.scoring._teller", lambda _: hang)
         early = score_inbox(return_state=True)
     late = score_inbox(return_state=True)
 
     assert (early.type.value, early.name, name_of(early)) == ("FAILED", "TimedOut", "score-inbox/large failed")
-    assert (late.message or "").startswith("scored large (6000 images)")
+    assert (late.message or "").startswith("scored large (2100 images)")
     manifest = json.loads((project.root / "data/scores/large/manifest.json").read_text())
     assert manifest["resumed"] > 0
-    assert manifest["resumed"] + manifest["scored"] == 6000
+    assert manifest["resumed"] + manifest["scored"] == 2100

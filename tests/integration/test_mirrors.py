@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -140,7 +139,7 @@ def test_settings_of_the_network_that_cannot_be_used_are_a_failure_of_that_mirro
 ) -> None:
     use_mirrors(project, f"{mirror}/503")
 
-    done = project.run(sys.executable, "-m", "pipeline", "ingest", check=False, **setting)
+    done = project.digits("ingest", check=False, **setting)
 
     assert done.returncode == 1
     assert f"{mirror}/503: {raw.TRAIN_IMAGES}: " in done.stderr

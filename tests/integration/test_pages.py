@@ -16,7 +16,7 @@ from pipeline import params, registry, sample
 from pipeline.scoring import batch as batches
 from pipeline.scoring import run, sheet
 from pipeline.scoring.batch import Options
-from tests.conftest import CHROMIUM, ROOT, Project, copy_project, in_browser
+from tests.conftest import CHROMIUM, ROOT, Project, copy_project
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs a browser: `apt-get install chromium`")
 
@@ -34,12 +34,6 @@ HOSTILE = [
 ]
 
 Open = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with in_browser() as browser:
-        yield browser
 
 
 @pytest.fixture

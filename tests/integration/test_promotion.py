@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pandas as pd
 import pytest
 
 from pipeline.reports import pages
-from tests.conftest import ROOT, Project, copy_project
+from tests.conftest import DIGITS, ROOT, Project, copy_project
 
 Copy = Callable[[Project], Project]
 
@@ -194,7 +193,7 @@ def test_metrics_edited_by_hand_are_refused(trained_project: Project, copy_of: C
 def test_two_at_once_register_one_after_the_other(answering: Project, copy_of: Copy) -> None:
     project = copy_of(answering)
     answer(project, range(10), "better")
-    command = [sys.executable, "-m", "pipeline", "register"]
+    command = [*DIGITS, "register"]
     started = [
         subprocess.Popen(
             command, cwd=project.root, env=project.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -214,7 +213,7 @@ def test_two_at_once_register_one_after_the_other(answering: Project, copy_of: C
 def test_two_models_are_compared_side_by_side_and_on_folders(two_models: Project, copy_of: Copy) -> None:
     project = copy_of(two_models)
 
-    project.digits("sample", "elsewhere/batch", "--count", "10")
+    project.sample("elsewhere/batch", 10)
 
     shown = project.digits("compare", "v1.0.0", "champion", "--on", "data/inbox/batch", "elsewhere/batch").stdout
 

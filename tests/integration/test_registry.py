@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dvc.repo import Repo
 
 from pipeline import dataset, registry
+from pipeline import tags as of_registry
 from pipeline.digits import metrics
 from pipeline.digits.images import normalise
 from pipeline.digits.model import Classifier, probabilities
@@ -21,6 +23,7 @@ from pipeline.digits.second_look import look_again
 from pipeline.scoring.row import Rules
 from pipeline.scoring.shard import score_files
 from pipeline.stages import evaluate
+from tests import in_process
 from tests.conftest import Project, copy_project
 
 Copy = Callable[[Project], Project]
@@ -100,11 +103,10 @@ def test_the_same_model_twice_is_said_and_changes_nothing(registered_project: Pr
 
 
 @pytest.fixture(scope="module")
-def better_version(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+def better_version(two_models: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
     """A project with a second version that is better, and what registering it printed. Not to be changed."""
-    project = copy_project(registered_project, tmp_path_factory.mktemp("better"))
-    project.set(train__epochs=6)
-    project.dvc("repro")
+    project = copy_project(two_models, tmp_path_factory.mktemp("better"))
+    project.git("tag", "--delete", "digit-cnn@v1.1.0", "digit-cnn#champion#2")
     return project, project.digits("register").stdout
 
 
@@ -150,17 +152,17 @@ def test_a_better_model_is_promoted_and_rolled_back_and_dvc_follows(
     assert (tmp_path / "model/model.tflite").read_bytes() == first
 
 
-def test_a_dozen_promotions_in_a_second_leave_the_last_one_champion(second_version: tuple[Project, str], copy_of: Copy) -> None:
+def test_a_dozen_promotions_in_a_second_leave_the_last_one_champion(
+    second_version: tuple[Project, str], copy_of: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = copy_of(second_version[0])
-    code = (
-        "from pipeline import registry\n"
-        "for turn in range(12): registry.promote(f'v1.{1 - turn % 2}.0')\n"
-        "from dvc.repo import Repo\n"
-        "print(next(one.version for one in registry.versions() if one.is_champion))\n"
-        "print(Repo('.').artifacts.get_rev('digit-cnn', stage='champion'))\n"
-    )
+    monkeypatch.chdir(project.root)
+    for turn in range(12):
+        registry.promote(f"v1.{1 - turn % 2}.0")
 
-    version, commit = project.run(sys.executable, "-c", code).stdout.split()
+    version = next(one.version for one in of_registry.versions() if one.is_champion)
+    with Repo(".") as repo:
+        commit = repo.artifacts.get_rev("digit-cnn", stage="champion")
 
     assert version == "v1.0.0"
     assert commit == project.git("rev-parse", "digit-cnn@v1.0.0^{commit}").strip()
@@ -239,7 +241,7 @@ def test_models_can_be_listed_without_an_identity(registered_project: Project, c
 @pytest.mark.parametrize("file", ["model.tflite", "model.json"])
 def test_a_damaged_model_is_refused(registered_project: Project, copy_of: Copy, file: str) -> None:
     project = copy_of(registered_project)
-    project.digits("sample", "data/inbox/batch", "--count", "5")
+    project.sample("data/inbox/batch", 5)
     content = (project.root / "models/digit-cnn" / file).read_bytes()
     (cached,) = (path for path in (project.root / ".dvc/cache").rglob("*") if path.is_file() and path.read_bytes() == content)
     cached.chmod(0o644)
@@ -281,7 +283,7 @@ def test_confidence_has_the_temperature_that_is_stored_with_the_model(
     registered_project: Project, copy_of: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = copy_of(registered_project)
-    project.digits("sample", "data/inbox/batch", "--count", "5")
+    project.sample("data/inbox/batch", 5)
     monkeypatch.chdir(project.root)
     card = json.loads(Path("models/digit-cnn/model.json").read_text())
     batch = b"data/inbox/batch", [b"00000.png"]
@@ -300,7 +302,7 @@ def test_confidence_has_the_temperature_that_is_stored_with_the_model(
 @pytest.mark.slow
 def test_a_model_of_the_old_form_scores_as_registered_at_temperature_1(trained_project: Project, copy_of: Copy) -> None:
     project = copy_of(trained_project)
-    project.digits("sample", "data/inbox/batch", "--count", "30")
+    project.sample("data/inbox/batch", 30)
     data = dataset.read(project.root / "data/arrays.npz")
     fields = np.stack([normalise(255 - image).field for image in data.test_images[:30, ..., 0]])[..., np.newaxis]
     classifier = Classifier((project.root / "models/digit-cnn/model.tflite").read_bytes())
@@ -328,7 +330,7 @@ def test_another_clone_scores_with_the_tags_and_the_bytes_alone(registered_proje
     clone = Project(tmp_path / "clone", registered_project.home)
     subprocess.run(["git", "clone", "--quiet", str(registered_project.root), str(clone.root)], check=True)
     shutil.copytree(registered_project.root / ".dvc/cache", clone.root / ".dvc/cache")
-    registered_project.digits("sample", str(clone.root / "data/inbox/batch"), "--count", "5")
+    registered_project.sample(clone.root / "data/inbox/batch", 5)
 
     done = clone.digits("score", "data/inbox/batch")
 
@@ -338,7 +340,7 @@ def test_another_clone_scores_with_the_tags_and_the_bytes_alone(registered_proje
 
 def test_a_model_that_is_nowhere_to_be_had_says_how_to_fetch_it(registered_project: Project, copy_of: Copy) -> None:
     project = copy_of(registered_project)
-    project.digits("sample", "data/inbox/batch", "--count", "5")
+    project.sample("data/inbox/batch", 5)
     shutil.rmtree(project.root / ".dvc/cache")
 
     done = project.digits("score", "data/inbox/batch", check=False)
@@ -378,7 +380,13 @@ def test_a_tag_on_a_commit_without_metrics_breaks_nothing(registered_project: Pr
 
 
 def gto(project: Project, *arguments: str) -> str:
-    return project.run("gto", *arguments).stdout
+    """Run GTO, which dates its tags by the clock in whole seconds, once that is past the youngest tag."""
+    tagged = project.git("for-each-ref", "--sort=-taggerdate", "--count=1", "--format=%(taggerdate:unix)", "refs/tags")
+    while time.time() < int(tagged or 0) + 1:
+        time.sleep(0.02)
+    done = in_process.gto(arguments, project.root, project.environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def shown_by_gto(project: Project) -> tuple[list[str], str | None]:
@@ -390,12 +398,10 @@ def shown_by_gto(project: Project) -> tuple[list[str], str | None]:
 
 def listed(project: Project) -> tuple[list[str], str | None]:
     """Give the versions and the champion as the pipeline has them."""
-    code = (
-        "import json; from pipeline import tags\n"
-        "print(json.dumps([[v.version, v.is_champion] for v in tags.versions()]))\n"
-        "print(json.dumps([one.version for one in tags.history() if one.until is None]))"
-    )
-    found, reigning = map(json.loads, project.run(sys.executable, "-c", code).stdout.splitlines())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project.root)
+        found = [(one.version, one.is_champion) for one in of_registry.versions()]
+        reigning = [one.version for one in of_registry.history() if one.until is None]
     assert reigning == [version for version, champion in found if champion]
     return sorted(version for version, _ in found), next((version for version, champion in found if champion), None)
 

@@ -1,12 +1,12 @@
 """Scoring folders with a real model: the rows, the manifest, and what becomes of bad input."""
 
 import csv
+import dataclasses
 import fcntl
 import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tests.conftest import Project, copy_project, too_deep
+from pipeline import layout, params, registry
+from pipeline.scoring import batch as batches
+from pipeline.scoring import manifest as manifests
+from pipeline.scoring import run
+from tests.conftest import DIGITS, Project, copy_project, too_deep
 
 COLUMNS = "file,page,label,confidence,second_label,second_confidence,status,reason,model"
 
@@ -23,9 +27,11 @@ COLUMNS = "file,page,label,confidence,second_label,second_confidence,status,reas
 def project_with_a_batch(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with a champion and a batch of twenty pictures. Not to be changed."""
     project = copy_project(registered_project, tmp_path_factory.mktemp("batch"))
-    project.digits("sample", "data/inbox/batch", "--count", "20")
+    project.sample("data/inbox/batch", 20)
     # What it keeps makes every later command a second faster.
-    project.run(sys.executable, "-c", "from pipeline import registry; registry.load('champion')")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project.root)
+        registry.load("champion")
     return project
 
 
@@ -161,7 +167,7 @@ def test_without_a_champion_one_clear_line_says_how_to_get_one(
     trained_project: Project, copy_of: Callable[[Project], Project]
 ) -> None:
     project = copy_of(trained_project)
-    project.digits("sample", "data/inbox/batch", "--count", "5")
+    project.sample("data/inbox/batch", 5)
 
     done = project.digits("score", "data/inbox/batch", check=False)
 
@@ -216,7 +222,7 @@ def test_the_manifest_tells_what_was_scored_and_with_what(project: Project) -> N
     assert (written["scored"], written["unread_pictures"]) == (20, {})
 
 
-SCORE = [sys.executable, "-m", "pipeline", "score", "data/inbox/batch"]
+SCORE = ("score", "data/inbox/batch")
 
 
 @pytest.fixture
@@ -225,7 +231,7 @@ def killed(project: Project) -> Project:
     project.set(score__shard_size=1)
     for number in range(600):
         (batch(project) / f"more-{number:04d}.png").write_bytes((batch(project) / f"{number % 20:05d}.png").read_bytes())
-    with subprocess.Popen(SCORE, cwd=project.root, env=project.environment, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([*DIGITS, *SCORE], cwd=project.root, env=project.environment, stderr=subprocess.DEVNULL) as process:
         while len(parts(project)) < 50:
             assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.005)
@@ -242,8 +248,8 @@ def parts(project: Project) -> list[Path]:
 def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(killed: Project) -> None:
     (parts(killed)[0].parent / ".00000599.csv.1.tmp").write_text("half a r")
 
-    killed.run(*SCORE)
-    killed.run(*SCORE, "--out", "undisturbed")
+    killed.digits(*SCORE)
+    killed.digits(*SCORE, "--out", "undisturbed")
 
     same = (killed.root / "undisturbed/scores.csv").read_bytes()
     assert (killed.root / "data/scores/batch/scores.csv").read_bytes() == same
@@ -255,7 +261,7 @@ def test_a_killed_run_scores_no_finished_shard_again(killed: Project) -> None:
     first.write_text(first.read_text().replace("v1.0.0", "from before the kill"))
 
     kept = len(parts(killed))
-    killed.run(*SCORE)
+    killed.digits(*SCORE)
 
     assert [row["model"] for row in rows(killed)[:2]] == ["from before the kill", "v1.0.0"]
     written = manifest(killed)
@@ -269,28 +275,26 @@ def test_a_second_run_on_the_same_output_stops_with_a_clear_error(project: Proje
 
     with (out / ".lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = project.run(*SCORE, check=False)
+        done = project.digits(*SCORE, check=False)
 
     assert done.returncode == 1
     assert done.stderr.startswith("error: data/scores/batch: another run is writing its scores here")
     assert not (out / "scores.csv").exists()
 
 
-def test_rows_of_one_model_never_stand_beside_the_manifest_of_another(project: Project) -> None:
-    project.run(*SCORE)
-    code = (
-        "import dataclasses; from pathlib import Path; from pipeline import params, registry, layout\n"
-        "from pipeline.scoring import batch, manifest, run\n"
-        "manifest.write = lambda *arguments: 1 / 0  # stopped between the rows and the manifest\n"
-        "settings = params.load(layout.PARAMS).score\n"
-        "model = dataclasses.replace(registry.load('champion'), version='v9.9.9')\n"
-        "prepared = batch.prepare(Path('data/inbox/batch'), Path('data/scores/batch'), model, settings)\n"
-        "run.score(prepared, model, print)\n"
-    )
-    assert project.run(sys.executable, "-c", code, check=False).returncode == 1
+def test_rows_of_one_model_never_stand_beside_the_manifest_of_another(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.digits(*SCORE)
+    monkeypatch.chdir(project.root)
+    model = dataclasses.replace(registry.load("champion"), version="v9.9.9")
+    prepared = batches.prepare(batch(project), project.root / "data/scores/batch", model, params.load(layout.PARAMS).score)
+    with monkeypatch.context() as stopped, pytest.raises(ZeroDivisionError):
+        stopped.setattr(manifests, "write", lambda *_: 1 / 0)  # between the rows and the manifest
+        run.score(prepared, model, lambda _: None)
     assert {row["model"] for row in rows(project)} == {"v9.9.9"}
 
-    done = project.run(*SCORE)
+    done = project.digits(*SCORE)
 
     assert "nothing changed" not in done.stdout
     assert {row["model"] for row in rows(project)} == {"v1.0.0"}
@@ -301,11 +305,11 @@ def test_rows_of_one_model_never_stand_beside_the_manifest_of_another(project: P
     [("nothing", []), ("manifest.json", []), ("scores.csv", []), ("manifest.json", ["--out", "data/scores/batch"])],
 )
 def test_the_scores_of_another_folder_are_never_overwritten(project: Project, missing: str, out: list[str]) -> None:
-    project.run(*SCORE)
+    project.digits(*SCORE)
     scores = project.root / "data/scores/batch"
     (scores / missing).unlink(missing_ok=True)
     before = {path.name: path.read_bytes() for path in scores.iterdir()}
-    project.digits("sample", "elsewhere/batch", "--count", "5")
+    project.sample("elsewhere/batch", 5)
 
     done = project.digits("score", "elsewhere/batch", *out, check=False)
 
@@ -328,7 +332,7 @@ def test_a_csv_that_no_run_here_wrote_is_not_overwritten(project: Project) -> No
 
 
 def test_rows_of_a_killed_run_are_kept_from_another_folder(killed: Project) -> None:
-    killed.digits("sample", "elsewhere/batch", "--count", "5")
+    killed.sample("elsewhere/batch", 5)
     before = len(parts(killed))
 
     done = killed.digits("score", "elsewhere/batch", check=False)
@@ -349,18 +353,18 @@ def test_a_project_that_was_moved_knows_its_own_scores(project: Project, tmp_pat
 
 
 def test_a_setting_that_changes_no_row_scores_nothing_again(project: Project) -> None:
-    project.run(*SCORE)
+    project.digits(*SCORE)
     project.set(score__maximum_error_share=0.2, score__shard_size=7, score__image_suffixes=[".png", ".jpg"])
 
-    assert "nothing changed" in project.run(*SCORE).stdout
+    assert "nothing changed" in project.digits(*SCORE).stdout
 
 
 def test_an_edited_normaliser_makes_a_batch_be_scored_again(project: Project) -> None:
-    project.run(*SCORE)
+    project.digits(*SCORE)
     with (project.root / "pipeline/digits/images.py").open("a") as code:
         code.write("\nEDITED = True\n")
 
-    assert "nothing changed" not in project.run(*SCORE).stdout
+    assert "nothing changed" not in project.run(*DIGITS, *SCORE).stdout
 
 
 def test_an_edited_normaliser_takes_no_rows_of_a_killed_run(killed: Project) -> None:
@@ -369,7 +373,7 @@ def test_an_edited_normaliser_takes_no_rows_of_a_killed_run(killed: Project) -> 
     with (killed.root / "pipeline/digits/images.py").open("a") as code:
         code.write("\nEDITED = True\n")
 
-    killed.run(*SCORE)
+    killed.run(*DIGITS, *SCORE)
 
     assert {row["model"] for row in rows(killed)} == {"v1.0.0"}
 
@@ -377,7 +381,7 @@ def test_an_edited_normaliser_takes_no_rows_of_a_killed_run(killed: Project) -> 
 def test_another_size_of_shards_takes_no_rows_of_a_killed_run(killed: Project) -> None:
     killed.set(score__shard_size=3)
 
-    killed.run(*SCORE)
+    killed.digits(*SCORE)
 
     assert [row["file"] for row in rows(killed)] == sorted(path.name for path in batch(killed).iterdir())
 
@@ -386,7 +390,7 @@ def test_pictures_of_a_kind_that_is_not_read_are_named(project: Project) -> None
     for name in ("a.svg", "b.psd", "notes.txt"):
         (batch(project) / name).touch()
 
-    done = project.run(*SCORE)
+    done = project.digits(*SCORE)
 
     assert done.stdout.splitlines()[-1] == "pictures of a kind that is not read: a.svg, b.psd (2 in all)"
     assert manifest(project)["unread_pictures"] == {".svg": 1, ".psd": 1}
@@ -396,7 +400,7 @@ def test_pictures_of_a_kind_that_is_not_read_are_named(project: Project) -> None
 def test_a_folder_that_cannot_be_read_ends_the_run_as_failed_with_the_rows_written(project: Project) -> None:
     too_deep(batch(project))
 
-    done = project.run(*SCORE, check=False)
+    done = project.digits(*SCORE, check=False)
 
     assert done.returncode == 1
     assert "error: data/scores/batch/scores.csv: folders that could not be read: deepdeep" in done.stderr
@@ -417,7 +421,7 @@ def test_names_that_are_no_utf_8_are_shown_where_standard_output_is_strict(proje
     folder = os.fsdecode(os.fsencode(project.root) + b"/data/inbox/caf\xe9")
     batch(project).rename(folder)
 
-    first, second = (project.digits("score", folder, PYTHONIOENCODING="utf-8:strict") for _ in range(2))
+    first, second = (project.run(*DIGITS, "score", folder, PYTHONIOENCODING="utf-8:strict") for _ in range(2))
 
     assert r"data/scores/caf\xe9/scores.csv" in first.stdout.splitlines()
     assert "nothing changed" in second.stdout
@@ -455,7 +459,7 @@ def test_the_options_reach_the_rows(project: Project) -> None:
 
 def test_paths_may_come_from_standard_input(project: Project) -> None:
     names = "\n".join(str(path.relative_to(project.root)) for path in batch(project).iterdir())
-    command = [*SCORE[:-1], "-", "--out", "piped"]
+    command = [*DIGITS, "score", "-", "--out", "piped"]
 
     subprocess.run(command, cwd=project.root, env=project.environment, input=names, text=True, capture_output=True, check=True)
 
@@ -466,7 +470,7 @@ def test_neither_the_command_nor_its_workers_need_tensorflow(project: Project, t
     (tmp_path / "sitecustomize.py").write_text("import sys\nfor name in ('tensorflow', 'keras'): sys.modules[name] = None\n")
 
     for workers in ([], ["--workers", "2", "--fresh"]):
-        project.digits("score", "data/inbox/batch", *workers, PYTHONPATH=str(tmp_path))
+        project.run(*DIGITS, *SCORE, *workers, PYTHONPATH=str(tmp_path))
 
     assert {row["status"] for row in rows(project)} <= {"ok", "review"}
 

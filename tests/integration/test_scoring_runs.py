@@ -7,7 +7,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -29,7 +28,7 @@ from pipeline.scoring import manifest as manifests
 from pipeline.scoring.batch import Options
 from pipeline.scoring.manifest import Manifest
 from pipeline.scoring.work import Work
-from tests.conftest import ROOT, Project, copy_project
+from tests.conftest import DIGITS, ROOT, Project, copy_project
 from tests.processes import left_of, started_by
 
 SETTINGS = params.load(ROOT / "params.yaml").score.model_copy(update={"shard_size": 7})
@@ -609,7 +608,7 @@ def running(scans: Scans, project: Project, monkeypatch: pytest.MonkeyPatch) -> 
     for number in range(3000):
         scans.add(f"more-{number:04d}.png")
     monkeypatch.chdir(project.root)
-    command = [sys.executable, "-m", "pipeline", "score", str(scans.folder), "--out", str(scans.out), "--workers", "2"]
+    command = [*DIGITS, "score", str(scans.folder), "--out", str(scans.out), "--workers", "2"]
     with subprocess.Popen(
         command,
         cwd=project.root,

@@ -11,9 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+from tests import in_process
 from tests.conftest import Project
 from tests.processes import left_of, started_by
+
+SETTINGS = {"PREFECT_API_URL": PREFECT_API_URL, "PREFECT_HOME": PREFECT_HOME}
 
 
 @pytest.fixture
@@ -35,7 +39,11 @@ def test_where_prefect_cannot_run_one_line_says_so(
     (tmp_path / "file").touch()
     value = value.format(file=tmp_path / "file")
 
-    done = registered_project.run(sys.executable, "-m", flow, check=False, **{variable: value})
+    if flow == "flows.scoring":
+        done = registered_project.run(sys.executable, "-m", flow, check=False, **{variable: value})
+    else:
+        with temporary_settings({SETTINGS[variable]: value}):
+            done = in_process.module(flow, registered_project.root, registered_project.environment)
 
     assert done.returncode == 1
     assert re.match(f"error: {words.format(value=value)}", done.stderr)
@@ -47,9 +55,7 @@ def test_where_prefect_cannot_run_one_line_says_so(
     "flow", ["flows.scoring", "flows.training", "flows.demo", "flows.serve", "flows.pages", "flows.deploy", "flows.automations"]
 )
 def test_outside_the_root_a_flow_says_so_in_the_line_of_every_command(tmp_path: Path, flow: str) -> None:
-    project = Project(tmp_path, tmp_path)
-
-    done = project.run(sys.executable, "-m", flow, check=False)
+    done = in_process.module(flow, tmp_path, os.environ)
 
     assert done.returncode == 1
     assert done.stderr == (
@@ -85,7 +91,7 @@ def test_a_temporary_server_may_take_a_minute_to_start_or_what_somebody_set(
 )
 def test_a_flow_that_is_stopped_leaves_no_process_behind(project: Project, flow: str, how: signal.Signals, line: str) -> None:
     project.set(train__epochs=500, score__shard_size=1)
-    project.digits("sample", "data/inbox/batch", "--count", "300")
+    project.sample("data/inbox/batch", 300)
     for number in range(2000):  # more than one process does alone
         (project.root / f"data/inbox/batch/more-{number:04d}.png").write_bytes(
             (project.root / "data/inbox/batch/00000.png").read_bytes()
@@ -120,16 +126,17 @@ def test_a_flow_that_is_stopped_leaves_no_process_behind(project: Project, flow:
 
 @pytest.mark.parametrize("command", ["flows.deploy", "flows.automations"])
 @pytest.mark.parametrize(
-    ("environment", "words"),
+    ("address", "words"),
     [
-        ({}, "no PREFECT_API_URL. Set it to a Prefect server's, or start one of your own with `make serve`.\n"),
-        ({"PREFECT_API_URL": "http://127.0.0.1:9/api"}, "http://127.0.0.1:9/api: no Prefect server answers: "),
+        (None, "no PREFECT_API_URL. Set it to a Prefect server's, or start one of your own with `make serve`.\n"),
+        ("http://127.0.0.1:9/api", "http://127.0.0.1:9/api: no Prefect server answers: "),
     ],
 )
 def test_what_is_kept_by_a_server_needs_one_that_answers(
-    registered_project: Project, command: str, environment: dict[str, str], words: str
+    registered_project: Project, command: str, address: str | None, words: str
 ) -> None:
-    done = registered_project.run(sys.executable, "-m", command, check=False, **environment)
+    with temporary_settings({PREFECT_API_URL: address}):
+        done = in_process.module(command, registered_project.root, registered_project.environment)
 
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {words}")

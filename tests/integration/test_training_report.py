@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 
-from tests.conftest import Project
+from tests.conftest import DIGITS, Project
 
 
 def test_before_the_stages_ran_one_line_says_what_to_do(fresh_project: Project, copy_of: Callable[[Project], Project]) -> None:
@@ -70,7 +70,7 @@ def test_without_the_extra_one_line_says_which_to_install(
     project = copy_of(trained_project)
     (project.root / "vl_convert.py").write_text("raise ModuleNotFoundError(name='vl_convert')")
 
-    done = project.digits("report", check=False)
+    done = project.run(*DIGITS, "report", check=False)
 
     assert done.returncode == 1
     assert done.stderr.startswith("error: vl_convert is not installed. Install the extra `train`")

@@ -1,0 +1,103 @@
+"""Commands run in the process of the tests, as if each had one of its own: its folder, environment, output and exit code."""
+
+import logging
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+Run = subprocess.CompletedProcess[str]
+
+
+def digits(arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str]) -> Run:
+    """Run ``digits``, from the code in the working tree."""
+    from pipeline import cli
+    from pipeline.errors import exit_on_error
+
+    def command() -> None:
+        with exit_on_error():
+            cli.app(arguments, prog_name="digits")
+
+    return _run(command, ("digits", *arguments), folder, environment)
+
+
+def dvc(arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str]) -> Run:
+    """Run ``dvc``; the stages that it runs are processes, from the code in the folder."""
+    import dvc.cli
+    import dvc.logger
+
+    def command() -> None:
+        for name in ("dvc", "dvc_objects", "dvc_data"):
+            logging.getLogger(name).handlers.clear()  # they write where standard output was when they were made
+        dvc.logger.setup()
+        sys.exit(dvc.cli.main(list(arguments)))
+
+    return _run(command, ("dvc", *arguments), folder, environment)
+
+
+def gto(arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str]) -> Run:
+    """Run ``gto``."""
+    from gto.cli import app
+
+    return _run(lambda: app(arguments, prog_name="gto"), ("gto", *arguments), folder, environment)
+
+
+def module(name: str, folder: Path, environment: Mapping[str, str]) -> Run:
+    """Run a module of this project, as ``python -m`` does; Prefect's settings stay those of this process."""
+
+    def command() -> None:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*found in sys.modules", RuntimeWarning)
+            runpy.run_module(name, run_name="__main__")
+
+    return _run(command, (name,), folder, environment)
+
+
+def _run(command: Callable[[], None], arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str]) -> Run:
+    code: object = 0
+    before = os.getcwd(), dict(os.environ)  # noqa: PTH109
+    with _captured() as printed:
+        os.chdir(folder)
+        _set(environment)
+        try:
+            command()
+        except SystemExit as left:
+            code = left.code
+        finally:
+            os.chdir(before[0])
+            _set(before[1])
+    return Run(arguments, code if isinstance(code, int) else int(code is not None), *printed)
+
+
+def _set(environment: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+@contextmanager
+def _captured() -> Iterator[list[str]]:
+    """Give what the block prints, and processes that it starts, to standard output and to standard error; once it ends."""
+    printed: list[str] = []
+    before = sys.stdout, sys.stderr
+    kept = [os.dup(number) for number in (1, 2)]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            for number, file in enumerate((out, err), 1):
+                os.dup2(file.fileno(), number)
+            sys.stdout, sys.stderr = (os.fdopen(os.dup(number), "w", encoding="utf-8", buffering=1) for number in (1, 2))
+            yield printed
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            sys.stdout, sys.stderr = before
+            for number, descriptor in enumerate(kept, 1):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            for file in (out, err):
+                file.seek(0)
+                printed.append(file.read().decode("utf-8"))
