@@ -4,7 +4,8 @@ import re
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -26,17 +27,29 @@ def run(flow: Flow[..., State[Any]], check: Callable[[], None] = layout.require_
 
     ``check`` raises PipelineError for what would stop it at its end. Exits 1 when the flow fails or a person has to look.
     """
+    with ready(check):
+        state = flow(return_state=True)
+    print(f"{state.name}: {state.message}")
+    sys.exit(0 if is_well(state) else 1)
+
+
+@contextmanager
+def ready(check: Callable[[], None]) -> Iterator[None]:
+    """Let flows run in the block; exit with one line where nothing can, and by its own number where a signal ends it."""
     _end_orderly()
     with exit_on_error():
         check()
         require_prefect()
     try:
         with temporary_settings(set_defaults=PATIENCE):
-            state = flow(return_state=True)
+            yield
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
-    print(f"{state.name}: {state.message}")
-    sys.exit(0 if state.is_completed() and state.name not in (INCOMPLETE, SUSPECT) else 1)
+
+
+def is_well(state: State[Any]) -> bool:
+    """Tell whether a run completed, and no person has to look."""
+    return state.is_completed() and state.name not in (INCOMPLETE, SUSPECT)
 
 
 def require_prefect() -> None:

@@ -89,7 +89,9 @@ def _captured() -> Iterator[list[str]]:
         try:
             for number, file in enumerate((out, err), 1):
                 os.dup2(file.fileno(), number)
-            sys.stdout, sys.stderr = (os.fdopen(os.dup(number), "w", encoding="utf-8", buffering=1) for number in (1, 2))
+            # Never closed: loggers may keep them.
+            out_text, err_text = (open(number, "w", encoding="utf-8", closefd=False, buffering=1) for number in (1, 2))  # noqa: SIM115
+            sys.stdout, sys.stderr = out_text, err_text
             yield printed
         finally:
             for stream in (sys.stdout, sys.stderr):
