@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo run serve test test-slow bench-training bench-scans bench-scoring bench-reports bench-formats bench-quality score-only lint format lock clean
+.PHONY: help demo run serve check test test-slow style bench-training bench-scans bench-scoring bench-reports bench-formats bench-quality score-only lint format lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -9,25 +9,34 @@ UV := uv
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/ready ## Run the whole job on 1,797 digits that need no download, in a throw-away clone
+demo: .venv/ready ## Run the whole job on 1,797 digits that need no download, in a throw-away clone; a minute
 	@$(BIN)/python -m flows.demo
 
-run: .venv/ready ## Train on MNIST and register the model, then score a batch of test images
+run: .venv/ready ## Train on MNIST and register the model, then score a batch of test images; four minutes
 	@$(BIN)/python -m flows.run
 
 serve: .venv/ready ## Start a Prefect server with its UI, the deployments and a worker; Ctrl-C stops them
 	@$(BIN)/python -m flows.serve
 
-test: lint ## Check style, types and behaviour
-	$(BIN)/pytest -m "not slow"
+check: style ## Check style, types, and what starts no server and no stage, before each commit; half a minute
+	@$(call beside_types,-n auto --durations=5 tests/unit)
 
-test-slow: .venv/ready ## Run the tests that start servers or train for minutes
-	$(BIN)/pytest -m slow
+test: style ## Check style, types and behaviour on all cores, before each push; five to ten minutes
+	@$(call beside_types,-n auto --dist loadfile --no-loadscope-reorder --durations=10 -m "not slow")
 
-lint: .venv/ready ## Check style and types
+test-slow: .venv/ready ## Run the tests that start servers or train for long; ten minutes
+	$(BIN)/pytest -m slow --durations=10
+
+lint: style ## Check style and types
+	$(BIN)/mypy
+
+style: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+# On a new machine mypy takes a minute of one core.
+beside_types = $(BIN)/mypy & types=$$!; $(BIN)/pytest $(1); tests=$$?; \
+	wait $$types || { echo "Types do not hold: what mypy said stands above."; exit 1; }; exit $$tests
 
 bench-training: .venv/ready ## Measure the default recipe beside plain; takes a quarter of an hour
 	@$(BIN)/dvc repro --quiet reshape

@@ -60,10 +60,11 @@ def module(name: str, folder: Path, environment: Mapping[str, str]) -> Run:
 
 def _run(command: Callable[[], None], arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str]) -> Run:
     code: object = 0
-    before = os.getcwd(), dict(os.environ)  # noqa: PTH109
+    before = os.getcwd(), dict(os.environ), sys.argv  # noqa: PTH109
     with _captured() as printed:
         os.chdir(folder)
         _set(environment)
+        sys.argv = list(arguments)
         try:
             command()
         except SystemExit as left:
@@ -71,6 +72,7 @@ def _run(command: Callable[[], None], arguments: tuple[str, ...], folder: Path, 
         finally:
             os.chdir(before[0])
             _set(before[1])
+            sys.argv = before[2]
     return Run(arguments, code if isinstance(code, int) else int(code is not None), *printed)
 
 

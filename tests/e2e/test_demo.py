@@ -61,8 +61,9 @@ def test_the_demo_prints_what_the_readme_shows(demo: str) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"```console\n\$ make demo\n[^\n]*\n(.*?)```", readme, re.DOTALL)
 
-    printed = demo[demo.index("Registered:") :]
+    printed = demo[demo.index("\nmodel ") :]
     assert masked(shown).split() == masked(printed).split()
+    assert max(map(len, printed.splitlines())) <= 80
 
 
 def test_the_demo_leaves_the_users_things_alone(clone: Project, callers: Project, demo: str) -> None:
@@ -76,9 +77,9 @@ def test_the_demo_leaves_the_users_things_alone(clone: Project, callers: Project
 
 
 def test_the_files_that_the_demo_names_are_there(clone: Project, demo: str) -> None:
-    named = re.findall(r"\.demo/digit-pipeline/\S+", demo[demo.index("Registered:") :])
+    named = re.findall(r"\.demo/digit-pipeline/\S+", demo[demo.index("\nmodel ") :])
 
-    assert len(named) == 6
+    assert len(named) == 7
     assert all((clone.root / Path(name)).exists() for name in named)
 
 

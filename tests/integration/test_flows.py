@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -75,9 +74,17 @@ def name_of(state: State[Any]) -> str:
 
 
 def stages_left(project: Project) -> list[str]:
-    """Give the processes that still train in a project."""
-    left = subprocess.run(["pgrep", "--full", "pipeline.stages.train"], capture_output=True, text=True, check=False).stdout
+    """Give the processes of stages that still run in a project."""
+    left = subprocess.run(["pgrep", "--full", "pipeline.stages"], capture_output=True, text=True, check=False).stdout
     return [pid for pid in left.split() if Path(f"/proc/{pid}/cwd").resolve() == project.root]
+
+
+def let_reshape_hang(project: Project) -> None:
+    project.edit(
+        "pipeline/stages/reshape.py",
+        "    dataset.write(arrays, split(raw.read(raw_folder), validation_share, seed))\n",
+        "    import time\n\n    while True:\n        print('it hangs', flush=True)\n        time.sleep(0.1)\n",
+    )
 
 
 def test_the_graph_is_read_from_dvc(project: Project) -> None:
@@ -216,17 +223,18 @@ def test_a_batch_without_a_champion_fails_with_the_way_to_get_one(
 
 
 def test_a_cancelled_stage_leaves_no_process_behind(project: Project) -> None:
-    project.set(train__epochs=500)
-    lines = _repro("train")
+    let_reshape_hang(project)
+    lines = _repro("reshape")
     for line in lines:
-        if line.startswith("epoch 2 of 500:"):
+        if line == "it hangs":
             break
+    assert len(stages_left(project)) == 1
 
     with pytest.raises(KeyboardInterrupt):
         lines.throw(KeyboardInterrupt)
 
     assert stages_left(project) == []
-    assert not (project.root / "models/digit-cnn").exists()
+    assert not (project.root / "data/arrays.npz").exists()
 
 
 def test_a_batch_without_a_picture_yet_is_no_failure(project: Project) -> None:
@@ -370,15 +378,10 @@ def test_another_inbox_another_model_and_all_anew(project: Project, tmp_path: Pa
     assert unknown.message == "v7.0.0: no such version of digit-cnn. Registered: v1.0.0. See `digits models`."
 
 
-def test_settings_of_one_run_are_kept_by_an_experiment_and_not_written_down(
-    two_models: Project, copy_of: Callable[[Project], Project], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project = copy_of(two_models)
-    monkeypatch.chdir(project.root)
-    project.git("commit", "--quiet", "--all", "--message", "What six epochs gave")
-    project.git("tag", "--delete", "digit-cnn@v1.1.0", "digit-cnn#champion#2")
-    shutil.rmtree(project.root / "data/comparisons")
-    project.set(train__epochs=2)
+def test_settings_of_one_run_are_kept_by_an_experiment_and_not_written_down(project: Project) -> None:
+    project.sample("data/inbox/monday", 20)
+    project.digits("score", "data/inbox/monday")
+    project.set(register__replay__batches=1)
     before = {path: path.read_bytes() for path in map(project.root.joinpath, ("params.yaml", "dvc.lock"))}
 
     state = train(overrides={"train": {"epochs": 6}}, return_state=True)
@@ -391,9 +394,9 @@ def test_settings_of_one_run_are_kept_by_an_experiment_and_not_written_down(
     assert {path: path.read_bytes() for path in before} == before
     assert Path.cwd() == project.root
     assert project.git("status", "--porcelain").split() == ["M", "params.yaml"]
-    assert "replay: data/inbox/batch with v1.0.0 and v1.1.0: " in (state.message or "")
+    assert "replay: data/inbox/monday with v1.0.0 and v1.1.0: " in (state.message or "")
     assert (project.root / "data/comparisons/v1.0.0-v1.1.0/changed.csv").exists()
-    assert len(list((project.root / "data/inbox/batch").iterdir())) == 200
+    assert len(list((project.root / "data/inbox/monday").iterdir())) == 20
     assert project.git("worktree", "list").count("\n") == 1
     (page,) = (project.root / "reports").rglob("training.html")
     assert f"[the training report]({page.as_uri()})" in artifact("training-summary")
@@ -420,15 +423,15 @@ def test_settings_that_cannot_be_stop_the_run_before_it_begins(project: Project,
 
 
 def test_a_stage_that_does_not_end_in_time_is_stopped(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    project.set(train__epochs=5000)
-    monkeypatch.setattr("flows.training.TIME_LIMITS", {"train": 6})
+    let_reshape_hang(project)
+    monkeypatch.setattr("flows.training.TIME_LIMITS", {"reshape": 4})
 
     state = train(return_state=True)
 
-    assert (state.type.value, state.name, name_of(state)) == ("FAILED", "TimedOut", "train/train failed")
-    assert "train: " in (state.message or "")
-    assert "6" in (state.message or "")
-    assert task_states(state)["train"] == "TimedOut"
+    assert (state.type.value, state.name, name_of(state)) == ("FAILED", "TimedOut", "train/reshape failed")
+    assert "reshape: " in (state.message or "")
+    assert "4" in (state.message or "")
+    assert task_states(state)["reshape"] == "TimedOut"
     assert stages_left(project) == []
 
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,7 +57,7 @@ def compact_project(trained_project: Project, tmp_path_factory: pytest.TempPathF
     """A project on which the default architecture was trained for two epochs, and what that printed."""
     project = copy_project(trained_project, tmp_path_factory.mktemp("compact"))
     project.set(train__architecture="compact", train__compact__minimum_steps=20)
-    return project, project.dvc("repro").stdout
+    return project, project.dvc("repro", "train").stdout
 
 
 @pytest.mark.slow
@@ -178,15 +177,17 @@ def test_a_model_that_is_not_the_one_of_dvc_lock_is_not_evaluated(
 
 def test_keras_opens_the_model_without_our_code(compact_project: tuple[Project, str]) -> None:
     project, _ = compact_project
-    code = "import keras, sys; m = keras.models.load_model(sys.argv[1]); print(m.input_shape, m.output_shape)"
+    code = (
+        "import keras, sys; m = keras.models.load_model(sys.argv[1]); print(m.input_shape, m.output_shape)\n"
+        "print({type(layer).__module__.split('.')[0] for layer in m.layers})"
+    )
     model = project.root / "models/digit-cnn/model.keras"
 
     done = subprocess.run(
         [sys.executable, "-I", "-c", code, str(model)], capture_output=True, text=True, check=True, cwd=project.home
     )
 
-    assert done.stdout == "(None, 28, 28, 1) (None, 10)\n"
-    assert {type(layer).__module__.split(".")[0] for layer in keras.models.load_model(model).layers} == {"keras"}
+    assert done.stdout == "(None, 28, 28, 1) (None, 10)\n{'keras'}\n"
 
 
 def test_the_name_of_the_data_set_travels_into_the_metrics(trained_project: Project) -> None:
@@ -256,6 +257,7 @@ def test_a_loss_that_is_no_number_leaves_no_model(
     trained_project: Project, copy_of: Callable[[Project], Project], architecture: str, rate: str
 ) -> None:
     project = copy_of(trained_project)
+    project.set(train__compact__minimum_steps=20)
     project.set(**{"train__architecture": architecture, f"train__{architecture}__{rate}": 1e30})
 
     done = project.dvc("repro", check=False)

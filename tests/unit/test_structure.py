@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -119,39 +120,48 @@ def test_stages_never_import_each_other() -> None:
         assert not imported_modules(f"pipeline/stages/{stage}.py") & others
 
 
-@pytest.mark.parametrize("module", modules("pipeline", "flows"))
-def test_imports_point_down(module: str) -> None:
-    above = {one for one in imported_modules(module) if floor(one) > floor(module)}
+def test_imports_point_down() -> None:
+    above = {
+        module: wrong
+        for module in modules("pipeline", "flows")
+        if (wrong := {one for one in imported_modules(module) if floor(one) > floor(module)})
+    }
 
     assert not above
 
 
-@pytest.mark.parametrize("module", modules("pipeline"))
-def test_the_pipeline_knows_nothing_of_prefect(module: str) -> None:
-    assert not {name for name in imports(module) if name.split(".")[0] in {"prefect", "flows"}}
+def importing(modules: Iterable[str], *packages: str) -> set[str]:
+    """Give the modules that import one of some packages."""
+    return {module for module in modules if {name.split(".")[0] for name in imports(module)} & set(packages)}
 
 
-@pytest.mark.parametrize("module", modules("pipeline"))
-def test_only_the_registry_knows_dvc_and_gto(module: str) -> None:
-    known = {name.split(".")[0] for name in imports(module)} & {"dvc", "dvc_data", "gto", "scmrepo"}
-
-    assert not known or module in {"pipeline/registry.py", "pipeline/snapshot.py", "pipeline/tags.py"}
+def test_the_pipeline_knows_nothing_of_prefect() -> None:
+    assert not importing(modules("pipeline"), "prefect", "flows")
 
 
-@pytest.mark.parametrize("module", modules("pipeline/digits"))
-def test_the_domain_reads_no_files_and_no_settings(module: str) -> None:
-    outside = {one for one in imported_modules(module) if not one.startswith("pipeline/digits/")}
+def test_only_the_registry_knows_dvc_and_gto() -> None:
+    known = importing(modules("pipeline"), "dvc", "dvc_data", "gto", "scmrepo")
+
+    assert known <= {"pipeline/registry.py", "pipeline/snapshot.py", "pipeline/tags.py"}
+
+
+def test_the_domain_reads_no_files_and_no_settings() -> None:
+    domain = modules("pipeline/digits")
+    outside = {
+        module: wrong
+        for module in domain
+        if (wrong := {one for one in imported_modules(module) if not one.startswith("pipeline/digits/")})
+    }
 
     assert not outside
-    assert not {name for name in imports(module) if name.split(".")[0] in {"pathlib", "requests", "httpx"}}
+    assert not importing(domain, "pathlib", "requests", "httpx")
 
 
-@pytest.mark.parametrize("module", modules("pipeline", "flows"))
-def test_a_module_opens_with_a_sentence_and_stays_short(module: str) -> None:
-    text = (ROOT / module).read_text(encoding="utf-8")
+def test_a_module_opens_with_a_sentence_and_stays_short() -> None:
+    texts = {module: (ROOT / module).read_text(encoding="utf-8") for module in modules("pipeline", "flows")}
 
-    assert (ast.get_docstring(ast.parse(text)) or "").endswith(".")
-    assert len(text.splitlines()) <= 250
+    assert not [module for module, text in texts.items() if not (ast.get_docstring(ast.parse(text)) or "").endswith(".")]
+    assert not [module for module, text in texts.items() if len(text.splitlines()) > 250]
 
 
 def test_scoring_never_imports_tensorflow() -> None:

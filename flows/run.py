@@ -1,0 +1,140 @@
+"""``make run``: the whole job in the working folder: every stage, the registry, and a batch of test images scored."""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from prefect import State
+from prefect.client.orchestration import get_client
+
+from flows import standalone
+from flows.states import REFUSED
+from pipeline import layout
+from pipeline.errors import exit_on_error
+
+LOG = Path("reports/prefect.log")
+# What a person waits for, of all that a stage says.
+STEP = re.compile(r"Running stage '(?P<stage>\w+)':|(?P<epoch>epoch \d+ of \d+: loss [\d.]+).*(?P<left>, \d+ s left)")
+
+# What a training came to, as said of the model that scores.
+VERDICTS = {
+    "Champion": "the new champion",
+    "Registered": "still the champion; what was trained is registered beside it",
+    "Unchanged": "the champion, as it was",
+    REFUSED: "still the champion; what was trained is refused by the gate",
+}
+
+Say = Callable[[str], None]
+
+
+def main(batch: str = "test-images", count: int = 1000, place: Path = Path()) -> None:
+    """Train, register and score, and print what came of it; what Prefect says goes to a file.
+
+    ``batch``: the folder of the inbox to cut ``count`` test images into; ``place``: how a person gets to the working folder.
+    Exits 1 when a flow fails or a person has to look.
+    """
+    with exit_on_error(), standalone.ready(layout.require_root):
+        print(f"What Prefect and the stages say goes to {place / LOG}", flush=True)
+        with _aside(LOG) as say:
+            states = _flows(layout.INBOX / batch, count, say)
+    failed = [f"error: {state.name}: {state.message}" for state in states if not standalone.is_well(state)]
+    if failed:
+        sys.exit("\n".join(failed))
+    print("\n".join(_verdict(states[0], layout.SCORES / batch, place)))
+
+
+def _flows(folder: Path, count: int, say: Say) -> list[State[Any]]:
+    """Run both flows and give the states of those that ran."""
+    # A temporary server, which serves both, takes longer to start than all else takes to be imported.
+    server = Thread(target=get_client, kwargs={"sync_client": True}, daemon=True)
+    server.start()
+    from flows import scoring, training
+    from pipeline import sample
+    from pipeline.scoring import inbox
+
+    training.check()
+    server.join()
+    with _steps(say):
+        trained = training.train(return_state=True)
+    if not standalone.is_well(trained):
+        return [trained]
+    if not folder.exists():
+        sample.run(layout.ARRAYS, folder, count=count)
+        (folder / inbox.READY).touch()
+    say("score")
+    return [trained, scoring.score_inbox(return_state=True)]
+
+
+def _verdict(trained: State[Any], scores: Path, place: Path) -> list[str]:
+    """Say in three lines what came of it, then where it is: in 80 columns, where ``place`` is short."""
+    from pipeline import registry, tags, training_report
+    from pipeline.scoring import manifest, report
+    from pipeline.scoring.join import SCORES
+
+    champion, written = registry.find(tags.CHAMPION), manifest.read(scores)
+    figures = champion.metrics
+    accuracy = f"{figures['accuracy']:.4f} of {figures['images']} test images of {figures['dataset']}"
+    counts = ", ".join(f"{count} {status}" for status, count in written.statuses.items()) if written else "none"
+    places = {
+        "report": scores / report.NAME,
+        "model": layout.MODEL,
+        "metrics": layout.METRICS,
+        "training": training_report.PAGE,
+        "Data Docs": layout.VALIDATION / layout.DATA_DOCS / "index.html",
+        "log": LOG,
+    }
+    return [
+        "",
+        f"model     {tags.NAME} {champion.version}, {VERDICTS[trained.name or '']}",
+        f"accuracy  {accuracy}; {figures['worst_accuracy']:.4f} when {figures['worst_slice']}",
+        f"scores    {place / scores / SCORES}: {counts}",
+        "",
+        *(f"{what:10}{place / where}" for what, where in places.items()),
+        "",
+    ]
+
+
+@contextmanager
+def _aside(log: Path) -> Iterator[Say]:
+    """Let all that is printed and logged in the block go to a file; give what still prints to where it went before."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    kept = [os.dup(number) for number in (1, 2)]
+    try:
+        with log.open("wb") as file, os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace", buffering=1) as terminal:
+            for number in (1, 2):
+                os.dup2(file.fileno(), number)
+            yield lambda words: print(words, file=terminal, flush=True)
+    finally:
+        sys.stdout.flush()
+        for number, descriptor in enumerate(kept, 1):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+
+
+@contextmanager
+def _steps(say: Say) -> Iterator[None]:
+    """Say the stages that run in the block, and the epochs."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if found := STEP.match(record.getMessage()):
+                say(found["stage"] or f"  {found['epoch']}{found['left']}")
+
+    handler, logger = Handler(), logging.getLogger("prefect.task_runs")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+if __name__ == "__main__":
+    main()
+    print("Next: `source .venv/bin/activate`, then `digits score FOLDER` labels scans of yours.")
