@@ -43,9 +43,8 @@ def main(batch: str = "test-images", count: int = 1000, place: Path = Path()) ->
         print(f"What Prefect and the stages say goes to {place / LOG}", flush=True)
         with _aside(LOG) as say:
             states = _flows(layout.INBOX / batch, count, say)
-    failed = [f"error: {state.name}: {state.message}" for state in states if not standalone.is_well(state)]
-    if failed:
-        sys.exit("\n".join(failed))
+    if not standalone.is_well(states[-1]):
+        sys.exit("\n".join(f"{state.name}: {state.message}" for state in states))
     print("\n".join(_verdict(states[0], layout.SCORES / batch, place)))
 
 
