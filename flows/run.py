@@ -45,6 +45,7 @@ def main(batch: str = "test-images", count: int = 1000, place: Path = Path()) ->
             states = _flows(layout.INBOX / batch, count, say)
     if not standalone.is_well(states[-1]):
         sys.exit("\n".join(f"{state.name}: {state.message}" for state in states))
+    logging.getLogger("prefect").setLevel(logging.WARNING)  # the end of its server is no last word
     print("\n".join(_verdict(states[0], layout.SCORES / batch, place)))
 
 

@@ -11,15 +11,26 @@ from typing import Any, NoReturn
 
 from prefect import Flow, State
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS, get_current_settings, temporary_settings
+from prefect.settings import (
+    PREFECT_API_BLOCKS_REGISTER_ON_START,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    PREFECT_UI_ENABLED,
+    get_current_settings,
+    temporary_settings,
+)
 
 from flows.states import INCOMPLETE, SUSPECT
 from pipeline import layout
 from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
 
-# For a temporary server, unless somebody set it: Prefect's own 20 seconds do not suffice where the cores are busy.
-PATIENCE = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 60}
+# Of a temporary server, unless somebody set it. Prefect's own 20 seconds do not suffice where the cores are busy; blocks and a
+# UI, which nobody comes to, take a fifth of its start.
+TEMPORARY = {
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 60,
+    PREFECT_API_BLOCKS_REGISTER_ON_START: False,
+    PREFECT_UI_ENABLED: False,
+}
 
 
 def run(flow: Flow[..., State[Any]], check: Callable[[], None] = layout.require_root) -> NoReturn:
@@ -41,7 +52,7 @@ def ready(check: Callable[[], None]) -> Iterator[None]:
         check()
         require_prefect()
     try:
-        with temporary_settings(set_defaults=PATIENCE):
+        with temporary_settings(set_defaults=TEMPORARY):
             yield
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
