@@ -33,7 +33,7 @@ def main() -> None:
     job = f"from pathlib import Path; from flows.run import main; main('demo', 100, Path({str(CLONE)!r}))"
     if subprocess.run([sys.executable, "-c", job], cwd=CLONE, env=_environment(), check=False).returncode:
         sys.exit(f"error: the demo stopped in {CLONE}. Why stands above, or in the file that is named there.")
-    print("Next: `make run` does the same on MNIST in this folder; README.md shows the rest.")
+    print("Next: `make run` does the same on MNIST, in this folder.")
 
 
 def _environment() -> dict[str, str]:

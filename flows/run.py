@@ -6,6 +6,8 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -52,7 +54,7 @@ def main(batch: str = "test-images", count: int = 1000, place: Path = Path()) ->
 def _flows(folder: Path, count: int, say: Say) -> list[State[Any]]:
     """Run both flows and give the states of those that ran."""
     # A temporary server, which serves both, takes longer to start than all else takes to be imported.
-    server = Thread(target=get_client, kwargs={"sync_client": True}, daemon=True)
+    server = Thread(target=copy_context().run, args=[partial(get_client, sync_client=True)], daemon=True)
     server.start()
     from flows import scoring, training
     from pipeline import sample
