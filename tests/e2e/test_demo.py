@@ -77,7 +77,7 @@ def test_the_demo_leaves_the_users_things_alone(clone: Project, callers: Project
 
 
 def test_the_files_that_the_demo_names_are_there(clone: Project, demo: str) -> None:
-    named = re.findall(r"\.demo/digit-pipeline/\S+", demo[demo.index("\nmodel ") :])
+    named = re.findall(r"\.demo/digit-pipeline/[^\s:]+", demo[demo.index("\nmodel ") :])
 
     assert len(named) == 7
     assert all((clone.root / Path(name)).exists() for name in named)
