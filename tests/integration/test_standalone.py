@@ -52,7 +52,8 @@ def test_where_prefect_cannot_run_one_line_says_so(
 
 
 @pytest.mark.parametrize(
-    "flow", ["flows.scoring", "flows.training", "flows.demo", "flows.serve", "flows.pages", "flows.deploy", "flows.automations"]
+    "flow",
+    [f"flows.{name}" for name in ("scoring", "training", "run", "demo", "serve", "pages", "deploy", "automations")],
 )
 def test_outside_the_root_a_flow_says_so_in_the_line_of_every_command(tmp_path: Path, flow: str) -> None:
     done = in_process.module(flow, tmp_path, os.environ)
