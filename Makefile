@@ -9,7 +9,7 @@ UV := uv
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/ready ## Run the whole job on 1,797 digits that need no download, in a throw-away clone; a minute
+demo: .venv/ready ## Run the whole job on 1,797 digits that need no download, in a throw-away clone; one to two minutes
 	@$(BIN)/python -m flows.demo
 
 run: .venv/ready ## Train on MNIST and register the model, then score a batch of test images; four minutes
@@ -18,7 +18,7 @@ run: .venv/ready ## Train on MNIST and register the model, then score a batch of
 serve: .venv/ready ## Start a Prefect server with its UI, the deployments and a worker; Ctrl-C stops them
 	@$(BIN)/python -m flows.serve
 
-check: style ## Check style, types, and what starts no server and no stage, before each commit; half a minute
+check: style ## Check style, types, and what starts no server and no stage, before each commit; two to three minutes
 	@$(call beside_types,-n auto --durations=5 tests/unit)
 
 test: style ## Check style, types and behaviour on all cores, before each push; five to ten minutes
