@@ -12,7 +12,7 @@ help: ## List what can be made
 demo: .venv/ready ## Run the whole job on 1,797 digits that need no download, in a throw-away clone; one to two minutes
 	@$(BIN)/python -m flows.demo
 
-run: .venv/ready ## Train on MNIST and register the model, then score a batch of test images; four minutes
+run: .venv/ready ## Train on MNIST and register the model, then score a batch of test images; some minutes
 	@$(BIN)/python -m flows.run
 
 serve: .venv/ready ## Start a Prefect server with its UI, the deployments and a worker; Ctrl-C stops them
@@ -24,7 +24,7 @@ check: style ## Check style, types, and what starts no server and no stage, befo
 test: style ## Check style, types and behaviour on all cores, before each push; five to ten minutes
 	@$(call beside_types,-n auto --dist loadfile --no-loadscope-reorder --durations=10 -m "not slow")
 
-test-slow: .venv/ready ## Run the tests that start servers or train for long; ten minutes
+test-slow: .venv/ready ## Run the tests that start servers or train for long; half an hour
 	$(BIN)/pytest -m slow --durations=10
 
 lint: style ## Check style and types

@@ -56,12 +56,14 @@ def _flows(folder: Path, count: int, say: Say) -> list[State[Any]]:
     # A temporary server, which serves both, takes longer to start than all else takes to be imported.
     server = Thread(target=copy_context().run, args=[partial(get_client, sync_client=True)], daemon=True)
     server.start()
-    from flows import scoring, training
-    from pipeline import sample
-    from pipeline.scoring import inbox
+    try:
+        from flows import scoring, training
+        from pipeline import sample
+        from pipeline.scoring import inbox
 
-    training.check()
-    server.join()
+        training.check()
+    finally:
+        server.join()  # only a server that has started is ended with this process
     with _steps(say):
         trained = training.train(return_state=True)
     if not standalone.is_well(trained):
