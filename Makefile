@@ -85,7 +85,7 @@ BY_PIP = sed '$(UV_PIN)d' requirements.lock | $(PIP) $$quiet --require-hashes -r
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 		|| { echo "Python 3.11 to 3.13 is needed; this is `$(PYTHON) --version`. Name another: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "Setting up .venv from requirements.lock, once: 0.9 GB are fetched, unless they are in a cache, and take 3 GB."
+	@echo "Setting up .venv from requirements.lock, once: 1.1 GB are fetched, unless they are in a cache, and take 3.4 GB."
 	@began=`date +%s`; test -t 2 && quiet= || quiet=--quiet; $(PYTHON) -m venv --clear .venv && \
 	{ { test -n "$(UV)" && $(BY_UV); } || { echo "Without uv, by pip: this takes a few minutes."; $(BY_PIP); }; } && \
 	$(PIP) --quiet --no-build-isolation -e . && $(BIN)/python -m pipeline.reports.dvc_plots && touch $@ && \
