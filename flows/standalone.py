@@ -20,7 +20,7 @@ from prefect.settings import (
 )
 
 from flows.states import INCOMPLETE, SUSPECT
-from pipeline import layout
+from pipeline import layout, params, registry
 from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
 
@@ -61,6 +61,12 @@ def ready(check: Callable[[], None]) -> Iterator[None]:
 def is_well(state: State[Any]) -> bool:
     """Tell whether a run completed, and no person has to look."""
     return state.is_completed() and state.name not in (INCOMPLETE, SUSPECT)
+
+
+def require_trainable() -> None:
+    """Raise PipelineError for what would stop a training at its end: bad settings, or a repository that takes no tag."""
+    params.load(layout.PARAMS)
+    registry.require_repository()
 
 
 def require_prefect() -> None:

@@ -17,7 +17,7 @@ from flows import experiment, standalone, states
 from flows.artifacts import link, name_run
 from flows.experiment import Overrides
 from flows.stages import read_graph, run_stage
-from pipeline import layout, params, registration, registry, tags, training_report
+from pipeline import layout, params, registration, tags, training_report
 from pipeline.errors import PipelineError
 
 VALIDATE = "validate"
@@ -46,12 +46,6 @@ def register() -> State[str]:
     return Completed(name="Champion" if done.is_champion else "Registered", message=done.message, data=done.version)
 
 
-def check() -> None:
-    """Find what would stop the run at its end: bad settings, or a repository that takes no tag. Raises PipelineError."""
-    params.load(layout.PARAMS)
-    registry.require_repository()
-
-
 @flow(name="train", flow_run_name="train")
 def train(overrides: Overrides = NONE) -> State[None]:
     """Bring every stage up to date, then register the model.
@@ -62,7 +56,7 @@ def train(overrides: Overrides = NONE) -> State[None]:
         overrides: Settings for this run alone, in place of those of params.yaml, which stays as it is. The run works in a copy
             of the project and is kept as a DVC experiment.
     """
-    check()
+    standalone.require_trainable()
     changes = {name: values for name, values in overrides.model_dump().items() if values}
     if not changes:
         return _train("")
@@ -185,4 +179,4 @@ def _report() -> str:
 
 
 if __name__ == "__main__":
-    standalone.run(train, check)
+    standalone.run(train, standalone.require_trainable)
