@@ -228,7 +228,7 @@ def test_a_cancelled_stage_leaves_no_process_behind(project: Project) -> None:
     for line in lines:
         if line == "it hangs":
             break
-    assert len(stages_left(project)) == 1
+    assert stages_left(project)
 
     with pytest.raises(KeyboardInterrupt):
         lines.throw(KeyboardInterrupt)
