@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.digits.imports import faster
 from pipeline.digits.quiet import quiet
 
 CLASSES = 10
@@ -31,7 +32,7 @@ def import_keras() -> Any:
     for name in [name for name in os.environ if name.startswith("KERAS_")]:
         del os.environ[name]
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with tempfile.TemporaryDirectory() as home, quiet():
+    with tempfile.TemporaryDirectory() as home, quiet(), faster("sklearn"):
         os.environ["KERAS_HOME"] = home
         import keras
         import tensorflow as tf  # noqa: F401 - its kernels load here, under quiet

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from pipeline.digits import features
+from pipeline.digits.imports import faster
 from pipeline.quality.tables import Tables
 from pipeline.raw import Faults
 
@@ -214,15 +215,17 @@ def _between(
     tolerated: float = 0.0,
 ) -> "Expectation":
     """Expect values between two bounds, both allowed, but for a tolerated share of the rows, 0 to 1."""
-    from great_expectations import expectations as gxe
-
-    return gxe.ExpectColumnValuesToBeBetween(
+    return _gxe().ExpectColumnValuesToBeBetween(
         column=column, min_value=low, max_value=high, mostly=1 - tolerated, severity=severity, notes=why
     )
 
 
 def _nothing(column: str, severity: Severity, why: str, *, tolerated: float = 0.0) -> "Expectation":
     """Expect no value, but for a tolerated share of the rows, 0 to 1."""
-    from great_expectations import expectations as gxe
+    return _gxe().ExpectColumnValuesToBeNull(column=column, mostly=1 - tolerated, severity=severity, notes=why)
 
-    return gxe.ExpectColumnValuesToBeNull(column=column, mostly=1 - tolerated, severity=severity, notes=why)
+
+def _gxe() -> Any:
+    with faster():
+        from great_expectations import expectations
+    return expectations
