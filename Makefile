@@ -25,7 +25,7 @@ test: style ## Check style, types and behaviour on all cores, before each push; 
 	@$(call beside_types,-n auto --dist loadfile --no-loadscope-reorder --durations=10 -m "not slow")
 
 test-slow: .venv/ready ## Run the tests that start servers or train for long; half an hour
-	$(BIN)/pytest -m slow --durations=10
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --timeout 1800 --durations=10 -m slow
 
 lint: style ## Check style and types
 	$(BIN)/mypy

@@ -49,7 +49,7 @@ def test_settings_of_the_gate_and_of_scoring_run_nothing(
 
     assert ran(project.dvc("repro").stdout) == []
     project.set(score__minimum_confidence=0.7)  # which the share for review of the slices goes by
-    assert ran(project.dvc("repro").stdout) == ["evaluate"]
+    assert ran(project.dvc("repro", "--dry").stdout) == ["evaluate"]
 
 
 @pytest.fixture(scope="module")
@@ -249,10 +249,8 @@ def test_after_an_interrupted_repro_there_is_no_half_model_the_last_comes_back_a
     assert model_hash(project) == model_hash(trained_project)
 
 
-@pytest.mark.parametrize(
-    ("architecture", "rate"),
-    [("compact", "peak_learning_rate"), pytest.param("plain", "learning_rate", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow  # `make test` sees the stage without DVC, in test_training.py
+@pytest.mark.parametrize(("architecture", "rate"), [("compact", "peak_learning_rate"), ("plain", "learning_rate")])
 def test_a_loss_that_is_no_number_leaves_no_model(
     trained_project: Project, copy_of: Callable[[Project], Project], architecture: str, rate: str
 ) -> None:

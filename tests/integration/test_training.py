@@ -1,9 +1,11 @@
-"""How long an epoch is, what the optimizer does, and what training says."""
+"""With Keras in this process: how long an epoch is, what the optimizer does, and what training says."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,17 @@ import pytest
 
 from pipeline import params, training
 from pipeline.digits import network
-from pipeline.digits.muon import Muon
 from pipeline.errors import PipelineError
+from tests import in_process
+from tests.conftest import ROOT, Project
 
-RECIPE = params.load(Path(__file__).parents[2] / "params.yaml").train.compact
+RECIPE = params.load(ROOT / "params.yaml").train.compact
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _keras() -> None:
+    """Import Keras as the stages do, and not in every process that collects these tests."""
+    network.import_keras()
 
 
 @pytest.mark.parametrize(("images", "steps"), [(54_000, 220), (1_293, 40), (1, 40)])
@@ -37,6 +46,8 @@ def test_the_network_that_scores_gives_the_answers_of_the_one_that_was_trained(a
 def test_muon_moves_a_kernel_along_an_orthogonal_matrix_and_the_rest_as_adam_does() -> None:
     import keras
 
+    from pipeline.digits.muon import Muon
+
     kernel = keras.Variable(np.zeros((3, 3, 4, 8), np.float32), name="kernel")
     bias = keras.Variable(np.zeros(8, np.float32), name="bias")
     gradient = np.random.default_rng(0).normal(size=(3, 3, 4, 8)).astype(np.float32)
@@ -54,6 +65,8 @@ def test_muon_moves_a_kernel_along_an_orthogonal_matrix_and_the_rest_as_adam_doe
 def test_muon_leaves_the_layer_of_the_logits_to_adam() -> None:
     import keras
 
+    from pipeline.digits.muon import Muon
+
     dense = keras.layers.Dense(3, name="logits", kernel_initializer="zeros")
     dense.build((None, 4))
 
@@ -63,7 +76,6 @@ def test_muon_leaves_the_layer_of_the_logits_to_adam() -> None:
 
 
 def test_the_compact_network_ends_in_logits_and_probabilities() -> None:
-    network.import_keras()
     model = network.build("compact")
 
     assert [layer.name for layer in model.layers[-2:]] == ["logits", "probabilities"]
@@ -72,7 +84,6 @@ def test_the_compact_network_ends_in_logits_and_probabilities() -> None:
 
 
 def test_a_loss_that_is_no_number_stops_at_once_with_one_line() -> None:
-    network.import_keras()
     progress = training._progress("compact", 5)
 
     progress.on_train_batch_end(0, {"loss": 0.1})
@@ -80,14 +91,26 @@ def test_a_loss_that_is_no_number_stops_at_once_with_one_line() -> None:
         progress.on_train_batch_end(1, {"loss": float("nan")})
 
 
-@pytest.mark.parametrize(
-    "of_others",
-    [
-        {"backend": "jax", "floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"},
-        {"floatx": "bfloat16"},  # which Keras itself refuses
-    ],
-)
-def test_what_a_person_set_for_other_projects_of_keras_changes_nothing(tmp_path: Path, of_others: dict[str, object]) -> None:
+def test_a_stage_whose_loss_is_no_number_writes_no_model(
+    trained_project: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(trained_project)
+    shutil.rmtree(project.root / "models")
+    project.set(train__architecture="compact", train__compact__minimum_steps=20, train__compact__peak_learning_rate=1e30)
+
+    done = in_process.module("pipeline.stages.train", project.root, project.environment)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "error: the loss is not a number: no model was written. Lower the learning rate of train.compact "
+    )
+    assert done.stderr.count("\n") == 1
+    assert not (project.root / "models").exists()
+
+
+def test_what_a_person_set_for_other_projects_of_keras_changes_nothing(tmp_path: Path) -> None:
+    # A width that Keras itself refuses.
+    of_others = {"backend": "jax", "floatx": "bfloat16", "epsilon": 0.1, "image_data_format": "channels_first"}
     home = tmp_path / ".keras"
     home.mkdir()
     (home / "keras.json").write_text(json.dumps(of_others))
@@ -108,7 +131,7 @@ def test_what_a_person_set_for_other_projects_of_keras_changes_nothing(tmp_path:
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     )
 
     assert done.stdout == "tensorflow float32 1e-07 channels_last None\n"

@@ -1,0 +1,30 @@
+"""How much memory a large picture takes, in a process of its own."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.processes import peak_of
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads from /proc, which only Linux has, how much memory a process took")
+@pytest.mark.parametrize(("kind", "suffix"), [("JPEG", ".jpg"), ("PNG", ".png"), ("TIFF", ".tif")])
+def test_a_picture_of_50_megapixels_takes_less_than_400_megabytes(kind: str, suffix: str, tmp_path: Path) -> None:
+    page = Image.new("RGB", (8000, 6250), (240, 240, 230))
+    page.paste((20, 20, 60), (3900, 1500, 4100, 4500))
+    options = {"compress_level": 1} if kind == "PNG" else {"compression": "tiff_lzw"} if kind == "TIFF" else {}
+    page.save(tmp_path / f"a{suffix}", kind, **options)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "import pipeline.scoring.scorer; from pipeline.digits import images; from pipeline.digits.files import decoding\n"
+        "from pipeline.digits.files.limits import Limits\n"
+        "(page,) = decoding.pages(Path(sys.argv[1]).open('rb'), Limits(10**8))\n"
+        "print(page.shape, images.normalise(page).parts)"
+    )
+
+    seen, peak = peak_of(code, str(tmp_path / f"a{suffix}"))
+
+    assert seen == "(3125, 4000) 1"
+    assert peak < 400_000
