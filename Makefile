@@ -18,7 +18,7 @@ run: .venv/ready ## Train on MNIST and register the model, then score a batch of
 serve: .venv/ready ## Start a Prefect server with its UI, the deployments and a worker; Ctrl-C stops them
 	@$(BIN)/python -m flows.serve
 
-check: style ## Check style, types, and what starts no server and no stage, before each commit; two to three minutes
+check: style ## Check style, types, and what starts no server and no stage, before each commit; a minute
 	@$(call beside_types,-n auto --durations=5 tests/unit)
 
 test: style ## Check style, types and behaviour on all cores, before each push; five to ten minutes
