@@ -29,7 +29,7 @@ DIGITS = (sys.executable, "-m", "pipeline")
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage seldom, and never in what was imported: it takes a tenth of the time."""
+    """Look for garbage seldom, and never in what was imported."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
 

@@ -103,6 +103,7 @@ def test_unchanged_stages_show_as_such_and_a_known_model_changes_nothing(project
     assert state.is_completed()
     assert state.name == "Unchanged"
     assert task_states(state) == {**dict.fromkeys([*STAGES, "register"], "Unchanged")}
+    assert_classes(project)
 
 
 def assert_told(state: State[Any], caplog: pytest.LogCaptureFixture) -> None:
@@ -119,6 +120,17 @@ def assert_told(state: State[Any], caplog: pytest.LogCaptureFixture) -> None:
     assert not [line for line in logged if "git add" in line or "dvc push" in line]
 
 
+def assert_classes(project: Project) -> str:
+    """Hold the page of the last training to the precision and recall of each digit, and give it."""
+    summary: str = artifact("training-summary")
+    with (project.root / "plots/classes.csv").open() as file:
+        classes = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    assert any(row["precision"] != row["recall"] for row in classes)
+    for row in classes:
+        assert f"| {row['digit']:.0f} | {row['precision']:.4f} | {row['recall']:.4f} |" in summary
+    return summary
+
+
 @pytest.mark.slow  # `make test` sees most of it in the run with settings of its own
 def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     project.set(train__epochs=6)
@@ -133,12 +145,7 @@ def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project, 
         "register": "Champion",
     }
     assert_told(state, caplog)
-    summary = artifact("training-summary")
-    with (project.root / "plots/classes.csv").open() as file:
-        classes = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-    assert any(row["precision"] != row["recall"] for row in classes)
-    for row in classes:
-        assert f"| {row['digit']:.0f} | {row['precision']:.4f} | {row['recall']:.4f} |" in summary
+    summary = assert_classes(project)
     assert f"[the training report]({(project.root / 'reports/training.html').as_uri()})" in summary
     page = (project.root / "reports/training.html").read_text()
     assert "digit-cnn v1.1.0, trained on load_digits" in page
