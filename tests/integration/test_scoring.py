@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import fcntl
 import json
 import os
 import signal
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import layout, params, registry
+from pipeline import exclusive, layout, params, registry
 from pipeline.scoring import batch as batches
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring import run
@@ -273,8 +272,7 @@ def test_a_second_run_on_the_same_output_stops_with_a_clear_error(project: Proje
     out = project.root / "data/scores/batch"
     out.mkdir(parents=True)
 
-    with (out / ".lock").open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusive.alone(out / ".lock", "nobody else is here"):
         done = project.digits(*SCORE, check=False)
 
     assert done.returncode == 1
