@@ -98,7 +98,7 @@ def main() -> None:
     """Print ``automations.yaml`` with the ids of the server at ``PREFECT_API_URL``."""
     with exit_on_error():
         layout.require_root()
-        standalone.require_server()
+        standalone.require_prefect()
         with get_client(sync_client=True) as client:
             filled = [one for one in (_with_ids(client, named) for named in _read()) if one]
     YAML(typ="safe").dump({"automations": filled}, sys.stdout)

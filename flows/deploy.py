@@ -104,7 +104,7 @@ def main() -> None:
     """Bring the server at ``PREFECT_API_URL`` to what the files say, and print what comes next."""
     with exit_on_error():
         layout.require_root()
-        standalone.require_server()
+        standalone.require_prefect()
         print("\n".join(apply()))
 
 

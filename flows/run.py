@@ -6,14 +6,11 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import copy_context
-from functools import partial
+from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from prefect import State
-from prefect.client.orchestration import get_client
 
 from flows import standalone
 from flows.states import REFUSED
@@ -41,27 +38,26 @@ def main(batch: str = "test-images", count: int = 1000, place: Path = Path()) ->
     ``batch``: the folder of the inbox to cut ``count`` test images into; ``place``: how a person gets to the working folder.
     Exits 1 when a flow fails or a person has to look.
     """
-    with exit_on_error(), standalone.ready(standalone.require_trainable):
+    with exit_on_error(), standalone.ready(standalone.require_trainable) as wait:
         print(f"What Prefect and the stages say goes to {place / LOG}", flush=True)
         with _aside(LOG) as say:
-            states = _flows(layout.INBOX / batch, count, say)
+            states = _flows(layout.INBOX / batch, count, wait, say)
     if not standalone.is_well(states[-1]):
         sys.exit("\n".join(f"{state.name}: {state.message}" for state in states))
     logging.getLogger("prefect").setLevel(logging.WARNING)  # the end of its server is no last word
     print("\n".join(_verdict(states[0], layout.SCORES / batch, place)))
 
 
-def _flows(folder: Path, count: int, say: Say) -> list[State[Any]]:
+def _flows(folder: Path, count: int, wait: Callable[[], None], say: Say) -> list[State[Any]]:
     """Run both flows and give the states of those that ran."""
-    # A temporary server, which serves both, takes longer to start than all else takes to be imported.
-    server = Thread(target=copy_context().run, args=[partial(get_client, sync_client=True)], daemon=True)
-    server.start()
-    try:
-        from flows import scoring, training
-        from pipeline import sample
-        from pipeline.scoring import inbox
-    finally:
-        server.join()  # only a server that has started is ended with this process
+    # What is needed later too: meanwhile the server starts.
+    for package in ("altair", "dvc.repo", "networkx"):
+        import_module(package)
+    from flows import scoring, training
+    from pipeline import sample
+    from pipeline.scoring import inbox
+
+    wait()
     with _steps(say):
         trained = training.train(return_state=True)
     if not standalone.is_well(trained):

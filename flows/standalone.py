@@ -1,36 +1,35 @@
 """Running a flow as a module: one line for what a user can mend, and no server left behind, however it ends."""
 
+import atexit
+import os
 import re
 import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from prefect import Flow, State
 from prefect.client.orchestration import get_client
 from prefect.settings import (
-    PREFECT_API_BLOCKS_REGISTER_ON_START,
+    PREFECT_API_URL,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
-    PREFECT_UI_ENABLED,
     get_current_settings,
     temporary_settings,
 )
 
+from flows import server
 from flows.states import INCOMPLETE, SUSPECT
 from pipeline import layout, params, registry
 from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
 
-# Of a temporary server, unless somebody set it. Prefect's own 20 seconds do not suffice where the cores are busy; blocks and a
-# UI, which nobody comes to, take a fifth of its start.
-TEMPORARY = {
-    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 60,
-    PREFECT_API_BLOCKS_REGISTER_ON_START: False,
-    PREFECT_UI_ENABLED: False,
-}
+# Unless somebody set it: Prefect's own 20 seconds do not suffice where the cores are busy.
+START = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 60}
 
 
 def run(flow: Flow[..., State[Any]], check: Callable[[], None] = layout.require_root) -> NoReturn:
@@ -38,22 +37,35 @@ def run(flow: Flow[..., State[Any]], check: Callable[[], None] = layout.require_
 
     ``check`` raises PipelineError for what would stop it at its end. Exits 1 when the flow fails or a person has to look.
     """
-    with ready(check):
+    with ready(check) as wait:
+        with exit_on_error():
+            wait()
         state = flow(return_state=True)
     print(f"{state.name}: {state.message}")
     sys.exit(0 if is_well(state) else 1)
 
 
 @contextmanager
-def ready(check: Callable[[], None]) -> Iterator[None]:
-    """Let flows run in the block; exit with one line where nothing can, and by its own number where a signal ends it."""
+def ready(check: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """Let flows run in the block, after a call of what it is given, which waits for their server or raises PipelineError.
+
+    Exits with one line where nothing can run, and by its own number where a signal ends it.
+    """
     _end_orderly()
+    settings = get_current_settings()
     with exit_on_error():
         check()
-        require_prefect()
+        if not settings.api.url:
+            _require_home(settings.home)
     try:
-        with temporary_settings(set_defaults=TEMPORARY):
-            yield
+        if settings.api.url:
+            yield require_prefect
+        else:
+            # Until Python ends: what is logged last is sent then.
+            atexit.register((stack := ExitStack()).close)
+            url = stack.enter_context(server.running({**os.environ, **settings.to_environment_variables(exclude_unset=True)}))
+            with temporary_settings({PREFECT_API_URL: url}, set_defaults=START):
+                yield partial(server.wait, url, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value())
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
@@ -70,34 +82,31 @@ def require_trainable() -> None:
 
 
 def require_prefect() -> None:
-    """Raise PipelineError where no server answers at ``PREFECT_API_URL``, or a temporary one has no place for its files."""
-    settings = get_current_settings()
-    if settings.api.url:
-        with get_client(sync_client=True) as client:
-            failure = client.api_healthcheck()
-        if failure:
-            reason = " ".join(str(failure).split()).rstrip(".") or type(failure).__name__
-            place = re.sub("//[^/]*@", "//", settings.api.url)  # without a password
-            raise PipelineError(
-                f"{place}: no Prefect server answers: {reason}. Start it, or unset PREFECT_API_URL to run on a temporary one."
-            )
-        return
+    """Raise PipelineError where no server answers at ``PREFECT_API_URL``: a temporary one forgets what it is told."""
+    url = get_current_settings().api.url
+    if not url:
+        raise PipelineError("no PREFECT_API_URL. Set it to a Prefect server's, or start one of your own with `make serve`.")
+    with get_client(sync_client=True) as client:
+        failure = client.api_healthcheck()
+    if failure:
+        reason = " ".join(str(failure).split()).rstrip(".") or type(failure).__name__
+        place = re.sub("//[^/]*@", "//", url)  # without a password
+        raise PipelineError(
+            f"{place}: no Prefect server answers: {reason}. Start it, or unset PREFECT_API_URL to run on a temporary one."
+        )
+
+
+def _require_home(home: Path) -> None:
+    """Raise PipelineError where a temporary server has no place for its files."""
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=settings.home):
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
             pass
     except OSError as error:
         raise PipelineError(
-            f"{shown(settings.home)}: Prefect cannot write its files: {error.strerror}. Make it writable, or name another "
-            f"folder in PREFECT_HOME."
+            f"{shown(home)}: Prefect cannot write its files: {error.strerror}. Make it writable, or name another folder in "
+            f"PREFECT_HOME."
         ) from error
-
-
-def require_server() -> None:
-    """Raise PipelineError where ``PREFECT_API_URL`` names no server that answers: a temporary one forgets what it is told."""
-    if not get_current_settings().api.url:
-        raise PipelineError("no PREFECT_API_URL. Set it to a Prefect server's, or start one of your own with `make serve`.")
-    require_prefect()
 
 
 def _end_orderly() -> None:

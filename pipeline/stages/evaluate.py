@@ -1,6 +1,8 @@
 """Stage ``evaluate``: run the model that will score over the test set, exactly as it will be served."""
 
 import json
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +55,22 @@ def run(
     fields = _fields(as_scanned(data.test_images, slices.plain, seed))
     first_logits = in_batches(classifier, fields, batch_size)
     logits = look_again(classifier, fields, first_logits, temperature)
-    keras_answers = answers_of_keras(model_folder / layout.KERAS_MODEL, fields, batch_size)
-    answers, confidence = metrics.answers_and_confidence(logits, temperature)
-    by_class = metrics.by_class(data.test_labels, answers)
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(data.test_labels))[:slice_images])
-    by_slice = measure_slices(
-        *(data.test_images[chosen], data.test_labels[chosen], classifier, temperature),
-        batch_size=batch_size,
-        seed=seed,
-        minimum_confidence=minimum_confidence,
-    )
+    # To import TensorFlow and ask it takes as long as all the rest.
+    with ProcessPoolExecutor(1, max_tasks_per_child=1) as other:
+        asked = other.submit(answers_of_keras, model_folder / layout.KERAS_MODEL, fields, batch_size)
+        answers, confidence = metrics.answers_and_confidence(logits, temperature)
+        by_class = metrics.by_class(data.test_labels, answers)
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(data.test_labels))[:slice_images])
+        by_slice = measure_slices(
+            *(data.test_images[chosen], data.test_labels[chosen], classifier, temperature),
+            batch_size=batch_size,
+            seed=seed,
+            minimum_confidence=minimum_confidence,
+        )
+        try:
+            keras_answers = asked.result()
+        except BrokenProcessPool as error:
+            raise PipelineError("the process that asks the Keras model was killed. Free some memory and run again.") from error
     summary = {
         "dataset": data.name,
         "test_set": data.test_set,
@@ -170,11 +178,11 @@ def predictions(labels: Labels, logits: Floats) -> pd.DataFrame:
     return table
 
 
-def answers_of_keras(model: Path, fields: Images, batch_size: int) -> npt.NDArray[np.int64]:
+def answers_of_keras(model: Path, fields: Images, batch_size: int) -> Labels:
     """Give the digits that the Keras model answers: the scoring model is held to them. ``fields``: (N, 28, 28, 1) uint8."""
     keras = network.import_keras()
     predicted = keras.models.load_model(model).predict(fields.astype(np.float32), batch_size=batch_size, verbose=0)
-    return np.asarray(predicted.argmax(axis=1), np.int64)
+    return np.asarray(predicted.argmax(axis=1), np.uint8)
 
 
 def _fields(glyphs: list[images.Glyph]) -> Images:

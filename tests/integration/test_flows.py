@@ -16,9 +16,9 @@ from prefect import State
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.exceptions import ParameterTypeError
-from prefect.settings import temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-from flows import standalone
+from flows import server
 from flows.scoring import score_batch, score_inbox
 from flows.stages import Stage, _repro, read_graph
 from flows.training import train
@@ -29,10 +29,13 @@ STAGES = ["ingest", "validate", "reshape", "train", "evaluate"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _server() -> Iterator[None]:
-    from prefect.testing.utilities import prefect_test_harness  # with Prefect's server, which takes seconds
-
-    with temporary_settings(set_defaults=standalone.TEMPORARY), prefect_test_harness(server_startup_timeout=120):
+def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    home = tmp_path_factory.mktemp("prefect")
+    with (
+        server.running({**os.environ, "PREFECT_HOME": str(home)}) as url,
+        temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: home}),
+    ):
+        server.wait(url, 120)
         yield
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+from flows import server
+from pipeline.errors import PipelineError
 from tests import in_process
 from tests.conftest import Project
 from tests.processes import left_of, started_by
@@ -69,16 +72,20 @@ def test_outside_the_root_a_flow_says_so_in_the_line_of_every_command(tmp_path: 
 def test_a_temporary_server_may_take_a_minute_to_start_or_what_somebody_set(
     registered_project: Project, own: dict[str, str]
 ) -> None:
-    code = (
-        "from flows import standalone\n"
-        "from prefect.settings import PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS as seconds\n"
-        "from prefect.states import Completed\n"
-        "standalone.run(lambda **_: Completed(message=str(seconds.value())))\n"
-    )
+    code = "from flows import standalone\nwith standalone.ready(lambda: None) as wait: print(wait.args[1])"
 
     done = registered_project.run(sys.executable, "-c", code, check=True, **own)
 
-    assert done.stdout == f"Completed: {next(iter(own.values()), 60)}\n"
+    assert done.stdout == f"{next(iter(own.values()), 60)}\n"
+
+
+def test_a_temporary_server_that_does_not_answer_is_said_in_a_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/api"
+        with pytest.raises(PipelineError, match=r"^Prefect's temporary server does not answer within 0 s\. .*STARTUP_TIMEOUT"):
+            server.wait(url, 0.1)
+    with pytest.raises(PipelineError, match=r"^Prefect's temporary server did not start: .*refused.*\. Why stands above\.$"):
+        server.wait(url, 0.1)
 
 
 @pytest.mark.slow
