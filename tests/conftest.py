@@ -41,9 +41,18 @@ def pytest_configure() -> None:
             signal.signal(one, lambda *_: None)  # ignored here all the same
 
 
-# Where a run begins: the files that take longest, so that in the end no core waits for one; the second needs no project, while
-# the first makes those for all.
-FIRST = ("test_flows", "test_validation", "test_stages", "test_registry", "test_pages", "test_disk", "test_promotion")
+# Where a run begins: the files that take longest, so that in the end no core waits for one. Of the quick tests the second file
+# needs no project, while the first makes those for all.
+FIRST = (
+    "test_mnist",
+    "test_flows",
+    "test_validation",
+    "test_stages",
+    "test_registry",
+    "test_pages",
+    "test_disk",
+    "test_promotion",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -128,11 +137,14 @@ Once = Callable[..., Project]
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
-    """Give a function that makes a project once for all workers of a run: the first that asks makes it, each gets a copy."""
+    """Give a function that makes a project once for all workers of a run: the first that asks makes it, each gets a copy.
+
+    Where ``DIGITS_TEST_PROJECTS`` names a folder, it is once for all runs: of one state of the code, that is.
+    """
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    folder /= "once"
+    folder = Path(os.environ.get("DIGITS_TEST_PROJECTS", folder / "once"))
     folder.mkdir(exist_ok=True)
 
     def give(name: str, make: Callable[[Project], object], origin: Project | None = None) -> Project:
@@ -182,6 +194,7 @@ def _from_working_tree(project: Project) -> None:
         score__quiet_seconds=0,
     )
     project.git("commit", "--quiet", "--all", "--message", "Make it small")
+    project.git("repack", "-adq")  # a file for each of its objects would be most of what copies take
 
 
 @pytest.fixture(scope="session")

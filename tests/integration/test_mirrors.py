@@ -60,9 +60,17 @@ class Mirror(BaseHTTPRequestHandler):
 def mirror() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
         Mirror.asked.clear()
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that were to be waited before another attempt, and were not."""
+    waits: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", waits.append)
+    return waits
 
 
 @pytest.fixture
@@ -119,18 +127,20 @@ def test_without_a_network_every_source_says_so(project: Project) -> None:
     assert "/no/such/folder: train-images-idx3-ubyte: no such folder" in done.stderr
 
 
-def test_a_failure_that_may_pass_is_tried_again(mirror: str) -> None:
+def test_a_failure_that_may_pass_is_tried_again(mirror: str, waits: list[float]) -> None:
     content = download.source(f"{mirror}/flaky", timeout_seconds=5, attempts=3)("file")
 
     assert content == b"at last"
     assert Mirror.asked == ["/flaky/file.gz"] * 3
+    assert waits == [0.5, 1]
 
 
-def test_a_failure_that_will_not_pass_is_not_tried_again(mirror: str) -> None:
+def test_a_failure_that_will_not_pass_is_not_tried_again(mirror: str, waits: list[float]) -> None:
     with pytest.raises(download.SourceError):
         download.source(f"{mirror}/403", timeout_seconds=5, attempts=3)("file")
 
     assert len(Mirror.asked) == 1
+    assert waits == []
 
 
 @pytest.mark.parametrize("setting", [{"ALL_PROXY": "socks5://127.0.0.1:1"}, {"SSL_CERT_FILE": "/no/such/file"}])
