@@ -32,10 +32,12 @@ def pytest_collection_finish() -> None:
     """Look for garbage seldom, and never in what was imported."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    gc.enable()
 
 
 def pytest_configure() -> None:
     """Give signals back to the processes that tests start: what a script's background or `nohup` ignores, they inherit."""
+    gc.disable()
     for one in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(one) is signal.SIG_IGN:
             signal.signal(one, lambda *_: None)  # ignored here all the same
