@@ -8,10 +8,10 @@ from fastapi import FastAPI, Response
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.staticfiles import StaticFiles
 
+from flows.server import HOST
 from pipeline import layout
 from pipeline.errors import exit_on_error
 
-HOST = "127.0.0.1"
 OURS = (layout.SCORES, layout.REPORTS, layout.VALIDATION)
 
 

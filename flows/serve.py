@@ -34,8 +34,8 @@ from pydantic import TypeAdapter
 
 from flows import deploy
 from flows.artifacts import PAGES_URL
-from flows.pages import HOST
 from flows.processes import HOME, end_runs, process, require, runs_of, works
+from flows.server import HOST, reach_directly
 from pipeline import atomic, exclusive, layout, registry, tags
 from pipeline.errors import PipelineError, exit_on_error
 
@@ -106,10 +106,8 @@ def _use_own_home() -> None:
     """Let nothing of the user's Prefect into this one, and send no word of it anywhere."""
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
-    direct = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), HOST)))
+    reach_directly()
     os.environ |= {
-        "NO_PROXY": direct,
-        "no_proxy": direct,
         "PREFECT_HOME": str(HOME.absolute()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",

@@ -1,5 +1,6 @@
 """A temporary Prefect server, which starts while what uses it is still imported."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import httpx
 
 from pipeline.errors import PipelineError
 
+HOST = "127.0.0.1"
 # Unless somebody set it: blocks and a UI, which nobody comes to, would take a fifth of the start.
 SETTINGS = {
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
@@ -22,14 +24,20 @@ SERVE = "import gc; gc.set_threshold(100_000); import uvicorn; uvicorn.main()"
 STOP_SECONDS = 5
 
 
+def reach_directly() -> None:
+    """Let no proxy of the environment come between this process, or those that it starts, and servers on this machine."""
+    direct = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), HOST)))
+    os.environ |= {"NO_PROXY": direct, "no_proxy": direct}
+
+
 @contextmanager
 def running(environment: Mapping[str, str]) -> Iterator[str]:
     """Start a server on this machine, in this environment, give the URL of its API at once, and end it after the block.
 
     What is sent before the server answers waits for it.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+    with socket.create_server((HOST, 0)) as listening:
+        url = f"http://{HOST}:{listening.getsockname()[1]}/api"
         options = ["--fd", str(listening.fileno()), "--lifespan", "on", "--log-level", "error"]
         server = subprocess.Popen(
             [sys.executable, "-c", SERVE, "--factory", "prefect.server.api.server:create_app", *options],
@@ -50,7 +58,7 @@ def running(environment: Mapping[str, str]) -> Iterator[str]:
 def wait(url: str, seconds: float) -> None:
     """Return once the server answers. Raises PipelineError where it does not within that time, or has ended."""
     try:
-        httpx.get(f"{url}/health", timeout=seconds, trust_env=False).raise_for_status()
+        httpx.get(f"{url}/health", timeout=seconds).raise_for_status()
     except httpx.TimeoutException as error:
         raise PipelineError(
             f"Prefect's temporary server does not answer within {seconds:.0f} s. Run again when the machine has less to do, or "

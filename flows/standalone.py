@@ -61,6 +61,7 @@ def ready(check: Callable[[], None]) -> Iterator[Callable[[], None]]:
         if settings.api.url:
             yield require_prefect
         else:
+            server.reach_directly()
             # Until Python ends: what is logged last is sent then.
             atexit.register((stack := ExitStack()).close)
             url = stack.enter_context(server.running({**os.environ, **settings.to_environment_variables(exclude_unset=True)}))
