@@ -24,7 +24,7 @@ check: style ## Check style, types, and what starts no server and no stage, befo
 test: style ## Check style, types and behaviour on all cores, before each push; five to ten minutes
 	@$(call beside_types,$(BY_FILE) -m "not slow")
 
-test-slow: .venv/ready ## Run the tests that start servers or train for long; half an hour
+test-slow: .venv/ready ## Run the tests that start servers or train for long; twenty minutes
 	$(BIN)/pytest $(BY_FILE) --timeout 1800 -m slow
 
 lint: style ## Check style and types
