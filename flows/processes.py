@@ -1,4 +1,4 @@
-"""The processes that ``make serve`` starts: a log for each, and an end in order."""
+"""Processes that a command starts: a log for each of ``make serve``, and an end in order."""
 
 import signal
 import subprocess
@@ -34,7 +34,7 @@ def process(name: str, lock: BinaryIO, *command: str) -> Iterator[subprocess.Pop
     try:
         yield started
     finally:
-        _end(started)
+        end(started, STOP_SECONDS)
 
 
 def runs_of(worker: subprocess.Popen[bytes]) -> set[psutil.Process]:
@@ -66,7 +66,7 @@ def works(process: psutil.Process) -> bool:
         return False
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes], seconds: float) -> None:
     """Stop a process, and at once whatever of those that it started does not stop with it."""
     try:
         started = psutil.Process(process.pid).children(recursive=True)
@@ -74,7 +74,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         return
     process.terminate()
     try:
-        process.wait(STOP_SECONDS)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

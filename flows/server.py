@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import httpx
 
+from flows.processes import end
 from pipeline.errors import PipelineError
 
 HOST = "127.0.0.1"
@@ -47,12 +48,7 @@ def running(environment: Mapping[str, str]) -> Iterator[str]:
     try:
         yield url
     finally:
-        server.terminate()
-        try:
-            server.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        end(server, STOP_SECONDS)
 
 
 def wait(url: str, seconds: float) -> None:

@@ -82,6 +82,7 @@ def floor(module: str) -> int:
 
 
 def test_a_stage_is_one_word_in_five_places() -> None:
+    from flows.stages import read_graph
     from pipeline import cli
 
     params = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
@@ -91,6 +92,7 @@ def test_a_stage_is_one_word_in_five_places() -> None:
     assert sorted(path.stem for path in (ROOT / "pipeline/stages").glob("[a-z]*.py")) == sorted(WORDS)
     assert [section for section in params if section in WORDS] == WORDS
     assert set(WORDS) <= commands
+    assert [stage.name for stage in read_graph()] == WORDS
 
 
 @pytest.mark.parametrize("stage", WORDS)
