@@ -43,17 +43,20 @@ def pytest_configure() -> None:
             signal.signal(one, lambda *_: None)  # ignored here all the same
 
 
-# Where a run begins: the files that take longest, so that in the end no core waits for one. Of the quick tests the second file
-# needs no project, while the first makes those for all.
+# Where a run begins: the files that take longest, so that in the end no core waits for one. Of the quick tests the first file
+# needs no project, while the second makes those for all. What needs Keras stands together, to be imported by one worker.
 FIRST = (
     "test_mnist",
-    "test_flows",
     "test_validation",
     "test_stages",
+    "test_flows",
+    "test_disk",
+    "test_training",
     "test_registry",
     "test_pages",
-    "test_disk",
     "test_promotion",
+    "test_registry_survives",
+    "test_scoring",
 )
 
 
@@ -204,7 +207,8 @@ def trained_project(fresh_project: Project, once: Once) -> Project:
     """A project whose stages have run. Not to be changed."""
 
     def make(project: Project) -> None:
-        project.dvc("repro")
+        with in_process.stages():
+            project.dvc("repro")
         project.git("commit", "--quiet", "--all", "--message", "Train")
 
     return once("trained", make, fresh_project)
@@ -224,7 +228,10 @@ def two_models(registered_project: Project, once: Once) -> Project:
         project.sample("data/inbox/batch", 200)
         project.digits("score", "data/inbox/batch")
         project.set(register__replay__batches=2)
-        project.dvc("exp", "run", "--set-param", "train.epochs=6")
+        project.set(train__epochs=6)
+        with in_process.stages():
+            project.dvc("repro")
+        project.dvc("exp", "save")
         project.digits("register")
 
     return once("two", make, registered_project)

@@ -8,8 +8,11 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from unittest.mock import patch
 
 Run = subprocess.CompletedProcess[str]
 
@@ -38,6 +41,38 @@ def dvc(arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str]
         sys.exit(dvc.cli.main(list(arguments)))
 
     return _run(command, ("dvc", *arguments), folder, environment)
+
+
+@contextmanager
+def as_stages() -> Iterator[None]:
+    """Let `train` and `evaluate` give in this process what they give in their own, and ask Keras where it is imported."""
+    from pipeline.digits import network
+
+    network.import_keras().backend.clear_session()  # layers are numbered from 1 again
+    here = patch("pipeline.stages.evaluate.ProcessPoolExecutor", lambda workers, **_: ThreadPoolExecutor(workers))
+    with here, warnings.catch_warnings(action="ignore"):
+        yield
+
+
+@contextmanager
+def stages() -> Iterator[None]:
+    """Let DVC run its stages in this process, from the code in the working tree: Keras is imported once for all of them."""
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    from pipeline.stages import run_as_process
+
+    def run(_: str, command: str, *, cwd: str, env: Mapping[str, str], **__: object) -> None:
+        name = command.removeprefix("python -m pipeline.stages.")
+        stage = import_module(f"pipeline.stages.{name}")
+        with as_stages():
+            done = _run(lambda: run_as_process(name, stage.main), (command,), Path(cwd), env)
+        for said, stream in ((done.stdout, sys.stdout), (done.stderr, sys.stderr)):
+            print(said, end="", file=stream, flush=True)
+        if done.returncode:
+            raise StageCmdFailedError(command, done.returncode)
+
+    with patch("dvc.stage.run._run", run):
+        yield
 
 
 def gto(arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str]) -> Run:
