@@ -10,9 +10,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from ruamel.yaml import YAML
@@ -168,16 +170,31 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 
 
 @pytest.fixture(scope="session")
-def fresh_project(once: Once) -> Project:
+def _yaml_read_once() -> Iterator[None]:
+    """Parse a text once: each command of DVC reads the same files again, which would take a tenth of the tests' time."""
+    parse, known = YAML.load, dict[str, Any]()
+
+    def load(self: YAML, stream: Any) -> Any:
+        if not isinstance(stream, str) or self.typ != ["safe"]:
+            return parse(self, stream)
+        if stream not in known:
+            known[stream] = parse(self, stream)
+        return deepcopy(known[stream])
+
+    with patch.object(YAML, "load", load):
+        yield
+
+
+@pytest.fixture(scope="session")
+def fresh_project(once: Once, _yaml_read_once: None) -> Project:
     """The project as it stands in the working tree, committed, on load_digits, with nothing run. Not to be changed."""
     return once("fresh", _from_working_tree)
 
 
 def _from_working_tree(project: Project) -> None:
     project.home.mkdir(parents=True)
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
-    )
+    files = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", ":!bench", ":!docs", ":!tests"]
+    listed = subprocess.run(files, cwd=ROOT, capture_output=True, check=True)
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (ROOT / name).exists():
             (project.root / name).parent.mkdir(parents=True, exist_ok=True)
