@@ -19,7 +19,7 @@ from unittest.mock import patch
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import layout, sample
+from pipeline import layout
 from tests import in_process
 from tests.in_process import Run
 
@@ -107,6 +107,8 @@ class Project:
 
     def sample(self, folder: str | Path, count: int) -> None:
         """Put some of the project's test images into a folder of it."""
+        from pipeline import sample
+
         sample.run(self.root / layout.ARRAYS, self.root / folder, count=count)
 
     @staticmethod
@@ -245,10 +247,8 @@ def two_models(registered_project: Project, once: Once) -> Project:
         project.sample("data/inbox/batch", 200)
         project.digits("score", "data/inbox/batch")
         project.set(register__replay__batches=2)
-        project.set(train__epochs=6)
         with in_process.stages():
-            project.dvc("repro")
-        project.dvc("exp", "save")
+            project.dvc("exp", "run", "--set-param", "train.epochs=6")
         project.digits("register")
 
     return once("two", make, registered_project)

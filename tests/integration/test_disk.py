@@ -31,17 +31,15 @@ pytestmark = pytest.mark.skipif(not can_mount(), reason="needs Linux with user n
 
 @contextmanager
 def mounted(folder: Path, mount: str) -> Iterator[None]:
-    """Mount as said in a process of its own, whose mounts nobody else sees, and put a link to there in the folder's place."""
+    """Mount as said where nobody else sees it, in a process that waits for the block's end; the folder is a link to there."""
     folder.mkdir(parents=True, exist_ok=True)
     aside = folder.rename(folder.with_name(f"{folder.name}-mounted"))
     script = f"{mount.format(folder=shlex.quote(str(aside)))} && echo && exec cat"
     with subprocess.Popen([*UNSHARE, "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin
         assert process.stdout
         assert process.stdout.readline() == b"\n"
         folder.symlink_to(f"/proc/{process.pid}/root{aside}")
         yield
-        process.stdin.close()
 
 
 def names_in(folder: Path) -> list[str]:

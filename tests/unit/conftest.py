@@ -1,16 +1,20 @@
-"""What the unit tests share."""
+"""What the unit tests share. What is large is imported where it is used, and not by the process that hands out the tests."""
 
-import cv2
-import numpy as np
+from typing import TYPE_CHECKING
+
 import pytest
-from sklearn.datasets import load_digits
 
-from pipeline.digits.images import normalise
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @pytest.fixture(scope="session")
-def scan() -> np.ndarray:
+def scan() -> "np.ndarray":
     """A real handwritten 5 as a scanner gives it: 120x90, dark on white, off the centre."""
+    import cv2
+    import numpy as np
+    from sklearn.datasets import load_digits
+
     digits = load_digits()
     glyph = 255 - (digits.images[5] * 255 / 16).astype(np.uint8)
     page = np.full((120, 90), 250, np.uint8)
@@ -19,8 +23,13 @@ def scan() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def others() -> np.ndarray:
+def others() -> "np.ndarray":
     """The fields of all digits that are no 5: (1615, 28, 28) int."""
+    import numpy as np
+    from sklearn.datasets import load_digits
+
+    from pipeline.digits.images import normalise
+
     digits = load_digits()
     pictures = (digits.images[digits.target != 5] * 255 / 16).astype(np.uint8)
     return np.stack([normalise(picture).field for picture in pictures]).astype(int)
