@@ -48,7 +48,9 @@ def pytest_configure() -> None:
 # Where a run begins: the files that take longest, so that in the end no core waits for one. Of the quick tests the first file
 # needs no project, while the second makes those for all. What needs Keras stands together, to be imported by one worker.
 FIRST = (
+    "test_plain",
     "test_mnist",
+    "test_serve",
     "test_validation",
     "test_stages",
     "test_flows",
@@ -173,8 +175,10 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 
 @pytest.fixture(scope="session")
 def _yaml_read_once() -> Iterator[None]:
-    """Parse a text once: each command of DVC reads the same files again, which would take a tenth of the tests' time."""
-    parse, known = YAML.load, dict[str, Any]()
+    """Parse and check a text once: each command of DVC reads the same files again, a tenth of what the tests take."""
+    from dvc.utils import strictyaml
+
+    parse, check, known, valid = YAML.load, strictyaml.validate, dict[str, Any](), set[tuple[int, str]]()
 
     def load(self: YAML, stream: Any) -> Any:
         if not isinstance(stream, str) or self.typ != ["safe"]:
@@ -183,7 +187,20 @@ def _yaml_read_once() -> Iterator[None]:
             known[stream] = parse(self, stream)
         return deepcopy(known[stream])
 
-    with patch.object(YAML, "load", load):
+    def validate(data: Any, schema: object, text: str, **words: Any) -> Any:
+        if (id(schema), text) not in valid:
+            check(data, schema, text, **words)
+            valid.add((id(schema), text))
+        return data
+
+    with patch.object(YAML, "load", load), patch.object(strictyaml, "validate", validate):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_wait_for_disks() -> Iterator[None]:
+    """Write as ever and wait for no disk: what a computer keeps that loses its power, no test can see."""
+    with patch("os.fsync", lambda _: None):
         yield
 
 
@@ -252,6 +269,18 @@ def two_models(registered_project: Project, once: Once) -> Project:
         project.digits("register")
 
     return once("two", make, registered_project)
+
+
+@pytest.fixture(scope="session")
+def mnist_project(fresh_project: Project, once: Once) -> Project:
+    """A project with MNIST's arrays, and no model. Not to be changed."""
+
+    def make(project: Project) -> None:
+        project.set(ingest__dataset="mnist")
+        project.dvc("repro", "reshape", DIGITS_MNIST_MIRROR=MNIST)
+        project.git("commit", "--quiet", "--all", "--message", "Take MNIST")
+
+    return once("mnist", make, fresh_project)
 
 
 @pytest.fixture

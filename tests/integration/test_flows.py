@@ -15,7 +15,9 @@ import pytest
 from prefect import State
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.events.worker import EventsWorker
 from prefect.exceptions import ParameterTypeError
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from flows import server
@@ -37,6 +39,9 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     ):
         server.wait(url, 120)
         yield
+        # Their threads would live on beside other files' tests, and draw from `random`, whose state Hypothesis watches.
+        EventsWorker.drain_all(timeout=5)
+        APILogWorker.drain_all(timeout=5)
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
-"""How much memory a large picture takes, in a process of its own."""
+"""How much memory is taken: by a large picture in a process of its own, and by the listing of a large folder."""
 
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from pipeline.scoring import ordering
+from pipeline.scoring.listing import list_folder
 from tests.processes import peak_of
 
 
@@ -28,3 +31,19 @@ def test_a_picture_of_50_megapixels_takes_less_than_400_megabytes(kind: str, suf
 
     assert seen == "(3125, 4000) 1"
     assert peak < 400_000
+
+
+def test_memory_does_not_grow_with_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ordering, "IN_MEMORY", 500)
+    for index in range(20_000):
+        (tmp_path / f"{index:0100d}.png").touch()
+
+    tracemalloc.start()
+    try:
+        listing = list_folder(tmp_path, [".png"], leave_out=tmp_path / "scores")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert listing.images == 20_000
+    assert peak < 20_000 * 100 / 4

@@ -5,7 +5,6 @@ import os
 import socket
 import stat
 import sys
-import tracemalloc
 import unicodedata
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError
-from pipeline.scoring import ordering
 from pipeline.scoring.lines import lines_of, path_of, size_of
 from pipeline.scoring.listing import Listing, list_folder, list_paths
 from tests.conftest import full_disk, too_deep
@@ -201,22 +199,6 @@ def test_other_content_of_the_same_size_and_time_is_a_change(tmp_path: Path) -> 
 
     assert (tmp_path / "a.png").stat().st_mtime_ns == status.st_mtime_ns
     assert listed(tmp_path).sha256 != before
-
-
-def test_memory_does_not_grow_with_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ordering, "IN_MEMORY", 500)
-    for index in range(20_000):
-        (tmp_path / f"{index:0100d}.png").touch()
-
-    tracemalloc.start()
-    try:
-        listing = listed(tmp_path)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-    assert listing.images == 20_000
-    assert peak < 20_000 * 100 / 4
 
 
 @given(st.lists(st.sampled_from([b" ", b"\n", b"\r", b"\\", b"\\n", b"n", b"\xff", b"/", b"1"]), min_size=1).map(b"".join))
