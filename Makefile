@@ -22,10 +22,10 @@ check: style ## Check style, types, and what starts no server and no stage, befo
 	@$(call beside_types,-n auto --durations=5 tests/unit)
 
 test: style ## Check style, types and behaviour on all cores, before each push; six minutes
-	@$(call beside_types,$(BY_FILE) -m "not slow")
+	@$(call beside_types,-n $$((`getconf _NPROCESSORS_ONLN` + 1)) $(BY_FILE) -m "not slow")
 
 test-slow: .venv/ready ## Run the tests that start servers or train for long; a quarter of an hour
-	$(BIN)/pytest $(BY_FILE) --timeout 1800 -m slow
+	$(BIN)/pytest -n auto $(BY_FILE) --timeout 1800 -m slow
 
 lint: style ## Check style and types
 	$(BIN)/mypy
@@ -34,9 +34,9 @@ style: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# The tests of a file all for one worker, since they share what is dear to set up. A fifth of it is waiting for servers and
-# clocks, so that there is one worker more than there are cores.
-BY_FILE = -n $$((`getconf _NPROCESSORS_ONLN` + 1)) --dist loadfile --no-loadscope-reorder --durations=10
+# The tests of a file all for one worker, since they share what is dear to set up. Of `make test` a fifth is waiting for servers
+# and clocks, so that it has one worker more than there are cores.
+BY_FILE := --dist loadfile --no-loadscope-reorder --durations=10
 # On a new machine mypy takes a minute of one core.
 beside_types = $(BIN)/mypy & types=$$!; $(BIN)/pytest $(1); tests=$$?; \
 	wait $$types || { echo "Types do not hold: what mypy said stands above."; exit 1; }; exit $$tests

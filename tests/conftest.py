@@ -48,9 +48,7 @@ def pytest_configure() -> None:
 # Where a run begins: the files that take longest, so that in the end no core waits for one. Of the quick tests the first file
 # needs no project, while the second makes those for all. What needs Keras stands together, to be imported by one worker.
 FIRST = (
-    "test_plain",
     "test_mnist",
-    "test_serve",
     "test_validation",
     "test_stages",
     "test_flows",
@@ -197,13 +195,6 @@ def _yaml_read_once() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _no_wait_for_disks() -> Iterator[None]:
-    """Write as ever and wait for no disk: what a computer keeps that loses its power, no test can see."""
-    with patch("os.fsync", lambda _: None):
-        yield
-
-
 @pytest.fixture(scope="session")
 def fresh_project(once: Once, _yaml_read_once: None) -> Project:
     """The project as it stands in the working tree, committed, on load_digits, with nothing run. Not to be changed."""
@@ -269,18 +260,6 @@ def two_models(registered_project: Project, once: Once) -> Project:
         project.digits("register")
 
     return once("two", make, registered_project)
-
-
-@pytest.fixture(scope="session")
-def mnist_project(fresh_project: Project, once: Once) -> Project:
-    """A project with MNIST's arrays, and no model. Not to be changed."""
-
-    def make(project: Project) -> None:
-        project.set(ingest__dataset="mnist")
-        project.dvc("repro", "reshape", DIGITS_MNIST_MIRROR=MNIST)
-        project.git("commit", "--quiet", "--all", "--message", "Take MNIST")
-
-    return once("mnist", make, fresh_project)
 
 
 @pytest.fixture
