@@ -1,7 +1,7 @@
 """Reading ``params.yaml``: every key known, every type right, every value possible, or an error that names the place."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
@@ -229,14 +229,17 @@ class Params:
 def load(path: Path) -> Params:
     """Read ``params.yaml`` as DVC does (YAML 1.2: ``1e-3`` is a number). Raises PipelineError with line and key."""
     layout.require_root()
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = YAML(typ="safe").load(text)
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise PipelineError(f"{path}: not YAML: {' '.join(str(error).split())}. Mend it and run again.") from None
+    content = _read(path, "safe")
     try:
         return TypeAdapter(Params).validate_python(content)
     except ValidationError as error:
-        placed = YAML(typ="rt").load(text)  # with lines, which takes five times as long
+        placed = _read(path, "rt")  # with lines, which takes five times as long
         words = "; ".join(faults.describe(fault, placed) for fault in error.errors())
         raise PipelineError(f"{path}: {words}. Mend it and run again.") from None
+
+
+def _read(path: Path, typ: str) -> Any:
+    try:
+        return YAML(typ=typ).load(path.read_text(encoding="utf-8"))
+    except (YAMLError, ValueError) as error:  # of bytes that are no UTF-8, of a date in no calendar
+        raise PipelineError(f"{path}: not YAML: {' '.join(str(error).split())}. Mend it and run again.") from None

@@ -70,7 +70,7 @@ def test_train_epochs_takes_the_place_of_the_recipes(tmp_path: Path) -> None:
     assert load(tmp_path, SHIPPED.replace("epochs: null", "epochs: 3")).train.recipe.epochs == 3
 
 
-@pytest.mark.parametrize("text", ["", "train: [", "- 1\n", "\x00", "a: 1\na: 2\n"])
+@pytest.mark.parametrize("text", ["", "train: [", "- 1\n", "\x00", "a: 1\na: 2\n", "train: 1\t\n", "train: 2024-13-01\n"])
 def test_what_is_no_settings_file_is_an_error_on_one_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(PipelineError) as raised:
         load(tmp_path, text)
