@@ -143,15 +143,15 @@ def test_a_run_that_is_interrupted_between_pages_of_two_files_goes_on(folder: Pa
 
 
 def test_two_models_are_compared_page_by_page(folder: Path, champion: ScoringModel, tmp_path: Path) -> None:
-    unsure = replace(champion, version="v9.0.0", temperature=50.0)
+    sure, unsure = replace(champion, temperature=0.01), replace(champion, version="v9.0.0", temperature=50.0)
 
-    found = difference.measure([folder], (champion, unsure), SETTINGS, lambda _: None, tmp_path / "out")
+    found = difference.measure([folder], (sure, unsure), SETTINGS, lambda _: None, tmp_path / "out")
 
     with found.file.open(encoding="utf-8", newline="") as file:
         changed = [(row["file"], int(row["page"])) for row in csv.DictReader(file)]
-    sure = [(row.name, page) for row in [*folder.iterdir()] for page in range(1, 6) if (row.name, page) in changed]
+    there = [(row.name, page) for row in [*folder.iterdir()] for page in range(1, 6) if (row.name, page) in changed]
     assert found.rows == 12
-    assert sorted(sure) == sorted(changed)
+    assert sorted(there) == sorted(changed)
     assert [page for name, page in changed if name == "many.tif"] == [1, 2, 3, 4]
     assert [tuple(json.loads(line)[:2]) for line in pages.lines_of(found.page)] == changed
 
