@@ -9,7 +9,7 @@ UV := uv
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/ready ## Run the whole job on 1,797 digits that need no download, in a throw-away clone; a minute and a half
+demo: .venv/ready ## Run the whole job on 1,797 digits that need no download, in a throw-away clone; about a minute
 	@$(BIN)/python -m flows.demo
 
 run: .venv/ready ## Train on MNIST and register the model, then score a batch of test images; some minutes
@@ -21,10 +21,10 @@ serve: .venv/ready ## Start a Prefect server with its UI, the deployments and a 
 check: style ## Check style, types, and what starts no server and no stage, before each commit; half a minute
 	@$(call beside_types,-n auto --durations=5 tests/unit)
 
-test: style ## Check style, types and behaviour on all cores, before each push; six minutes
+test: style ## Check style, types and behaviour on all cores, before each push; three to six minutes
 	@$(call beside_types,-n $$((`getconf _NPROCESSORS_ONLN` + 1)) $(BY_FILE) -m "not slow")
 
-test-slow: .venv/ready ## Run the tests that start servers or train for long; a quarter of an hour
+test-slow: .venv/ready ## Run the tests that start servers or train for long; seven to fifteen minutes
 	$(BIN)/pytest -n auto $(BY_FILE) --timeout 1800 -m slow
 
 lint: style ## Check style and types

@@ -1,4 +1,4 @@
-"""What the tests see: thirty faults put into the pipeline one at a time, and the tests that ought to turn red run on each.
+"""What the tests see: thirty-one faults put into the pipeline one at a time, and the tests that ought to turn red run on each.
 
 ``python -m bench.faults [COMMIT...]``: of every commit, of HEAD by default, a copy without a fault must be green, and each with
 one red. What is found is printed as a table, a column for each commit.
@@ -166,6 +166,13 @@ FAULTS = [
         "fcntl.LOCK_SH | fcntl.LOCK_NB",
         "tests/integration/test_scoring.py",
         "second_run",
+    ),
+    Fault(
+        "find no batch suspicious",
+        "pipeline/scoring/suspicion.py",
+        "if count > maximum_share * rows:",
+        "if False:",
+        "tests/integration/test_suspicion.py",
     ),
     Fault(
         "read a page too many",

@@ -53,8 +53,8 @@ def demo(clone: Project, callers: Project) -> str:
 
 
 def masked(text: str) -> str:
-    """Put # for whatever differs from run to run: numbers, hashes, the width of the terminal."""
-    return re.sub(r"[0-9a-f]{12}|\d+", "#", re.sub(r"[\s━─]+", " ", text))
+    """Put # for whatever differs between runs and processors: numbers, hashes, rows for review, the width of the terminal."""
+    return re.sub(r"[0-9a-f]{12}|\d+ ok, \d+ review|\d+ ok|\d+", "#", re.sub(r"[\s━─]+", " ", text))
 
 
 def test_the_demo_prints_what_the_readme_shows(demo: str) -> None:
