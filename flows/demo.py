@@ -14,8 +14,8 @@ from pipeline.errors import exit_on_error
 
 FOLDER = Path(".demo")
 CLONE = FOLDER / "digit-pipeline"
-# 1,797 digits need no more than a quarter of the recipe's pictures in a step, and half as many steps again: with its 8 epochs
-# the gate refuses one seed in six, and each processor rounds as if it were another seed.
+# 1,797 digits need no more than a quarter of the recipe's pictures in a step, but half as many steps again: after its 8 epochs
+# the gate refuses the model of some seeds, and where a processor rounds otherwise it is another model.
 BATCH_SIZE = 64
 EPOCHS = 12
 
