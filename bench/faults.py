@@ -1,4 +1,4 @@
-"""What the tests see: thirty-one faults put into the pipeline one at a time, and the tests that ought to turn red run on each.
+"""What the tests see: faults are put into the pipeline one at a time, and the tests that ought to turn red run on each.
 
 ``python -m bench.faults [COMMIT...]``: of every commit, of HEAD by default, a copy without a fault must be green, and each with
 one red. What is found is printed as a table, a column for each commit.
