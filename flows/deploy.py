@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectAlreadyExists
@@ -24,6 +24,11 @@ from pipeline.errors import PipelineError, exit_on_error
 
 POOL = "digits"
 TAG = "digits"
+# A run is what its deployment says and no more: no command, environment or folder of whoever starts it.
+JOBS: dict[str, Any] = {
+    "job_configuration": {"stream_output": True},
+    "variables": {"type": "object", "properties": {}, "additionalProperties": False},
+}
 
 
 def apply() -> list[str]:
@@ -32,12 +37,20 @@ def apply() -> list[str]:
     What a person paused stays paused. Raises PipelineError with Prefect's own words.
     """
     with get_client(sync_client=True) as client:
-        with suppress(ObjectAlreadyExists):
-            client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+        _make_pool(client)
         with _as_people_left_it(client):
             _deploy()
         lines = [_next(client, one) for one in deployments(client)]
     return [*lines, *automations.apply()]
+
+
+def _make_pool(client: SyncPrefectClient) -> None:
+    """Make the work pool, or bring one of processes to it; one that a person made of another kind stays."""
+    try:
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=JOBS))
+    except ObjectAlreadyExists:
+        if client.read_work_pool(POOL).type == "process":
+            client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=JOBS))
 
 
 def deployments(client: SyncPrefectClient) -> list[DeploymentResponse]:
@@ -48,7 +61,7 @@ def deployments(client: SyncPrefectClient) -> list[DeploymentResponse]:
 def _deploy() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-        env={**os.environ, "PREFECT_API_URL": str(get_current_settings().api.url)},
+        env={**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)},
         capture_output=True,
         encoding="utf-8",
         errors="replace",

@@ -1,14 +1,20 @@
-"""Reports, Data Docs and CSV files over HTTP, to this machine alone: what the links in Prefect's UI lead to."""
+"""Reports, Data Docs and CSV files over HTTP, for who knows the password: what the links in Prefect's UI lead to."""
 
+import os
+import secrets
 import sys
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.staticfiles import StaticFiles
 
-from flows.server import HOST
+from flows import password
+from flows.server import HOST, NAMES
 from pipeline import layout
 from pipeline.errors import exit_on_error
 
@@ -27,9 +33,20 @@ class Scans(StaticFiles):
 
 
 def application() -> FastAPI:
-    """Make what answers: each folder at its path from the project's root, and nothing else."""
+    """Make what answers: each folder at its path from the project's root, and nothing else. Raises PipelineError."""
     app = FastAPI(openapi_url=None)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+    expected = b"Basic " + b64encode(password.kept().encode())
+
+    @app.middleware("http")
+    async def ask(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+        if not secrets.compare_digest(request.headers.get("Authorization", "").encode(), expected):
+            return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": f'Basic realm="{password.FILE}"'})
+        response = await answer(request)
+        # A browser that knows the password gives it for whatever page asks: none from elsewhere may show these.
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        return response
+
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=NAMES)
     for folder in OURS:
         app.mount(f"/{folder}", StaticFiles(directory=folder, check_dir=False))
     app.mount(f"/{layout.INBOX}", Scans(directory=layout.INBOX, check_dir=False))
@@ -40,7 +57,9 @@ def main() -> None:
     """Serve the pages of the working folder at the port that is the only argument, until stopped."""
     with exit_on_error():
         layout.require_root()
-    uvicorn.run(application(), host=HOST, port=int(sys.argv[1]), log_level="warning")
+        os.umask(password.UMASK)
+        app = application()
+    uvicorn.run(app, host=HOST, port=int(sys.argv[1]), log_level="warning")
 
 
 if __name__ == "__main__":

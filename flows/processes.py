@@ -3,9 +3,10 @@
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from socket import socket
 from typing import BinaryIO
 
 import psutil
@@ -21,15 +22,21 @@ STOP_SECONDS = 40
 
 
 @contextmanager
-def process(name: str, lock: BinaryIO, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process, and in the end stop it and all that it started.
+def process(name: str, command: Sequence[str], *files: BinaryIO | socket, umask: int = -1) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process with some open files, and in the end stop it and all that it started.
 
-    It holds the lock too: while any of them is left, whatever became of this one, nobody starts them twice.
+    Of the files, it holds the lock too: while any of them is left, whatever became of this one, nobody starts them twice.
     """
     with atomic.refusals_of(HOME), (HOME / f"{name}.log").open("wb") as file:
         output = file if name in LOGGED else None
         started = subprocess.Popen(
-            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, pass_fds=[lock.fileno()], start_new_session=True
+            command,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[one.fileno() for one in files],
+            start_new_session=True,
+            umask=umask,
         )
     try:
         yield started

@@ -1,6 +1,6 @@
 """``make serve``: a Prefect server with its UI, the pages that its links lead to, the deployments, and a worker.
 
-All of it is this project's own: files in ``.prefect/``, addresses on this machine alone.
+All of it is this project's own: files in ``.prefect/``, addresses on this machine alone, and a password.
 """
 
 import json
@@ -10,8 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Collection
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -28,14 +27,14 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from prefect.states import Crashed
 from pydantic import TypeAdapter
 
-from flows import deploy
+from flows import deploy, password
 from flows.artifacts import PAGES_URL
 from flows.processes import HOME, end_runs, process, require, runs_of, works
-from flows.server import HOST, reach_directly
+from flows.server import HOST, command, locked, reach_directly
 from pipeline import atomic, exclusive, layout, registry, tags
 from pipeline.errors import PipelineError, exit_on_error
 
@@ -55,37 +54,42 @@ def main() -> None:
             signal.signal(one, _stop)
     with exit_on_error():
         layout.require_root()
+        usual = os.umask(password.UMASK)
         _use_own_home()
         busy = f"{HOME}: `make serve` runs here already{_how_to_end_it()}."
         with exclusive.alone(HOME / "lock", busy) as lock, ExitStack() as started:
-            serve(lock, started)
+            password.keep_to_owner()
+            serve(lock, started, usual)
 
 
-def serve(lock: BinaryIO, started: ExitStack) -> None:
-    """Start everything in order, say where it is, and wait. Raises PipelineError when a part of it ends."""
-    ports = _ports()
-    api = f"http://{HOST}:{ports['ui']}/api"
-    pages = f"http://{HOST}:{ports['pages']}"
+def serve(lock: BinaryIO, started: ExitStack, umask: int) -> None:
+    """Start everything in order, say where it is, and wait. Raises PipelineError when a part of it ends.
+
+    ``umask``: that of the worker, whose files are for whom they always were.
+    """
+    secret = password.kept()
+    listening = _listen(started)
+    ports = {name: one.getsockname()[1] for name, one in listening.items()}
+    api, pages = f"http://{HOST}:{ports['ui']}/api", f"http://{HOST}:{ports['pages']}"
     os.environ |= {"PREFECT_API_URL": api, "PREFECT_SERVER_UI_API_URL": api, PAGES_URL: pages}
-    prefect = [sys.executable, "-m", "prefect"]
+    os.environ |= {"PREFECT_API_AUTH_STRING": secret, **locked(ports["ui"], secret)}
     print("starting Prefect's server; the first time it makes its database, which takes a minute", flush=True)
-    server = started.enter_context(
-        process("server", lock, *prefect, "server", "start", "--host", HOST, "--port", str(ports["ui"]))
-    )
-    running = {"server": server}
+    running = {}
+    for name, port in (("server", "ui"), ("pages", "pages")):
+        with listening[port] as one:
+            serving = command(f"flows.{name}:application", one, "warning")
+            running[name] = started.enter_context(process(name, serving, lock, one))
     _wait_for(f"{api}/health", running)
-    running["pages"] = started.enter_context(process("pages", lock, sys.executable, "-m", "flows.pages", str(ports["pages"])))
-    with temporary_settings({PREFECT_HOME: HOME.absolute(), PREFECT_API_URL: api}):
+    with temporary_settings({PREFECT_HOME: HOME.absolute(), PREFECT_API_URL: api, PREFECT_API_AUTH_STRING: secret}):
         _tidy()
         lines = deploy.apply()
-    running["worker"] = started.enter_context(
-        process("worker", lock, *prefect, "worker", "start", "--pool", deploy.POOL, "--name", "serve")
-    )
+    worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", deploy.POOL, "--name", "serve"]
+    running["worker"] = started.enter_context(process("worker", worker, lock, umask=umask))
     runs: set[psutil.Process] = set()
     started.callback(end_runs, running["worker"], runs)
     numbers = {"serve": os.getpid(), **{name: one.pid for name, one in running.items()}}
     atomic.write_text(PROCESSES, json.dumps(numbers))
-    where = [f"UI at {api.removesuffix('/api')}", f"inbox in {layout.INBOX}"]
+    where = [f"UI at {api.removesuffix('/api')}", f"password in {password.FILE}", f"inbox in {layout.INBOX}"]
     print("\n".join([*where, _champion(), *lines, "Ctrl-C stops all of it"]), flush=True)
     while True:
         require(running)
@@ -110,33 +114,23 @@ def _use_own_home() -> None:
     os.environ |= {
         "PREFECT_HOME": str(HOME.absolute()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
+        "PREFECT__SERVER_FINAL": "1",
         # Else its database grows for good: old runs go after 90 days.
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     }
 
 
-def _ports() -> dict[str, int]:
-    """Choose the ports: those of the last time, to which links lead, or the usual ones, or any that are free."""
+def _listen(started: ExitStack) -> dict[str, socket.socket]:
+    """Take the ports: those of the last time, to which links lead, or the usual ones, or any that are free."""
     last = _kept(PORTS)
-    chosen: dict[str, int] = {}
+    listening: dict[str, socket.socket] = {}
     for name, usual in USUAL.items():
-        tried = (last.get(name), usual, 0)
-        chosen[name] = next(port for one in tried if one is not None and (port := _free(one, chosen.values())))
-    atomic.write_text(PORTS, json.dumps(chosen))
-    return chosen
-
-
-def _free(port: int, taken: Collection[int]) -> int:
-    """Give a port if nothing has it, any free one for 0, or 0."""
-    with socket.socket() as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as what will listen there does
-        try:
-            one.bind((HOST, port))
-        except OSError:
-            return 0
-        found = int(one.getsockname()[1])
-        return 0 if found in taken else found
+        for port in (last.get(name, usual), usual, 0):
+            with suppress(OSError, OverflowError):
+                listening[name] = started.enter_context(socket.create_server((HOST, port)))
+                break
+    atomic.write_text(PORTS, json.dumps({name: one.getsockname()[1] for name, one in listening.items()}))
+    return listening
 
 
 def _wait_for(address: str, running: dict[str, subprocess.Popen[bytes]]) -> None:

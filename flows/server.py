@@ -1,4 +1,4 @@
-"""A temporary Prefect server, which starts while what uses it is still imported."""
+"""A Prefect server for this machine alone, which asks for a password; a temporary one, while what uses it is still imported."""
 
 import os
 import socket
@@ -6,16 +6,24 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import httpx
 
+from flows import password
 from flows.processes import end
 from pipeline.errors import PipelineError
 
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
 HOST = "127.0.0.1"
-# Unless somebody set it: blocks and a UI, which nobody comes to, would take a fifth of the start.
+# What a browser may call this machine. By any other name a page from elsewhere makes itself one of ours.
+NAMES = (HOST, "localhost")
+# Unless somebody set it: no telemetry; and blocks and a UI, which nobody comes to, would take a fifth of the start.
 SETTINGS = {
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_UI_ENABLED": "false",
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
@@ -31,22 +39,47 @@ def reach_directly() -> None:
     os.environ |= {"NO_PROXY": direct, "no_proxy": direct}
 
 
+def application() -> "ASGIApp":
+    """Make Prefect's server, which answers under this machine's own names alone."""
+    from prefect.server.api.server import create_app
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    return TrustedHostMiddleware(create_app(), allowed_hosts=NAMES)
+
+
+def command(factory: str, listening: socket.socket, level: str) -> list[str]:
+    """Give the command that serves an application at a socket that listens already: nobody else can have its port."""
+    options = ["--fd", str(listening.fileno()), "--lifespan", "on", "--log-level", level]
+    return [sys.executable, "-c", SERVE, "--factory", factory, *options]
+
+
+def locked(port: int, secret: str) -> dict[str, str]:
+    """Give the settings of a server at a port of this machine that answers to those who know ``user:password``.
+
+    Only its own pages may read the answers in a browser.
+    """
+    return {
+        "PREFECT_SERVER_API_AUTH_STRING": secret,
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"http://{name}:{port}" for name in NAMES),
+    }
+
+
 @contextmanager
-def running(environment: Mapping[str, str]) -> Iterator[str]:
-    """Start a server on this machine, in this environment, give the URL of its API at once, and end it after the block.
+def running(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Start a server on this machine, in this environment, give its API's URL and password at once, end it after the block.
 
     What is sent before the server answers waits for it.
     """
+    secret = password.new()
     with socket.create_server((HOST, 0)) as listening:
-        url = f"http://{HOST}:{listening.getsockname()[1]}/api"
-        options = ["--fd", str(listening.fileno()), "--lifespan", "on", "--log-level", "error"]
+        port = listening.getsockname()[1]
         server = subprocess.Popen(
-            [sys.executable, "-c", SERVE, "--factory", "prefect.server.api.server:create_app", *options],
-            env={**SETTINGS, **environment},
+            command("flows.server:application", listening, "error"),
+            env={**SETTINGS, **environment, **locked(port, secret)},
             pass_fds=[listening.fileno()],
         )
     try:
-        yield url
+        yield f"http://{HOST}:{port}/api", secret
     finally:
         end(server, STOP_SECONDS)
 

@@ -9,24 +9,31 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from httpx import HTTPStatusError
 from prefect import Flow, State
+from prefect._internal.analytics import milestones
 from prefect.client.orchestration import get_client
 from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     get_current_settings,
     temporary_settings,
 )
 
-from flows import server
+from flows import password, server
 from flows.states import INCOMPLETE, SUSPECT
 from pipeline import layout, params, registry
 from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
+
+# In a terminal Prefect notes in the user's home what was reached, also where it may not tell anybody.
+milestones._is_interactive_terminal = lambda: False  # type: ignore[attr-defined]  # noqa: SLF001 - it has no setting
 
 # Unless somebody set it: Prefect's own 20 seconds do not suffice where the cores are busy.
 START = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 60}
@@ -64,8 +71,9 @@ def ready(check: Callable[[], None]) -> Iterator[Callable[[], None]]:
             server.reach_directly()
             # Until Python ends: what is logged last is sent then.
             atexit.register((stack := ExitStack()).close)
-            url = stack.enter_context(server.running({**os.environ, **settings.to_environment_variables(exclude_unset=True)}))
-            with temporary_settings({PREFECT_API_URL: url}, set_defaults=START):
+            given = {**os.environ, **settings.to_environment_variables(exclude_unset=True)}
+            url, secret = stack.enter_context(server.running(given))
+            with temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: secret}, set_defaults=START):
                 yield partial(server.wait, url, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value())
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
@@ -87,11 +95,20 @@ def require_prefect() -> None:
     url = get_current_settings().api.url
     if not url:
         raise PipelineError("no PREFECT_API_URL. Set it to a Prefect server's, or start one of your own with `make serve`.")
+    place = re.sub("//[^/]*@", "//", url)  # without a password
     with get_client(sync_client=True) as client:
-        failure = client.api_healthcheck()
+        if not (failure := client.api_healthcheck()):
+            try:
+                client.api_version()
+            except HTTPStatusError as error:
+                if error.response.status_code != HTTPStatus.UNAUTHORIZED:
+                    raise
+                raise PipelineError(
+                    f"{place}: it asks for a password. Set PREFECT_API_AUTH_STRING; that of `make serve` stands in "
+                    f"{password.FILE}."
+                ) from error
     if failure:
         reason = " ".join(str(failure).split()).rstrip(".") or type(failure).__name__
-        place = re.sub("//[^/]*@", "//", url)  # without a password
         raise PipelineError(
             f"{place}: no Prefect server answers: {reason}. Start it, or unset PREFECT_API_URL to run on a temporary one."
         )

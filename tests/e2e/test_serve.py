@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,23 @@ class Served:
         (address,) = re.findall(r"^UI at (http://127\.0\.0\.1:\d+)$", self.printed, re.MULTILINE)
         return str(address)
 
+    @property
+    def password(self) -> str:
+        return (self.project.root / ".prefect/password").read_text().strip()
+
+    @property
+    def access(self) -> dict[str, str]:
+        """What leads a command to the server."""
+        return {"PREFECT_API_URL": f"{self.ui}/api", "PREFECT_API_AUTH_STRING": self.password}
+
+    @property
+    def auth(self) -> httpx.BasicAuth:
+        return httpx.BasicAuth(*self.password.split(":"))
+
     def ask(self, path: str, method: str = "POST", **content: Any) -> Any:
         """Ask the API, as often as its database is busy."""
         for _ in range(60):
-            answer = httpx.request(method, f"{self.ui}/api/{path}", json=content, timeout=60)
+            answer = httpx.request(method, f"{self.ui}/api/{path}", json=content, timeout=60, auth=self.auth)
             if answer.status_code != 503:
                 break
             time.sleep(1)
@@ -152,11 +166,21 @@ def served(registered_project: Project, tmp_path_factory: pytest.TempPathFactory
                 served.interrupt()
 
 
+def signed_in(served: Served, browser: Any) -> Any:
+    """Open the UI as a person does, who is asked for the password once."""
+    page = browser.new_page()
+    page.goto(served.ui)
+    page.locator("input[type=password]").fill(served.password)
+    page.get_by_role("button", name="Login").click()
+    page.wait_for_url(lambda address: "login" not in address)
+    return page
+
+
 def test_it_says_where_the_ui_is_and_what_comes_next(served: Served) -> None:
     assert not served.ui.endswith(":4200")
     assert re.search(r"^score-inbox: next at \w+ [\d-]+ [\d:]+ \w+, now$", served.printed, re.MULTILINE)
     assert re.search(r"^train: next at Mon [\d-]+ [\d:]+ \w+, in \d+ \w+$", served.printed, re.MULTILINE)
-    assert "\ninbox in data/inbox\nchampion v1.0.0\n" in served.printed
+    assert "\npassword in .prefect/password\ninbox in data/inbox\nchampion v1.0.0\n" in served.printed
     assert "digits-notify: on\n" in served.printed
     assert "digits-train-when-suspect: off, until it is switched on in the UI\n" in served.printed
 
@@ -165,7 +189,7 @@ def test_it_says_where_the_ui_is_and_what_comes_next(served: Served) -> None:
 def test_the_ui_shows_the_deployments_and_their_parameters_as_a_form_on_whatever_port(served: Served, browser: Any) -> None:
     from playwright.sync_api import expect
 
-    page = browser.new_page()
+    page = signed_in(served, browser)
     page.goto(f"{served.ui}/deployments")
     for name in ("train", "score-inbox"):
         expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible(timeout=60_000)
@@ -174,6 +198,54 @@ def test_the_ui_shows_the_deployments_and_their_parameters_as_a_form_on_whatever
         for one in fields:
             expect(page.get_by_text(f"{one} (Optional)", exact=True).first).to_be_visible(timeout=60_000)
     page.close()
+
+
+# What a page can send: with its own words and a browser's headers, with those that need no leave, and with what the browser
+# keeps for the address; to run a command, to read a secret, to see what there is.
+ATTACK = """async ([api, deployment, command]) => {
+    const told = [], run = {job_variables: {command}, state: {type: "SCHEDULED"}}, all = {include_secrets: true};
+    const calls = [["deployments/" + deployment + "/create_flow_run", run], ["block_documents/filter", all],
+                   ["deployments/filter", {}]];
+    for (const [path, body] of calls)
+        for (const type of ["application/json", "text/plain"])
+            for (const credentials of ["omit", "include"])
+                for (const mode of ["cors", "no-cors"])
+                    try {
+                        const options = {method: "POST", headers: {"content-type": type}, credentials, mode};
+                        const found = await fetch(api + "/" + path, {...options, body: JSON.stringify(body)});
+                        const text = await found.text();
+                        if (text) told.push(found.status + text);
+                    } catch {}
+    return told;
+}"""
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs a browser: `apt-get install chromium`")
+def test_a_page_from_elsewhere_runs_nothing_and_is_told_nothing(served: Served, browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<!doctype html><title>elsewhere</title>")
+    serve = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    deployment = served.deployment("score-inbox")["id"]
+    completed = len(served.runs("score-inbox", "COMPLETED"))
+    page = signed_in(served, browser)
+    with HTTPServer(("127.0.0.1", 0), serve) as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+        page.goto(f"http://127.0.0.1:{elsewhere.server_port}/index.html")
+        told = page.evaluate(ATTACK, [f"{served.ui}/api", deployment, f"touch {tmp_path}/pwned"])
+        elsewhere.shutdown()
+    page.close()
+
+    assert told == []
+    # Whoever gets that far all the same: a page whose name is looked up as this machine, and one who knows the password.
+    body = {"job_variables": {"command": f"touch {tmp_path}/pwned", "env": {"A": "B"}, "working_dir": "/"}}
+    address = f"{served.ui}/api/deployments/{deployment}/create_flow_run"
+    rebound = {"Host": "elsewhere.example", "Origin": "http://elsewhere.example"}
+    assert httpx.post(address, json=body, headers=rebound, auth=served.auth).status_code == 400
+    assert httpx.post(address, json=body, headers={"Origin": "http://elsewhere.example"}).status_code == 401
+    refused = httpx.post(address, json=body, auth=served.auth)
+    assert refused.status_code == 422
+    assert "'command'" in refused.text
+    served.wait_for(lambda: len(served.runs("score-inbox", "COMPLETED")) > completed)  # the worker has looked since
+    assert not (tmp_path / "pwned").exists()
 
 
 def test_deployments_say_when_how_often_and_what_of(served: Served) -> None:
@@ -201,16 +273,28 @@ def test_a_folder_in_the_inbox_is_scored_without_another_hand_moved_and_all_its_
     assert {one["type"] for one in artifacts} == {"progress", "table", "markdown"}
     (summary,) = (one["data"] for one in artifacts if one["key"] == "scoring-summary")
     links = dict(re.findall(r"\[([^]]+)\]\((http[^)]+)\)", summary))
-    answers = {name: httpx.get(address) for name, address in links.items()}
+    answers = {name: httpx.get(address, auth=served.auth) for name, address in links.items()}
     assert "<!doctype html>" in answers["report.html"].text
     assert answers["scores.csv"].text == (project.root / "data/scores/monday-forms/scores.csv").read_text()
     assert answers["scores.csv"].headers["content-type"] == "text/csv; charset=utf-8"
     scan = links["report.html"].replace("data/scores/monday-forms/report.html", "data/inbox/monday-forms/00000.png")
-    assert httpx.get(scan).headers["content-security-policy"] == "sandbox"
+    assert httpx.get(scan, auth=served.auth).headers["content-security-policy"] == "sandbox"
     pages = scan.split("/data/")[0]
     for hidden in ("params.yaml", "data/scores/%2e%2e/%2e%2e/params.yaml", ".git/config", ".prefect/prefect.db"):
-        assert httpx.get(f"{pages}/{hidden}").status_code == 404
-    assert httpx.get(links["scores.csv"], headers={"Host": "elsewhere.example"}).status_code == 400
+        assert httpx.get(f"{pages}/{hidden}", auth=served.auth).status_code == 404
+    assert httpx.get(links["scores.csv"], headers={"Host": "elsewhere.example"}, auth=served.auth).status_code == 400
+    for auth in (None, ("digits", "digits")):
+        assert httpx.get(links["scores.csv"], auth=auth).status_code == 401
+
+
+def test_what_it_writes_is_for_the_owner_alone(served: Served) -> None:
+    home = served.project.root / ".prefect"
+
+    assert {path for path in (home, *home.rglob("*")) if path.stat().st_mode & 0o077} == set()
+    assert re.fullmatch(r"digits:[\w-]{43}\n", (home / "password").read_text())
+    (served.project.root / "mine").touch()
+    mode = (served.project.root / "mine").stat().st_mode
+    assert (served.project.root / "data/scores/monday-forms/scores.csv").stat().st_mode == mode  # others may read these
 
 
 @pytest.mark.parametrize("state", ["Failed", "Crashed", "TimedOut", "Refused"])
@@ -234,7 +318,7 @@ def test_deploying_again_doubles_nothing_and_leaves_what_people_switched(served:
     served.pause("train")
 
     def run(*command: str) -> str:
-        return served.project.run(sys.executable, "-m", *command, PREFECT_API_URL=f"{served.ui}/api").stdout
+        return served.project.run(sys.executable, "-m", *command, check=True, **served.access).stdout
 
     again = run("flows.deploy").splitlines()
 
@@ -272,7 +356,7 @@ def test_what_prefect_does_not_take_is_said_in_one_line(served: Served, file: st
     (served.project.root / file).write_text(text or kept)
     told = {"DIGITS_WEBHOOK_URL": address} if address else {}
 
-    done = served.project.run(sys.executable, "-m", "flows.deploy", check=False, PREFECT_API_URL=f"{served.ui}/api", **told)
+    done = served.project.run(sys.executable, "-m", "flows.deploy", check=False, **(served.access | told))
 
     (served.project.root / file).write_text(kept)
     assert done.returncode == 1
@@ -310,7 +394,7 @@ def train_long(served: Served, browser: Any) -> None:
     if browser:
         from playwright.sync_api import TimeoutError, expect  # noqa: A004 - its own
 
-        page = browser.new_page()
+        page = signed_in(served, browser)
         page.set_default_timeout(60_000)
         page.goto(f"{served.ui}/deployments/deployment/{train}/run")
         page.locator("input[type=number]").first.fill("5000")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 from prefect import State
@@ -18,7 +19,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import ParameterTypeError
 from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from flows import server
 from flows.scoring import score_batch, score_inbox
@@ -34,14 +35,30 @@ STAGES = ["ingest", "validate", "reshape", "train", "evaluate"]
 def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     home = tmp_path_factory.mktemp("prefect")
     with (
-        server.running({**os.environ, "PREFECT_HOME": str(home)}) as url,
-        temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: home}),
+        server.running({**os.environ, "PREFECT_HOME": str(home)}) as (url, secret),
+        temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: secret, PREFECT_HOME: home}),
     ):
         server.wait(url, 120)
         yield
         # Their threads would live on beside other files' tests, and draw from `random`, whose state Hypothesis watches.
         EventsWorker.drain_all(timeout=5)
         APILogWorker.drain_all(timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ({"Host": "elsewhere.example"}, 400),
+        ({"Origin": "http://elsewhere.example"}, 401),
+        ({"Authorization": "Basic ZGlnaXRzOg=="}, 401),
+        ({}, 401),
+    ],
+)
+def test_the_temporary_server_answers_nobody_else(told: dict[str, str], code: int) -> None:
+    found = httpx.post(f"{PREFECT_API_URL.value()}/block_documents/filter", json={"include_secrets": True}, headers=told)
+
+    assert found.status_code == code
+    assert "access-control-allow-origin" not in found.headers
 
 
 @pytest.fixture

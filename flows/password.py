@@ -1,0 +1,41 @@
+"""The password of what ``make serve`` starts: made the first time, and for nobody but who owns the project's files."""
+
+import secrets
+from pathlib import Path
+
+from flows.processes import HOME
+from pipeline import atomic
+from pipeline.errors import PipelineError
+
+FILE = HOME / "password"
+# Of who writes what nobody else may read.
+UMASK = 0o077
+USER = "digits"
+
+
+def kept() -> str:
+    """Give the ``user:password`` that stands in ``.prefect/password``; it is made where none does. Raises PipelineError."""
+    try:
+        known = FILE.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        known = new()
+        atomic.write_text(FILE, f"{known}\n")
+    except (OSError, ValueError) as error:
+        raise PipelineError(f"{FILE}: cannot be read: {error}. Delete it, and the next start makes another.") from error
+    user, _, password = known.partition(":")
+    if not (user and password and known.isprintable()):
+        raise PipelineError(f"{FILE}: no `user:password`. Delete it, and the next start makes another.")
+    return known
+
+
+def new() -> str:
+    """Make one of 256 random bits."""
+    return f"{USER}:{secrets.token_urlsafe(32)}"
+
+
+def keep_to_owner(home: Path = HOME) -> None:
+    """Let nobody but the owner into a folder and what is in it. Raises PipelineError."""
+    with atomic.refusals_of(home):
+        for path in (home, *home.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o700 if path.is_dir() else 0o600)
