@@ -47,7 +47,7 @@ def _environment() -> dict[str, str]:
     # Kept from demo to demo: to make its database takes Prefect ten seconds.
     prefect = FOLDER / f"prefect-{version('prefect')}"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return {**kept, "PATH": path, "PREFECT_HOME": str(prefect.absolute()), "DO_NOT_TRACK": "1"}
+    return {**kept, "PATH": path, "PREFECT_HOME": str(prefect.absolute())}
 
 
 if __name__ == "__main__":

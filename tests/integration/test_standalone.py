@@ -1,6 +1,7 @@
 """The flows run as modules, each in a process of its own: what is said, and what is left behind."""
 
 import os
+import pty
 import re
 import signal
 import socket
@@ -86,6 +87,31 @@ def test_a_temporary_server_that_does_not_answer_is_said_in_a_line() -> None:
             server.wait(url, 0.1)
     with pytest.raises(PipelineError, match=r"^Prefect's temporary server did not start: .*refused.*\. Why stands above\.$"):
         server.wait(url, 0.1)
+
+
+def test_in_a_terminal_with_an_empty_home_nothing_is_collected(registered_project: Project, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    hidden = ("DO_NOT_TRACK", "CI", "PREFECT_HOME", "XDG_CONFIG_HOME")
+    environment = {name: value for name, value in registered_project.environment.items() if name not in hidden}
+    with subprocess.Popen(
+        [sys.executable, "-m", "flows.scoring"],
+        cwd=registered_project.root,
+        env={**environment, "HOME": str(tmp_path)},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        printed = b""
+        with suppress(OSError):  # as the last who has it open ends
+            while some := os.read(ours, 2**16):
+                printed += some
+    os.close(ours)
+
+    assert process.returncode == 0, printed.decode()
+    assert b"collects" not in printed
+    assert {path.name for path in tmp_path.iterdir()} <= {".prefect"}
+    assert not (tmp_path / ".prefect/.sdk_telemetry").exists()
 
 
 @pytest.mark.slow
