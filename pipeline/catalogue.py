@@ -41,7 +41,7 @@ def show_models(known: list[Version], reigns: list[Reign]) -> None:
         figures = _figure(one, "accuracy"), worst, _figure(one, "ece")
         promoted = f"by {last.how}, {last.by}: {last.because}".rstrip(": ") if last else ""
         mark = CHAMPION if one.is_champion else ""
-        rows.append((one.version, mark, f"{one.registered_at:%Y-%m-%d}", one.dataset, *figures, shown(promoted)))
+        rows.append((one.version, mark, f"{one.registered_at:%Y-%m-%d}", one.dataset, *figures, promoted))
     _table(("version", CHAMPION, "registered", "dataset", "accuracy", "worst slice", "calibration error", "promoted"), rows)
 
 
@@ -52,7 +52,7 @@ def show_history(reigns: list[Reign]) -> None:
     for one in reigns:
         until = f"{one.until:%Y-%m-%d %H:%M}" if one.until else "today"
         how = f"by {one.how}, back" if one.version in before else f"by {one.how}"
-        rows.append((one.version, f"{one.since:%Y-%m-%d %H:%M}", until, how, shown(one.by), shown(one.because)))
+        rows.append((one.version, f"{one.since:%Y-%m-%d %H:%M}", until, how, one.by, one.because))
         before.append(one.version)
     _table((CHAMPION, "from", "until", "promoted", "who", "why"), rows)
 
@@ -186,7 +186,7 @@ def _figure(one: Version, name: str) -> str:
 
 def _lines(lines: Iterable[str]) -> None:
     for line in lines:
-        print(f"  {line}")
+        print(f"  {shown(line)}")
 
 
 def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
@@ -196,7 +196,7 @@ def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 
     table = Table(*columns)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(shown(cell)) for cell in row))
     console = Console(highlight=False)
     console.width = console.width if console.is_terminal else WIDTH
     console.print(table)

@@ -1,11 +1,14 @@
 """What is shown of models, whoever registered them."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline import catalogue
+from pipeline import catalogue, git, layout
 from pipeline.tags import Reign, Version
 
 DAY = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -37,6 +40,23 @@ def test_a_line_is_never_broken_and_markup_is_text(capsys: pytest.CaptureFixture
     for line in lines:
         assert "[red]as long as it takes " in line
         assert r"\x1b[31m" in line
+
+
+def test_nothing_in_a_tag_reaches_the_terminal_as_a_command(
+    in_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J"
+    files = {layout.SLICES: json.dumps({evil: {"accuracy": 1, "review": 0}})}
+    monkeypatch.setattr(git, "show", lambda commit, path: files.get(path))
+    monkeypatch.setattr(catalogue, "parameters_of", lambda text: {evil: evil})
+    shown = replace(version(accuracy=0.5, **{evil: evil}), registered_by=evil, verdict={"words": f"{evil}\n{evil}"})
+
+    catalogue.show_model(shown, [reign(evil)])
+    catalogue.show_models([shown], [reign(evil)])
+    catalogue.show_history([reign(evil)])
+    catalogue.show_comparison(shown, replace(shown, metrics={**shown.metrics, "test_set": evil}))
+
+    assert set(capsys.readouterr().out) & {"\x1b", "\x07"} == set()
 
 
 def test_a_version_that_comes_back_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
