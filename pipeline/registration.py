@@ -5,9 +5,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ruamel.yaml.error import YAMLError
-
-from pipeline import console, gate, git, layout, lock, registry, snapshot, tags
+from pipeline import console, gate, layout, lock, registry, snapshot, tags
 from pipeline.errors import PipelineError
 from pipeline.gate import Answers, Check, Contender, Verdict
 from pipeline.names import shown
@@ -85,7 +83,7 @@ def standing(settings: Params) -> tuple[Version | None, str]:
 def _of_workspace(known: list[Version]) -> Version | None:
     """Find the version whose model is the one that the stages left."""
     model = lock.recorded_hash(layout.LOCK.read_text(encoding="utf-8"), layout.MODEL)
-    return next((version for version in known if _recorded_model(version.commit) == model), None)
+    return next((version for version in known if registry.recorded_model(version.commit) == model), None)
 
 
 def _judge(settings: Params, known: list[Version], new: str, *, batches: int) -> Verdict:
@@ -132,13 +130,6 @@ def _replayed(verdict: Verdict, settings: Params, champion: Version, new: str, b
     held = [] if bound is None else [Check("changed share of the replay", share, bound, is_maximum=True)]
     measured = None if math.isnan(share) else share
     return replace(verdict, checks=[*verdict.checks, *held], replay=f"replay: {words}", changed_share=measured)
-
-
-def _recorded_model(commit: str) -> str | None:
-    try:
-        return lock.recorded_hash(git.show(commit, layout.LOCK) or "", layout.MODEL)
-    except (YAMLError, AttributeError, KeyError, TypeError):  # no dvc.lock as DVC writes it
-        return None
 
 
 def _answers(version: Version) -> Answers | None:

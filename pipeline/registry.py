@@ -1,12 +1,12 @@
 """The model registry: versions and the champion are Git tags by GTO's conventions, the bytes lie in DVC."""
 
-import base64
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from ruamel.yaml.error import YAMLError
 
 from pipeline import atomic, git, layout, lock, tags
 from pipeline.errors import PipelineError
@@ -64,7 +64,7 @@ def promote(version: str, because: str = "") -> bool:
 def of_workspace(version: str) -> ScoringModel:
     """Give the model that the stages left, as it will be scored with when it is ``version``."""
     contents = [(layout.MODEL / name).read_bytes() for name in (layout.SCORING_MODEL, layout.MODEL_CARD)]
-    return _scoring_model(version, json.loads(layout.METRICS.read_text(encoding="utf-8")), *contents)
+    return _scoring_model(version, json.loads(layout.METRICS.read_text(encoding="utf-8"))["dataset"], *contents)
 
 
 def answers(version: Version) -> Answers:
@@ -79,49 +79,66 @@ def answers(version: Version) -> Answers:
 def load(selector: str) -> ScoringModel:
     """Give the scoring model of ``champion`` or of a version such as ``v1.2.0``. Raises PipelineError.
 
-    Its bytes come from DVC's cache, or from the remote, and must have the hash that the version's ``dvc.lock`` names. GTO and
-    DVC take a second to find them: what they found is kept for as long as the registry's tags are the same.
+    Its bytes come from DVC's cache, or from the remote, and must have the hash that the version's ``dvc.lock`` names. DVC and
+    GTO take a second to find them: where they found them is kept for as long as the registry's tags are the same.
     """
     state = tags.state()
-    model = _recall(state, selector)
-    if model is None:
-        model = _fetch(selector)
-        _remember(state, selector, model)
-    return model
+    return _recall(state, selector) or _fetch(state, selector)
+
+
+def recorded_model(commit: str) -> str | None:
+    """Give the hash of the model that the ``dvc.lock`` of a commit, or of a tag, names."""
+    try:
+        return lock.recorded_hash(git.show(commit, layout.LOCK) or "", layout.MODEL)
+    except (YAMLError, AttributeError, KeyError, TypeError):  # no dvc.lock as DVC writes it
+        return None
 
 
 def _recall(state: str, selector: str) -> ScoringModel | None:
+    """Read a model from DVC's cache without DVC, if all of it is there and is what it should be."""
     try:
         kept = json.loads(_place(selector).read_bytes())
-        is_current = kept["state"] == state
-        model = ScoringModel(**kept["model"] | {"content": base64.b64decode(kept["model"]["content"])})
+        version, cache = kept["version"], Path(kept["cache"])
+        if kept["state"] != state or selector not in (version, CHAMPION):
+            return None
+        folder = json.loads(_cached(cache, str(recorded_model(f"{NAME}@{version}"))))
+        hashes = {one["relpath"]: one["md5"] for one in folder}
+        contents = [_cached(cache, hashes[name]) for name in (layout.SCORING_MODEL, layout.MODEL_CARD)]
+        return _scoring_model(version, kept["dataset"], *contents)
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return model if is_current and hashlib.sha256(model.content).hexdigest() == model.sha256 else None
 
 
-def _remember(state: str, selector: str, model: ScoringModel) -> None:
-    values = asdict(model) | {"content": base64.b64encode(model.content).decode()}
+def _cached(cache: Path, hashed: str) -> bytes:
+    """Read what has a hash from DVC's cache. Raises OSError or ValueError."""
+    content = (cache / hashed[:2] / hashed[2:]).read_bytes()
+    if lock.md5(content) != hashed.removesuffix(".dir"):
+        raise ValueError(hashed)
+    return content
+
+
+def _fetch(state: str, selector: str) -> ScoringModel:
+    from dvc.repo import Repo
+
+    chosen = find(selector)
+    contents = _read_verified(chosen, layout.MODEL / layout.SCORING_MODEL, layout.MODEL / layout.MODEL_CARD)
+    with Repo(".") as repo:
+        kept = {"state": state, "version": chosen.version, "dataset": chosen.dataset, "cache": repo.cache.local.path}
     with suppress(PipelineError):  # a project that cannot be written to is slower
-        atomic.write_text(_place(selector), json.dumps({"state": state, "model": values}))
+        atomic.write_text(_place(selector), json.dumps(kept))
+    return _scoring_model(chosen.version, chosen.dataset, *contents)
 
 
 def _place(selector: str) -> Path:
     return KEPT / f"{NAME}-{selector}.json"
 
 
-def _fetch(selector: str) -> ScoringModel:
-    chosen = find(selector)
-    contents = _read_verified(chosen, layout.MODEL / layout.SCORING_MODEL, layout.MODEL / layout.MODEL_CARD)
-    return _scoring_model(chosen.version, chosen.metrics, *contents)
-
-
-def _scoring_model(version: str, metrics: dict[str, Any], content: bytes, card: bytes) -> ScoringModel:
+def _scoring_model(version: str, dataset: str, content: bytes, card: bytes) -> ScoringModel:
     return ScoringModel(
         version=version,
         content=content,
         sha256=hashlib.sha256(content).hexdigest(),
-        dataset=metrics.get("dataset", "an unknown data set"),
+        dataset=dataset,
         temperature=float(json.loads(card).get("temperature", 1)),
     )
 
