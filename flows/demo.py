@@ -41,8 +41,8 @@ def main() -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Give the environment less what leads to the user's Prefect server, cluster, mirror, home or Git repository."""
-    elsewhere = ("PREFECT_", "DASK_", "DIGITS_", "GIT_")
+    """Give the environment less what leads to the user's Prefect server, mirror, home or Git repository."""
+    elsewhere = ("PREFECT_", "DIGITS_", "GIT_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(elsewhere)}
     # Kept from demo to demo: to make its database takes Prefect ten seconds.
     prefect = FOLDER / f"prefect-{version('prefect')}"

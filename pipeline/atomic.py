@@ -37,10 +37,16 @@ def replacing(target: Path) -> Iterator[Path]:
             _flush(temporary)
             if target.is_dir():
                 target.replace(aside)
-            temporary.replace(target)
+            try:
+                temporary.replace(target)
+            except BaseException:
+                if aside.exists():
+                    aside.replace(target)
+                raise
     finally:
         _remove(temporary)
-        _remove(aside)
+        if os.path.lexists(target):  # else what was moved aside is all that there is
+            _remove(aside)
 
 
 @contextmanager

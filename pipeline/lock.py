@@ -2,12 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from ruamel.yaml import YAML
-
-from pipeline import layout
-from pipeline.errors import PipelineError
 
 
 def recorded_hash(lock: str, output: Path) -> str | None:
@@ -17,23 +15,9 @@ def recorded_hash(lock: str, output: Path) -> str | None:
     return next((str(out["md5"]) for out in outs if out["path"] == output.as_posix()), None)
 
 
-def require_recorded(folder: Path) -> None:
-    """Raise PipelineError when a file of an output is not the one of ``dvc.lock``; where either is missing, nothing is held."""
-    if not (layout.LOCK.is_file() and folder.is_dir()):
-        return
-    recorded = recorded_hash(layout.LOCK.read_text(encoding="utf-8"), folder)
-    found = folder_hash(folder)
-    if recorded not in (None, found):
-        raise PipelineError(
-            f"{folder}: its hash is {found[:8]}…, {layout.LOCK} says {str(recorded)[:8]}…: refused. Bring that one back with "
-            f"`dvc checkout --force {folder}`, or make it anew with `dvc repro`."
-        )
-
-
-def folder_hash(folder: Path) -> str:
+def folder_hash(files: Mapping[str, str]) -> str:
     """Hash a folder as DVC does: the md5 of the JSON of its files' names and md5s, in the order of the names."""
-    files = sorted((path.relative_to(folder).parts, path) for path in folder.rglob("*") if path.is_file())
-    entries = [{"md5": md5(path.read_bytes()), "relpath": "/".join(parts)} for parts, path in files]
+    entries = [{"md5": files[name], "relpath": name} for name in sorted(files, key=lambda name: name.split("/"))]
     return f"{md5(json.dumps(entries).encode())}.dir"
 
 

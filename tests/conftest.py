@@ -80,7 +80,7 @@ class Project:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("PREFECT_", "DASK_", "DIGITS_", "GIT_", "MAKE", "MFLAGS"))
+            if not name.startswith(("PREFECT_", "DIGITS_", "GIT_", "MAKE", "MFLAGS"))
         }
         return {
             **kept,

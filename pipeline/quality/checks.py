@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +42,6 @@ class Outcome:
     offending_count: int
     tolerated_share: float
     offending: list[dict[str, Any]]
-    seconds: float
 
     @property
     def is_critical(self) -> bool:
@@ -141,7 +139,6 @@ def _check(
 ) -> tuple["ExpectationValidationResult", Outcome]:
     from great_expectations.expectations.metadata_types import FailureSeverity
 
-    started = time.monotonic()
     column = expectation.column
     severity = FailureSeverity(expectation.severity).value
     expectation.description = f"{name} ({severity}): {expectation.notes}; {_bounds(expectation)}"
@@ -166,7 +163,6 @@ def _check(
         offending_count=int(result.result["unexpected_count"]),
         tolerated_share=round(1 - expectation.mostly, 6),
         offending=offending,
-        seconds=round(time.monotonic() - started, 3),
     )
     return result, outcome
 

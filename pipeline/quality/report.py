@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -23,16 +22,14 @@ TEMPLATE = "report.html.jinja"
 MOST_NAMED = 4
 
 
-def publish(folder: Path, dataset: str, splits: list[Split], suites: Sequence[Suite], started: float) -> Verdict:
+def publish(folder: Path, dataset: str, splits: list[Split], suites: Sequence[Suite]) -> Verdict:
     """Check the suites, and write report, verdict and Data Docs into ``folder``, in one step. Raises PipelineError.
 
-    ``started``: when measuring began, by ``time.monotonic``.
+    The same data gives the same bytes.
     """
-    measured = time.monotonic()
     with atomic.replacing(folder) as temporary:
         verdict = checks.check(suites, temporary / layout.DATA_DOCS)
-        seconds = {"measuring": round(measured - started, 3), "checking": round(time.monotonic() - measured, 3)}
-        Report(dataset, splits, verdict, seconds).write(temporary)
+        Report(dataset, splits, verdict).write(temporary)
         if not (temporary / layout.DATA_DOCS / "index.html").is_file():
             raise PipelineError(
                 f"{shown(folder / layout.DATA_DOCS)}: could not be written. Make room on the disk and run again."
@@ -56,15 +53,14 @@ def conclude(verdict: Verdict, page: Path) -> None:
 
 @dataclass(frozen=True)
 class Report:
-    """A verdict, what it is about, and ``seconds`` that each step took."""
+    """A verdict, and what it is about."""
 
     dataset: str
     splits: list[Split]
     verdict: Verdict
-    seconds: dict[str, float]
 
     def write(self, folder: Path) -> None:
-        """Write it into ``folder``: the report, its page, and ``verdict.json``, whose bytes depend on the data alone."""
+        """Write it into ``folder``: the report, its page, and ``verdict.json``."""
         atomic.write_text(folder / layout.REPORT, json.dumps(self._as_json(), indent=2) + "\n")
         atomic.write_text(folder / layout.VERDICT, json.dumps(self._head(), indent=2) + "\n")
         atomic.write_text(folder / layout.REPORT_PAGE, self._as_page())
@@ -78,7 +74,7 @@ class Report:
         }
 
     def _as_json(self) -> dict[str, Any]:
-        return {**self._head(), "seconds": self.seconds, "expectations": [self._shown(one) for one in self.verdict.outcomes]}
+        return {**self._head(), "expectations": [self._shown(one) for one in self.verdict.outcomes]}
 
     def _as_page(self) -> str:
         from jinja2 import Environment, FileSystemLoader
@@ -86,7 +82,6 @@ class Report:
         environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
         return environment.get_template(TEMPLATE).render(
             head=self._head(),
-            seconds=self.seconds,
             failed=[self._shown(one) for one in self.verdict.failures],
             passed=[self._shown(one) for one in self.verdict.outcomes if one.success],
             docs=f"{layout.DATA_DOCS}/index.html",

@@ -1,7 +1,6 @@
 """Any folder of pictures held to the expectations: with labels where they lie in folders 0 to 9, without where they do not."""
 
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,6 @@ def run(folder: Path, out: Path, settings: Score, bounds: Bounds) -> Verdict:
 
     Raises PipelineError.
     """
-    started = time.monotonic()
     listing = list_folder(folder, settings.image_suffixes, out)
     for words in filter(None, (listing.unreadable_words, listing.unread_words)):
         print(f"warning: {words}")
@@ -55,7 +53,7 @@ def run(folder: Path, out: Path, settings: Score, bounds: Bounds) -> Verdict:
     suites = [expectations.of_scans(files, settings.maximum_error_share)]
     if found:
         suites += expect(split, bounds, is_labelled=None not in labels)
-    return report.publish(out, shown(folder.resolve().name) or SPLIT, [split], suites, started)
+    return report.publish(out, shown(folder.resolve().name) or SPLIT, [split], suites)
 
 
 def expect(split: Split, bounds: Bounds, *, is_labelled: bool) -> list[Suite]:

@@ -1,18 +1,66 @@
 """The stages of ``dvc.yaml``: a module each, with one ``run()`` that takes files, then its section of ``params.yaml``."""
 
+import hashlib
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import reduce
+from operator import getitem
+from pathlib import Path
+from typing import Any
 
-from pipeline.errors import exit_on_error
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline import layout
+from pipeline.errors import PipelineError, exit_on_error
+
+REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 
 def run_as_process(name: str, stage: Callable[[], None]) -> None:
     """Run a stage as DVC does, in a process of its own. Exits 1 with one line for what a user can mend."""
     try:
-        with exit_on_error():
+        with exit_on_error(), _same_inputs(name):
             stage()
     except KeyboardInterrupt:
         sys.exit(
             f"error: {name} was interrupted. Run it again, or bring the last results back with `dvc checkout` and "
             f"`git checkout metrics plots`."
         )
+
+
+@contextmanager
+def _same_inputs(name: str) -> Iterator[None]:
+    """Raise PipelineError where what a stage reads is another at the end: only then DVC looks, and would vouch for that."""
+    before = _inputs(name)
+    yield
+    after = _inputs(name)
+    if changed := [one for one in {**before, **after} if before.get(one) != after.get(one)]:
+        raise PipelineError(f"{name}: changed while it ran: {', '.join(changed)}. Run `dvc repro` again.")
+
+
+def _inputs(name: str) -> dict[str, object]:
+    """Give what ``dvc.yaml`` says that a stage reads: the hash of each file, and the settings."""
+    try:
+        stage, settings = YAML(typ="safe").load(layout.STAGES)["stages"][name], YAML(typ="safe").load(layout.PARAMS)
+        keys = [REFERENCE.sub(lambda found: str(_value(settings, found[1])), key) for key in stage.get("params", ())]
+        values = {f"{key} in {layout.PARAMS}": _value(settings, key) for key in keys}
+    except (OSError, YAMLError, KeyError, TypeError) as error:
+        return {f"{layout.STAGES} or {layout.PARAMS}": str(error)}
+    files = {str(file): file for path in stage["deps"] for file in (Path(path), *sorted(Path(path).rglob("*")))}
+    return {**values, **{path: _hash(file) for path, file in files.items()}}
+
+
+def _value(settings: dict[str, Any], key: str) -> object:
+    return reduce(getitem, key.split("."), settings)
+
+
+def _hash(file: Path) -> str:
+    """Hash a file; what is none, is there or not."""
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "md5").hexdigest()
+    except OSError as error:
+        return str(error.strerror)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline import atomic, dataset, layout, lock, params, stages
+from pipeline import atomic, dataset, layout, params, stages
 from pipeline.digits import images, metrics, network, slices, trust
 from pipeline.digits.files import decoding
 from pipeline.digits.model import Classifier, in_batches
@@ -47,10 +47,9 @@ def run(
 ) -> None:
     """Write the metrics, those of the slices, the logits of every test image, and the data of the plots.
 
-    Raises PipelineError, also for a model that is not the one of ``dvc.lock``.
+    Raises PipelineError.
     """
     data = dataset.read(arrays)
-    lock.require_recorded(model_folder)
     classifier, temperature = load(model_folder)
     fields = _fields(as_scanned(data.test_images, slices.plain, seed))
     first_logits = in_batches(classifier, fields, batch_size)

@@ -5,6 +5,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,16 @@ MIRROR_VARIABLE = "DIGITS_MNIST_MIRROR"
 SAMPLE_TEST_IMAGES = 360
 
 # Of the decompressed content: mirrors compress it anew, each in its own way.
+MNIST_BYTES = {raw.TRAIN_IMAGES: 47_040_016, raw.TRAIN_LABELS: 60_008, raw.TEST_IMAGES: 7_840_016, raw.TEST_LABELS: 10_008}
 MNIST_SHA256 = {
     raw.TRAIN_IMAGES: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     raw.TRAIN_LABELS: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     raw.TEST_IMAGES: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     raw.TEST_LABELS: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+
+# What gzip adds at most, to bytes that it cannot make fewer, and a name.
+GZIP_BYTES = 2**16
 
 Fetch = Callable[[str], bytes]
 
@@ -46,7 +51,10 @@ def run(folder: Path, *, dataset: str, mirrors: Sequence[str], timeout_seconds: 
         raw.write(folder, dataset, sample())
         return
     places = [os.environ.get(MIRROR_VARIABLE, ""), str(layout.MIRROR), *mirrors]
-    sources = {place: download.source(place, timeout_seconds=timeout_seconds, attempts=attempts) for place in places if place}
+    most = {name: size + GZIP_BYTES for name, size in MNIST_BYTES.items()}
+    sources = {
+        place: download.source(place, most, timeout_seconds=timeout_seconds, attempts=attempts) for place in places if place
+    }
     raw.write(folder, dataset, fetch(sources))
 
 
@@ -61,7 +69,7 @@ def fetch(sources: dict[str, Fetch]) -> dict[str, bytes]:
         try:
             for name in raw.FILES:
                 if name not in contents:
-                    contents[name] = verify(read(name), MNIST_SHA256[name])
+                    contents[name] = verify(name, read(name))
         except download.SourceError as error:
             failures.append(f"  {shown(place)}: {name}: {error}")
         else:
@@ -73,12 +81,15 @@ def fetch(sources: dict[str, Fetch]) -> dict[str, bytes]:
     )
 
 
-def verify(content: bytes, sha256: str) -> bytes:
-    """Give the decompressed bytes when they are the right ones, else raise SourceError with what they are."""
+def verify(name: str, content: bytes) -> bytes:
+    """Give the decompressed bytes when they are those of a file of MNIST, else raise SourceError with what they are."""
+    size, sha256 = MNIST_BYTES[name], MNIST_SHA256[name]
     try:
-        plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+        plain = gzip.GzipFile(fileobj=BytesIO(content)).read(size + 1) if content[:2] == b"\x1f\x8b" else content
     except (EOFError, OSError, zlib.error) as error:
         raise download.SourceError(f"damaged or cut off after {len(content):,} bytes ({error})") from error
+    if len(plain) > size:
+        raise download.SourceError(f"wrong content: more than the {size:,} bytes of this file")
     digest = hashlib.sha256(plain).hexdigest()
     if digest == sha256:
         return plain

@@ -1,6 +1,5 @@
 """Stage ``validate``: hold the raw data to the expectations, and stop the run where a critical one is broken."""
 
-import time
 from pathlib import Path
 
 from pipeline import layout, params, raw, stages
@@ -22,12 +21,11 @@ def main() -> None:
 
 def run(raw_folder: Path, folder: Path, *, bounds: Bounds) -> None:
     """Write report, verdict and Data Docs into ``folder``. Raises PipelineError naming what is broken and the first rows."""
-    started = time.monotonic()
     dataset = raw.read_dataset(raw_folder)
     files = raw.inspect(raw_folder)
     splits = [] if any(one.is_broken for one in files) else read(raw_folder)
     suites = [expectations.of_files(files), *(expect(dataset, splits, bounds) if splits else [])]
-    verdict = report.publish(folder, dataset, splits, suites, started)
+    verdict = report.publish(folder, dataset, splits, suites)
     report.conclude(verdict, folder / layout.REPORT_PAGE)
 
 

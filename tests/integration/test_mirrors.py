@@ -4,13 +4,14 @@ import gzip
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from pipeline import download, raw
-from pipeline.stages.ingest import MNIST_SHA256, verify
+from pipeline.stages.ingest import verify
 from tests.conftest import MNIST, Project
 
 LOGIN = b"<!doctype html><html>Log in to this network</html>"
@@ -38,6 +39,12 @@ class Mirror(BaseHTTPRequestHandler):
             self._answer(200, gzip.compress(os.urandom(10_000))[:5_000])
         elif kind == "cut":
             self._answer(200, b"x" * 100, declared=10_000)
+        elif kind == "endless":
+            self.send_response(200)
+            self.end_headers()
+            with suppress(ConnectionError):
+                while True:
+                    self.wfile.write(bytes(2**20))
         elif kind == "wrong":
             self._answer(200, gzip.compress(b"something else"))
         else:
@@ -94,6 +101,7 @@ def use_mirrors(project: Project, *addresses: str) -> None:
         ("half", "damaged or cut off after 5,000 bytes"),
         ("cut", "peer closed connection"),
         ("wrong", "wrong content: sha256 is "),
+        ("endless", "too long: more than 47,105,552 bytes, which this file cannot have"),
     ],
 )
 def test_a_mirror_that_misbehaves_is_named_with_its_failure_and_leaves_nothing(
@@ -128,7 +136,7 @@ def test_without_a_network_every_source_says_so(project: Project) -> None:
 
 
 def test_a_failure_that_may_pass_is_tried_again(mirror: str, waits: list[float]) -> None:
-    content = download.source(f"{mirror}/flaky", timeout_seconds=5, attempts=3)("file")
+    content = download.source(f"{mirror}/flaky", {"file": 100}, timeout_seconds=5, attempts=3)("file")
 
     assert content == b"at last"
     assert Mirror.asked == ["/flaky/file.gz"] * 3
@@ -137,7 +145,7 @@ def test_a_failure_that_may_pass_is_tried_again(mirror: str, waits: list[float])
 
 def test_a_failure_that_will_not_pass_is_not_tried_again(mirror: str, waits: list[float]) -> None:
     with pytest.raises(download.SourceError):
-        download.source(f"{mirror}/403", timeout_seconds=5, attempts=3)("file")
+        download.source(f"{mirror}/403", {"file": 100}, timeout_seconds=5, attempts=3)("file")
 
     assert len(Mirror.asked) == 1
     assert waits == []
@@ -174,4 +182,4 @@ def test_mnist_is_taken_from_wherever_it_is(project: Project, mirror: str, place
 
     assert raw.read(project.root / "data/raw").dataset == "mnist"
     for name in raw.FILES:
-        verify((project.root / "data/raw" / name).read_bytes(), MNIST_SHA256[name])
+        verify(name, (project.root / "data/raw" / name).read_bytes())

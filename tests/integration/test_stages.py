@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from pipeline import layout, lock
 from pipeline.digits import slices
+from pipeline.stages import train
 from tests import in_process
 from tests.conftest import Project, copy_project
 
@@ -158,24 +159,47 @@ def test_the_logits_of_every_test_image_are_kept_by_dvc(trained_project: Project
     assert "metrics/predictions.csv" not in trained_project.git("ls-files")
 
 
-def test_a_model_that_is_not_the_one_of_dvc_lock_is_not_evaluated(
+def test_by_hand_what_was_trained_is_evaluated_and_only_register_asks_dvc(
     trained_project: Project, copy_of: Callable[[Project], Project]
 ) -> None:
     project = copy_of(trained_project)
-    model = project.root / "models/digit-cnn/model.tflite"
-    content = bytearray(model.read_bytes())
-    content[-1] ^= 1
-    model.unlink()  # a link to DVC's cache, maybe
-    model.write_bytes(content)
+    project.set(train__epochs=1)
     before = (project.root / "metrics/evaluation.json").read_bytes()
 
-    done = project.digits("evaluate", check=False)
+    with in_process.as_stages():
+        project.digits("train")
+        project.digits("evaluate")
 
+    assert (project.root / "metrics/evaluation.json").read_bytes() != before
+    done = project.digits("register", check=False)
     assert done.returncode == 1
-    assert re.fullmatch(r"error: models/digit-cnn: its hash is .*, dvc\.lock says .*: refused\. .*\n", done.stderr)
-    assert (project.root / "metrics/evaluation.json").read_bytes() == before
-    project.dvc("checkout", "--force", "models/digit-cnn")
-    assert lock.folder_hash(model.parent) == model_hash(project)
+    assert "`dvc status` names train, evaluate. Run `dvc repro`, then register again.\n" in done.stderr
+
+
+def test_settings_edited_while_a_stage_runs_are_not_recorded_as_what_it_was_made_from(
+    trained_project: Project, copy_of: Callable[[Project], Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = copy_of(trained_project)
+    project.set(train__epochs=1)
+    before = project.git("show", "HEAD:dvc.lock")
+    main = train.main
+
+    def main_and_meanwhile() -> None:
+        main()
+        project.set(train__epochs=3)
+
+    monkeypatch.setattr(train, "main", main_and_meanwhile)
+
+    with in_process.stages():
+        failed = project.dvc("repro", check=False)
+        monkeypatch.undo()
+        again = project.dvc("repro")
+
+    assert failed.returncode != 0
+    assert "error: train: changed while it ran: train.epochs in params.yaml. Run `dvc repro` again.\n" in failed.stderr
+    assert ran(again.stdout) == ["train", "evaluate"]
+    assert (project.root / "dvc.lock").read_text() != before
+    assert (project.root / "metrics/learning_curves.csv").read_text().count("\n") == 4
 
 
 def test_keras_opens_the_model_without_our_code(compact_project: tuple[Project, str]) -> None:

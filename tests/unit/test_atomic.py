@@ -57,3 +57,14 @@ def test_what_cannot_be_read_while_something_is_written_keeps_its_own_words(tmp_
 
     assert raised.type in (FileNotFoundError, IsADirectoryError)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "file").write_text("old")
+
+    with pytest.raises(PipelineError, match="cannot write"), atomic.replacing(target):
+        pass  # nothing is there to take its place
+
+    assert [path.relative_to(tmp_path) for path in sorted(tmp_path.rglob("*"))] == [Path("folder"), Path("folder/file")]

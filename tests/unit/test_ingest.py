@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,7 +47,10 @@ def test_a_folder_may_hold_them_under_either_name(tmp_path: Path, compress: Call
         suffix = ".gz" if compress is gzip.compress else ""
         (tmp_path / f"{name.replace('-idx', dash)}{suffix}").write_bytes(compress(content))
 
-    assert ingest.fetch({"folder": download.source(str(tmp_path), timeout_seconds=1, attempts=1)}) == FILES
+    assert (
+        ingest.fetch({"folder": download.source(str(tmp_path), dict.fromkeys(FILES, 1000), timeout_seconds=1, attempts=1)})
+        == FILES
+    )
 
 
 def test_a_source_that_stops_halfway_is_completed_by_the_next() -> None:
@@ -80,6 +84,24 @@ def test_a_source_that_stops_halfway_is_completed_by_the_next() -> None:
 def test_wrong_bytes_are_refused_with_what_they_are(content: bytes, reason: str) -> None:
     with pytest.raises(PipelineError, match=reason):
         ingest.fetch({"mirror": lambda name: content})
+
+
+@pytest.mark.parametrize("content", [gzip.compress(bytes(3 * 10**8), 1), bytes(47_040_017)])
+def test_no_more_is_unpacked_than_the_file_has(content: bytes) -> None:
+    tracemalloc.start()
+    with pytest.raises(PipelineError, match=r"wrong content: more than the 47,040,016 bytes of this file"):
+        ingest.fetch({"mirror": lambda name: content})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 150_000_000
+
+
+def test_no_more_is_read_of_a_folder_than_the_file_can_have(tmp_path: Path) -> None:
+    (tmp_path / raw.TRAIN_IMAGES).symlink_to("/dev/zero")
+
+    with pytest.raises(PipelineError, match=r"too long: more than 1,000 bytes, which this file cannot have"):
+        ingest.fetch({"folder": download.source(str(tmp_path), dict.fromkeys(FILES, 1000), timeout_seconds=1, attempts=1)})
 
 
 def test_the_error_lists_each_source_with_its_own_failure_and_the_ways_on() -> None:
