@@ -79,13 +79,15 @@ def _as_people_left_it(client: SyncPrefectClient) -> Iterator[None]:
     silent = {
         (one.name, str(schedule.schedule)) for one in deployments(client) for schedule in one.schedules if not schedule.active
     }
-    yield
-    for one in deployments(client):
-        if one.name in paused:
-            client.update_deployment(one.id, DeploymentUpdate(paused=True))
-        for schedule in one.schedules:
-            if (one.name, str(schedule.schedule)) in silent:
-                client.update_deployment_schedule(one.id, schedule.id, active=False)
+    try:
+        yield
+    finally:
+        for one in deployments(client):
+            if one.name in paused:
+                client.update_deployment(one.id, DeploymentUpdate(paused=True))
+            for schedule in one.schedules:
+                if (one.name, str(schedule.schedule)) in silent:
+                    client.update_deployment_schedule(one.id, schedule.id, active=False)
 
 
 def _next(client: SyncPrefectClient, deployment: DeploymentResponse) -> str:

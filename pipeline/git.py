@@ -130,7 +130,7 @@ def _tag_objects(folder: Path, tags: tuple[Tag, ...], first: int) -> list[str]:
 
 
 @contextmanager
-def alone(name: str) -> Iterator[None]:
+def alone(name: str, other: str) -> Iterator[None]:
     """Wait until no other process that does this in the same repository, in any of its worktrees, is in here."""
     place = Path(run("rev-parse", "--git-common-dir").strip()) / f"{name}.lock"
     with atomic.refusals_of(place):
@@ -139,7 +139,7 @@ def alone(name: str) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"waiting for another command that changes the registry of {name}", file=sys.stderr, flush=True)
+            print(f"waiting for {other}", file=sys.stderr, flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline import console, gate, layout, lock, registry, snapshot, tags
 from pipeline.errors import PipelineError
-from pipeline.gate import Answers, Check, Contender, Verdict
+from pipeline.gate import Answers, Check, Comparison, Contender, Verdict
 from pipeline.names import shown
 from pipeline.params import Params
 from pipeline.registry import require_repository
@@ -45,28 +45,46 @@ class Registration:
 def register(settings: Params) -> Registration:
     """Register the model in the workspace as the next version, and as champion if it beats the champion.
 
-    The user's branch, index and files stay as they are. Raises GateRefusal when it misses a bound, and PipelineError when
-    the workspace is not what ``dvc repro`` left.
+    The user's branch, index and files stay as they are. Other commands may change the registry while the model is judged, which
+    takes long where batches are replayed: it is judged again then. Raises GateRefusal when it misses a bound, and PipelineError
+    when the workspace is not what ``dvc repro`` left.
     """
     require_repository()
-    with tags.alone():
-        snapshot.require_clean()
-        known = versions()
-        if same := _of_workspace(known):
-            message = f"{NAME} {same.version} is this very model already; nothing was changed"
-            return Registration(same.version, is_new=False, is_champion=same.is_champion, message=message, verdict=same.verdict)
-        new = tags.next_version()
-        verdict = _judge(settings, known, new, batches=settings.register.replay.batches)
-        if verdict.missed or verdict.comparison is None:
-            raise GateRefusal(verdict)
-        commit = snapshot.take(f"Snapshot of the workspace for {NAME}")
-        made = [tags.registration(new, commit, verdict.as_json())]
-        if verdict.comparison.promotes:
-            made.append(tags.assignment(new, commit, tags.GATE, verdict.comparison.summary))
-        tags.add(*made)
+    with tags.judging():
+        while True:
+            judged = _state()
+            snapshot.require_clean()
+            known = versions()
+            if same := _of_workspace(known):
+                return _registered(same)
+            new = tags.next_version()
+            verdict = _judge(settings, known, new, batches=settings.register.replay.batches)
+            if verdict.missed or verdict.comparison is None:
+                raise GateRefusal(verdict)
+            with tags.alone():
+                if _state() == judged:
+                    snapshot.require_clean()
+                    return _tag(new, verdict, verdict.comparison)
+
+
+def _state() -> tuple[str, str]:
+    """Give what the verdict on a model depends on: the registry's tags, and what the stages left."""
+    return tags.state(), layout.LOCK.read_text(encoding="utf-8")
+
+
+def _registered(same: Version) -> Registration:
+    message = f"{NAME} {same.version} is this very model already; nothing was changed"
+    return Registration(same.version, is_new=False, is_champion=same.is_champion, message=message, verdict=same.verdict)
+
+
+def _tag(new: str, verdict: Verdict, comparison: Comparison) -> Registration:
+    commit = snapshot.take(f"Snapshot of the workspace for {NAME}")
+    made = [tags.registration(new, commit, verdict.as_json())]
+    if comparison.promotes:
+        made.append(tags.assignment(new, commit, tags.GATE, comparison.summary))
+    tags.add(*made)
     message = f"{NAME} {new}\n{verdict}"
-    is_champion = verdict.comparison.promotes
-    return Registration(new, is_new=True, is_champion=is_champion, message=message, verdict=verdict.as_json())
+    return Registration(new, is_new=True, is_champion=comparison.promotes, message=message, verdict=verdict.as_json())
 
 
 def standing(settings: Params) -> tuple[Version | None, str]:

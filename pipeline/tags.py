@@ -177,7 +177,12 @@ def add(*tags: git.Tag) -> None:
 
 def alone() -> AbstractContextManager[None]:
     """Keep every other process from changing the registry meanwhile."""
-    return git.alone(NAME)
+    return git.alone(NAME, f"another command that changes the registry of {NAME}")
+
+
+def judging() -> AbstractContextManager[None]:
+    """Keep every other process from judging a model meanwhile: what is replayed goes into one folder."""
+    return git.alone(f"{NAME}-register", f"another `digits register` of {NAME}")
 
 
 def _time(tag: Any) -> datetime:

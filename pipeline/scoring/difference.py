@@ -115,7 +115,8 @@ def _score(folder: Path, model: ScoringModel, out: Path, settings: Score, tell: 
     batch = batches.prepare(
         folder, out / model.version / f"{folder.resolve().name}-{place}", model, settings, Options(report=False)
     )
-    if batch.finished() is None:
+    manifest = batch.finished()
+    if manifest is None or batch.is_edited(manifest):
         run.score(batch, model, tell)
     return batch
 

@@ -337,6 +337,16 @@ def test_deploying_again_doubles_nothing_and_leaves_what_people_switched(served:
         served.ask(f"automations/{one['id']}", "DELETE")
 
 
+def test_a_deployment_that_cannot_be_made_leaves_paused_what_was(served: Served) -> None:
+    served.project.edit("prefect.yaml", "scoring.py:score_inbox", "nothing.py:score_inbox")
+
+    done = served.project.run(sys.executable, "-m", "flows.deploy", check=False, **served.access)
+
+    served.project.edit("prefect.yaml", "nothing.py:score_inbox", "scoring.py:score_inbox")
+    assert done.returncode == 1
+    assert [one["active"] for one in served.deployment("train")["schedules"]] == [False]
+
+
 @pytest.mark.parametrize(
     ("file", "text", "address", "words"),
     [

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pipeline import registration, registry
 from pipeline.reports import pages
 from tests.conftest import DIGITS, ROOT, Project, copy_project
 
@@ -206,8 +207,48 @@ def test_two_at_once_register_one_after_the_other(answering: Project, copy_of: C
     outputs = sorted(output.splitlines()[0] for _, output, _ in ended)
     assert [process.returncode for process, _, _ in ended] == [0, 0]
     assert outputs == ["digit-cnn v1.1.0", "digit-cnn v1.1.0 is this very model already; nothing was changed"]
-    assert any("waiting for another command that changes the registry of digit-cnn" in errors for *_, errors in ended)
+    assert any("waiting for another `digits register` of digit-cnn" in errors for *_, errors in ended)
     assert len(project.git("tag").split()) == 4
+
+
+def test_the_registry_may_change_while_a_model_is_judged_which_is_judged_again_then(
+    in_turn: tuple[Project, dict[str, str]], copy_of: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = copy_of(in_turn[0])
+    answer(project, range(12), "better than v1.0.0")
+    judge, judged = registration._judge, []
+
+    def judge_and_meanwhile(*arguments: Any, **options: Any) -> Any:
+        verdict = judge(*arguments, **options)
+        judged.append(verdict.comparison.promotes if verdict.comparison else None)
+        registry.promote("v1.0.0", "meanwhile")
+        return verdict
+
+    monkeypatch.setattr(registration, "_judge", judge_and_meanwhile)
+
+    printed = project.digits("register").stdout
+
+    assert judged == [False, True]
+    assert "of 360 test images it alone reads 8 right, v1.0.0 alone 0" in printed
+    assert [one["version"] for one in models(project) if one["is_champion"]] == ["v1.5.0"]
+
+
+@pytest.mark.parametrize("edit", ["another label", "a row less", "no row"])
+def test_answers_that_somebody_edited_are_no_answers_of_the_model(two_models: Project, copy_of: Copy, edit: str) -> None:
+    project = copy_of(two_models)
+    command = ["compare", "v1.0.0", "v1.1.0", "--on", "data/inbox/batch"]
+    first = project.digits(*command).stdout
+    written = project.root.glob("data/comparisons/v1.0.0-v1.1.0/v1.1.0/*/scores.csv")
+    scores = max(written, key=lambda path: path.stat().st_mtime_ns)  # the other is of the project that this is a copy of
+    head, *rows = scores.read_text().splitlines(keepends=True)
+    edited = {
+        "another label": [head, *(re.sub(",1,[0-9],", ",1,5,", row, count=1) for row in rows)],
+        "a row less": [head, *rows[:-1]],
+        "no row": [head],
+    }
+    scores.write_text("".join(edited[edit]))
+
+    assert project.digits(*command).stdout == first
 
 
 def test_two_models_are_compared_side_by_side_and_on_folders(two_models: Project, copy_of: Copy) -> None:
