@@ -1,5 +1,6 @@
 """Processes that a command starts: a log for each of ``make serve``, and an end in order."""
 
+import os
 import signal
 import subprocess
 import time
@@ -63,6 +64,23 @@ def end_runs(worker: subprocess.Popen[bytes], runs: set[psutil.Process]) -> None
             break
         time.sleep(0.2)
     worker.send_signal(signal.SIGCONT)
+
+
+def holding(file: Path) -> list[psutil.Process]:
+    """Give the other processes that have a file open, in the order in which they were started, with their command lines."""
+    found = psutil.process_iter(["open_files", "cmdline", "create_time"])
+    path = str(file.resolve())
+    others = (one for one in found if one.pid != os.getpid())
+    holders = [one for one in others if path in (opened.path for opened in one.info["open_files"] or ())]
+    return sorted(holders, key=lambda one: one.info["create_time"])
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """Give a process and all that it started, and they in turn; none where it has ended."""
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def works(process: psutil.Process) -> bool:

@@ -12,8 +12,7 @@ import sys
 import time
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import Annotated, BinaryIO, NoReturn
 
 import httpx
 import psutil
@@ -29,18 +28,19 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from prefect.states import Crashed
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from flows import deploy, password
 from flows.artifacts import PAGES_URL
-from flows.processes import HOME, end_runs, process, require, runs_of, works
+from flows.processes import HOME, end_runs, family, holding, process, require, runs_of, works
 from flows.server import HOST, command, locked, reach_directly
 from pipeline import atomic, exclusive, layout, registry, tags
 from pipeline.errors import PipelineError, exit_on_error
 
-PORTS, PROCESSES = HOME / "ports.json", HOME / "processes.json"
+PORTS = HOME / "ports.json"
+Port = Annotated[int, Field(gt=0, lt=2**16)]
 # Where Prefect's UI is by default, and the one after it; others where something else has them.
-USUAL = {"ui": 4200, "pages": 4201}
+USUAL = {"server": 4200, "pages": 4201}
 START_SECONDS = 120
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Nobody works on a run that the last worker left in one of these.
@@ -56,8 +56,7 @@ def main() -> None:
         layout.require_root()
         usual = os.umask(password.UMASK)
         _use_own_home()
-        busy = f"{HOME}: `make serve` runs here already{_how_to_end_it()}."
-        with exclusive.alone(HOME / "lock", busy) as lock, ExitStack() as started:
+        with exclusive.alone(HOME / "lock", _how_to_end_it) as lock, ExitStack() as started:
             password.keep_to_owner()
             serve(lock, started, usual)
 
@@ -69,14 +68,15 @@ def serve(lock: BinaryIO, started: ExitStack, umask: int) -> None:
     """
     secret = password.kept()
     listening = _listen(started)
-    ports = {name: one.getsockname()[1] for name, one in listening.items()}
-    api, pages = f"http://{HOST}:{ports['ui']}/api", f"http://{HOST}:{ports['pages']}"
+    port, of_pages = (one.getsockname()[1] for one in listening.values())
+    ui, pages = f"http://{HOST}:{port}", f"http://{HOST}:{of_pages}"
+    api = f"{ui}/api"
     os.environ |= {"PREFECT_API_URL": api, "PREFECT_SERVER_UI_API_URL": api, PAGES_URL: pages}
-    os.environ |= {"PREFECT_API_AUTH_STRING": secret, **locked(ports["ui"], secret)}
+    os.environ |= {"PREFECT_API_AUTH_STRING": secret, **locked(port, secret)}
     print("starting Prefect's server; the first time it makes its database, which takes a minute", flush=True)
     running = {}
-    for name, port in (("server", "ui"), ("pages", "pages")):
-        with listening[port] as one:
+    for name, one in listening.items():
+        with one:
             serving = command(f"flows.{name}:application", one, "warning")
             running[name] = started.enter_context(process(name, serving, lock, one))
     _wait_for(f"{api}/health", running)
@@ -87,9 +87,7 @@ def serve(lock: BinaryIO, started: ExitStack, umask: int) -> None:
     running["worker"] = started.enter_context(process("worker", worker, lock, umask=umask))
     runs: set[psutil.Process] = set()
     started.callback(end_runs, running["worker"], runs)
-    numbers = {"serve": os.getpid(), **{name: one.pid for name, one in running.items()}}
-    atomic.write_text(PROCESSES, json.dumps(numbers))
-    where = [f"UI at {api.removesuffix('/api')}", f"password in {password.FILE}", f"inbox in {layout.INBOX}"]
+    where = [f"UI at {ui}", f"password in {password.FILE}", f"inbox in {layout.INBOX}"]
     print("\n".join([*where, _champion(), *lines, "Ctrl-C stops all of it"]), flush=True)
     while True:
         require(running)
@@ -122,11 +120,14 @@ def _use_own_home() -> None:
 
 def _listen(started: ExitStack) -> dict[str, socket.socket]:
     """Take the ports: those of the last time, to which links lead, or the usual ones, or any that are free."""
-    last = _kept(PORTS)
+    try:
+        last = TypeAdapter(dict[str, Port]).validate_json(PORTS.read_bytes())
+    except (OSError, ValueError):  # nobody wrote them, or can read them
+        last = {}
     listening: dict[str, socket.socket] = {}
     for name, usual in USUAL.items():
         for port in (last.get(name, usual), usual, 0):
-            with suppress(OSError, OverflowError):
+            with suppress(OSError):
                 listening[name] = started.enter_context(socket.create_server((HOST, port)))
                 break
     atomic.write_text(PORTS, json.dumps({name: one.getsockname()[1] for name, one in listening.items()}))
@@ -168,19 +169,13 @@ def _in_states(types: list[StateType]) -> FlowRunFilter:
 
 
 def _how_to_end_it() -> str:
-    """Name what was started the last time and is still there: this program, or what it left when it was killed."""
-    known = _kept(PROCESSES)
-    left = {name: str(number) for name, number in known.items() if psutil.pid_exists(number)}
-    which = left.get("serve") or " ".join(left.values())
-    return f": `kill {which}` ends it" if which else ""
-
-
-def _kept(file: Path) -> dict[str, int]:
-    """Read numbers by name that were written the last time; none where nobody can read them."""
-    try:
-        return TypeAdapter(dict[str, int]).validate_json(file.read_bytes())
-    except (OSError, ValueError):
-        return {}
+    """Name who holds the lock: this program, or what it left when it was killed."""
+    holders = holding(HOME / "lock")
+    if serving := [one.pid for one in holders if "flows.serve" in one.info["cmdline"]]:
+        return f"{HOME}: `make serve` runs here already: `kill {serving[0]}` ends it."
+    # The worker was started last, and is to start nothing more; like its runs it would wait for the server before it ends.
+    numbers = " ".join(str(one.pid) for holder in reversed(holders) for one in family(holder))
+    return f"{HOME}: `make serve` was killed and left others behind. End them with `kill -9 {numbers}`, then start again."
 
 
 def _stop(*_: object) -> NoReturn:

@@ -1,7 +1,7 @@
 """Keeping a second process out of what only one may do."""
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -11,7 +11,7 @@ from pipeline.errors import PipelineError
 
 
 @contextmanager
-def alone(lock: Path, otherwise: str) -> Iterator[BinaryIO]:
+def alone(lock: Path, otherwise: str | Callable[[], str]) -> Iterator[BinaryIO]:
     """Hold a lock file, which is made where it is not there; the system lets go of it however this process ends.
 
     Raises PipelineError with ``otherwise`` where another process holds it, or when it cannot be written.
@@ -23,5 +23,5 @@ def alone(lock: Path, otherwise: str) -> Iterator[BinaryIO]:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PipelineError(otherwise) from None
+            raise PipelineError(otherwise if isinstance(otherwise, str) else otherwise()) from None
         yield held

@@ -151,13 +151,13 @@ def _read_verified(version: Version, *places: Path) -> list[bytes]:
     paths = [place.as_posix() for place in places]
     output = layout.MODEL if layout.MODEL in places[0].parents else places[0]
     fetch = f"`dvc fetch --all-tags {output}`"
+    again = f"where no remote has them, `digits models {version.version}` shows how to make it again"
     try:
         files = DVCFileSystem(rev=version.commit)
         read = [(path, files.info(path)["md5"], bytes(files.cat_file(path))) for path in paths]
     except (DvcException, DataIndexDirError, OSError) as error:
         raise PipelineError(
-            f"{NAME} {version.version}: {' and '.join(paths)} cannot be read: {error}. Fetch them with {fetch}, "
-            f"or take another version."
+            f"{NAME} {version.version}: {' and '.join(paths)} cannot be read: {error}. Fetch them with {fetch}; {again}."
         ) from error
     for path, expected, content in read:
         found = lock.md5(content)

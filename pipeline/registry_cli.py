@@ -94,4 +94,19 @@ def compare(
         catalogue.show_difference(found)
 
 
-COMMANDS = (register, models, promote, history, compare)
+def gc(
+    force: Annotated[bool, typer.Option("--force", help="Remove them; without, only say how many there are.")] = False,
+) -> None:
+    """Free DVC's cache of what no tag, branch or experiment names: no registered model is lost, as by `dvc gc -w`."""
+    from pipeline import cache
+
+    found = cache.collect(dry=not force)
+    if not found.files:
+        print("DVC's cache holds nothing that nothing names.")
+    elif force:
+        print(f"removed {found}")
+    else:
+        print(f"{found} of DVC's cache are named by no tag, branch or experiment: `digits gc --force` removes them")
+
+
+COMMANDS = (register, models, promote, history, compare, gc)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def require_clean() -> None:
     """Raise PipelineError unless code, settings and data are those that the last run of every stage left."""
-    with _dvc() as repo:
+    with opened() as repo:
         changed = repo.status()
     if changed or not layout.METRICS.exists():
         stages = ", ".join(changed) or "evaluate"
@@ -39,7 +39,7 @@ def take(message: str) -> str:
 
 def _files_of_the_stages() -> list[str]:
     """List what the stages read and write and DVC does not keep: code, settings, metrics, plots; tracked by Git or not."""
-    with _dvc() as repo:
+    with opened() as repo:
         stages = repo.index.stages
         cached = {out.fspath for stage in stages for out in stage.outs if out.use_cache}
         named = {item.fspath for stage in stages for item in (*stage.deps, *stage.outs)}
@@ -48,7 +48,7 @@ def _files_of_the_stages() -> list[str]:
 
 
 @contextmanager
-def _dvc() -> "Iterator[Repo]":
+def opened() -> "Iterator[Repo]":
     """Open the DVC project of the working folder. Raises PipelineError where there is none, or another process has it."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo

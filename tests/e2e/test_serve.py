@@ -20,8 +20,10 @@ from typing import Any
 import cv2
 import httpx
 import numpy as np
+import psutil
 import pytest
 
+from flows.processes import holding
 from tests.conftest import CHROMIUM, Project, copy_project
 from tests.processes import left_of, started_by
 
@@ -98,6 +100,11 @@ class Served:
         """List the runs of a deployment that are in states of some types."""
         which = {"state": {"type": {"any_": list(states)}}}
         found: list[dict[str, Any]] = self.ask("flow_runs/filter", flow_runs=which, deployments={"name": {"any_": [name]}})
+        return found
+
+    def part(self, word: str) -> psutil.Process:
+        """Find the process that has a word in its command line, of those that hold the project's lock."""
+        (found,) = (one for one in holding(self.project.root / ".prefect/lock") if word in one.info["cmdline"])
         return found
 
     def wait_for(self, what: Callable[[], Any], seconds: int = 150) -> Any:
@@ -394,7 +401,7 @@ def test_a_second_one_says_that_the_first_runs(served: Served) -> None:
     second = served.project.run(sys.executable, "-m", "flows.serve", check=False)
 
     assert second.returncode == 1
-    serve = json.loads((served.project.root / ".prefect/processes.json").read_text())["serve"]
+    serve = served.part("flows.serve").pid
     assert second.stderr == f"error: .prefect: `make serve` runs here already: `kill {serve}` ends it.\n"
 
 
@@ -451,9 +458,8 @@ def test_where_a_part_of_it_is_killed_the_rest_ends_too_and_the_next_start_mends
     assert served.process
     train_long(served, browser)
     started = started_by(served.process.pid)
-    worker = json.loads((served.project.root / ".prefect/processes.json").read_text())["worker"]
 
-    os.kill(worker, signal.SIGKILL)
+    served.part("worker").kill()
 
     assert served.process.wait(120) != 0
     assert "\nerror: the worker ended with -9. See what it said above, then start again.\n" in served.printed
@@ -461,3 +467,21 @@ def test_where_a_part_of_it_is_killed_the_rest_ends_too_and_the_next_start_mends
     served.start()
     assert served.runs("train", "RUNNING", "PENDING", "CANCELLING") == []
     assert len(served.runs("train", "CRASHED")) == 2
+
+
+def test_where_all_of_it_is_killed_the_next_says_what_ends_the_rest_and_it_does(served: Served) -> None:
+    assert served.process
+    train_long(served, None)
+    runs = served.part("worker").children(recursive=True)
+    os.kill(served.part("flows.serve").pid, signal.SIGKILL)
+    served.process.wait(20)
+
+    second = served.project.run(sys.executable, "-m", "flows.serve", check=False)
+
+    said = re.fullmatch(r"error: \.prefect: `make serve` was killed .* End them with `(kill -9 [\d ]+)`, .*\n", second.stderr)
+    assert said
+    assert int(said[1].split()[2]) == served.part("worker").pid
+    assert {one.pid for one in runs if one.is_running()} < {int(one) for one in said[1].split()[2:]}
+    subprocess.run(said[1].split(), check=True)
+    served.start()
+    assert served.runs("train", "RUNNING", "PENDING", "CANCELLING") == []

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from dvc.repo import Repo
 
-from pipeline import dataset, registry
+from pipeline import dataset, lock, registry
 from pipeline import tags as of_registry
 from pipeline.digits import metrics
 from pipeline.digits.images import normalise
@@ -283,6 +283,47 @@ def test_what_dvc_found_is_kept_until_a_tag_changes(
     assert registry.load("champion") == model
     assert fetched == ([] if change == "none" else ["champion"])
     assert project.git("status", "--porcelain") == ""
+
+
+def test_the_cache_is_freed_of_what_nothing_names_and_of_no_registered_model(
+    registered_project: Project, copy_of: Copy
+) -> None:
+    project = copy_of(registered_project)
+    project.sample("data/inbox/batch", 5)
+    (project.root / "dvc.lock").unlink()  # now only the tag names the champion
+    project.git("commit", "--quiet", "--all", "--message", "Forget")
+    content = b"nobody's"
+    junk = project.root / ".dvc/cache/files/md5" / lock.md5(content)[:2] / lock.md5(content)[2:]
+    junk.parent.mkdir(exist_ok=True)
+    junk.write_bytes(content)
+
+    dry = project.digits("gc").stdout
+    assert junk.exists()
+    done = project.digits("gc", "--force").stdout
+
+    assert dry == "1 file, 0.0 MB of DVC's cache are named by no tag, branch or experiment: `digits gc --force` removes them\n"
+    assert done == "removed 1 file, 0.0 MB\n"
+    assert not junk.exists()
+    assert project.digits("gc").stdout == "DVC's cache holds nothing that nothing names.\n"
+    shutil.rmtree(project.root / ".dvc/tmp")
+    assert "5 images" in project.digits("score", "data/inbox/batch").stdout
+
+
+def test_after_dvc_gc_scoring_says_at_once_what_brings_the_champion_back(registered_project: Project, copy_of: Copy) -> None:
+    project = copy_of(registered_project)
+    project.sample("data/inbox/batch", 5)
+    project.digits("score", "data/inbox/batch")
+    (project.root / "dvc.lock").unlink()
+    project.dvc("gc", "--workspace", "--force")
+
+    done = project.digits("score", "data/inbox/batch", check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: digit-cnn v1.0.0: models/digit-cnn/model.tflite and ")
+    assert "Fetch them with `dvc fetch --all-tags models/digit-cnn`" in done.stderr
+    assert done.stderr.endswith("where no remote has them, `digits models v1.0.0` shows how to make it again.\n")
+    assert done.stderr.count("\n") == 1
+    assert project.digits("gc").stderr == ""  # of what is missing already it says nothing
 
 
 def test_confidence_has_the_temperature_that_is_stored_with_the_model(

@@ -21,7 +21,7 @@ FLOORS = [
     ["pipeline/reports/"],
     ["pipeline/quality/", "pipeline/raw.py", "pipeline/dataset.py", "pipeline/download.py", "pipeline/sample.py"],
     ["pipeline/gate.py", "pipeline/snapshot.py", "pipeline/tags.py", "pipeline/training.py"],
-    ["pipeline/registry.py"],
+    ["pipeline/registry.py", "pipeline/cache.py"],
     ["pipeline/scoring/"],
     ["pipeline/console.py", "pipeline/catalogue.py"],
     ["pipeline/registration.py"],
