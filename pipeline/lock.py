@@ -1,8 +1,6 @@
-"""What ``dvc.lock`` vouches for: the hash of an output, by DVC's own rule for folders."""
+"""What a ``dvc.lock`` vouches for: the hashes of outputs, as DVC makes them."""
 
 import hashlib
-import json
-from collections.abc import Mapping
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -13,12 +11,6 @@ def recorded_hash(lock: str, output: Path) -> str | None:
     stages = (YAML(typ="safe").load(lock) or {}).get("stages", {})
     outs = (out for stage in stages.values() for out in stage.get("outs", ()))
     return next((str(out["md5"]) for out in outs if out["path"] == output.as_posix()), None)
-
-
-def folder_hash(files: Mapping[str, str]) -> str:
-    """Hash a folder as DVC does: the md5 of the JSON of its files' names and md5s, in the order of the names."""
-    entries = [{"md5": files[name], "relpath": name} for name in sorted(files, key=lambda name: name.split("/"))]
-    return f"{md5(json.dumps(entries).encode())}.dir"
 
 
 def md5(content: bytes) -> str:

@@ -23,6 +23,7 @@ DATA = "data"
 INDEX = "index.html"
 # The same data gives the same bytes: there is no time of the run in them, nor what is drawn for it.
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+TIME = f"{NO_TIME:%Y-%m-%dT%H:%M:%SZ}"
 UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 STYLE = Path(__file__).with_name("data_docs.css")
 TEMPLATE = "data_docs.html.jinja"
@@ -37,7 +38,8 @@ REPLACED = (
     (re.compile(r"<footer\b.*?</footer>", re.DOTALL), ""),
     # What only the scripts made work.
     (re.compile(r' on[a-z]+="[^"]*"'), ""),
-    (re.compile(f"(?: / )?{NO_TIME:%Y-%m-%dT%H:%M:%SZ}"), ""),
+    (re.compile(rf"<tr\b(?:(?!<tr\b|</tr>).)*{TIME}.*?</tr>", re.DOTALL), ""),
+    (re.compile(f" / {TIME}"), ""),
 )
 
 

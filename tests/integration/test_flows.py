@@ -21,10 +21,11 @@ from prefect.exceptions import ParameterTypeError
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-from flows import server
+from flows import server, standalone
 from flows.scoring import score_batch, score_inbox
 from flows.stages import Stage, _repro, read_graph
 from flows.training import train
+from pipeline.errors import PipelineError
 from pipeline.scoring import run, runner
 from tests.conftest import Project, too_deep
 
@@ -59,6 +60,16 @@ def test_the_temporary_server_answers_nobody_else(told: dict[str, str], code: in
 
     assert found.status_code == code
     assert "access-control-allow-origin" not in found.headers
+
+
+def test_who_knows_no_password_is_told_where_it_stands() -> None:
+    with (
+        temporary_settings({PREFECT_API_AUTH_STRING: "digits:digits"}),
+        pytest.raises(
+            PipelineError, match=r"/api: it asks for a password\. Set PREFECT_API_AUTH_STRING; .* \.prefect/password\.$"
+        ),
+    ):
+        standalone.require_prefect()
 
 
 @pytest.fixture

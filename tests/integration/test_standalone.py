@@ -18,7 +18,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from flows import server
 from pipeline.errors import PipelineError
 from tests import in_process
-from tests.conftest import Project
+from tests.conftest import ROOT, Project
 from tests.processes import left_of, started_by
 
 SETTINGS = {"PREFECT_API_URL": PREFECT_API_URL, "PREFECT_HOME": PREFECT_HOME}
@@ -87,6 +87,19 @@ def test_a_temporary_server_that_does_not_answer_is_said_in_a_line() -> None:
             server.wait(url, 0.1)
     with pytest.raises(PipelineError, match=r"^Prefect's temporary server did not start: .*refused.*\. Why stands above\.$"):
         server.wait(url, 0.1)
+
+
+def test_telemetry_is_forbidden_before_anything_that_collects_is_imported() -> None:
+    code = "import os, sys, flows; print(*{'prefect', 'dvc', 'great_expectations'} & sys.modules.keys(), dict(os.environ))"
+    hidden = ("DO_NOT_TRACK", "DVC_NO_ANALYTICS", "GX_ANALYTICS_ENABLED")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+
+    assert done.stdout.startswith("{")
+    assert "'DO_NOT_TRACK': '1'" in done.stdout
+    assert "'DVC_NO_ANALYTICS': '1'" in done.stdout
+    assert "'GX_ANALYTICS_ENABLED': 'false'" in done.stdout
 
 
 def test_in_a_terminal_with_an_empty_home_nothing_is_collected(registered_project: Project, tmp_path: Path) -> None:

