@@ -26,7 +26,7 @@ STOP_SECONDS = 40
 def process(name: str, command: Sequence[str], *files: BinaryIO | socket, umask: int = -1) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process with some open files, and in the end stop it and all that it started.
 
-    Of the files, it holds the lock too: while any of them is left, whatever became of this one, nobody starts them twice.
+    The lock is one of the files: while any such process is left, whatever became of this one, nobody starts them twice.
     """
     with atomic.refusals_of(HOME), (HOME / f"{name}.log").open("wb") as file:
         output = file if name in LOGGED else None

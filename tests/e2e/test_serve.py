@@ -232,7 +232,6 @@ def test_a_page_from_elsewhere_runs_nothing_and_is_told_nothing(served: Served, 
     (tmp_path / "index.html").write_text("<!doctype html><title>elsewhere</title>")
     serve = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
     deployment = served.deployment("score-inbox")["id"]
-    completed = len(served.runs("score-inbox", "COMPLETED"))
     page = signed_in(served, browser)
     with HTTPServer(("127.0.0.1", 0), serve) as elsewhere:
         threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
@@ -242,7 +241,11 @@ def test_a_page_from_elsewhere_runs_nothing_and_is_told_nothing(served: Served, 
     page.close()
 
     assert told == []
-    # Whoever gets that far all the same: a page whose name is looked up as this machine, and one who knows the password.
+    assert_nobody_started_anything(served, tmp_path / "pwned")
+
+
+def test_nor_does_one_that_is_looked_up_as_this_machine_or_knows_the_password(served: Served, tmp_path: Path) -> None:
+    deployment = served.deployment("score-inbox")["id"]
     body = {"job_variables": {"command": f"touch {tmp_path}/pwned", "env": {"A": "B"}, "working_dir": "/"}}
     address = f"{served.ui}/api/deployments/{deployment}/create_flow_run"
     rebound = {"Host": "elsewhere.example", "Origin": "http://elsewhere.example"}
@@ -251,8 +254,16 @@ def test_a_page_from_elsewhere_runs_nothing_and_is_told_nothing(served: Served, 
     refused = httpx.post(address, json=body, auth=served.auth)
     assert refused.status_code == 422
     assert "'command'" in refused.text
-    served.wait_for(lambda: len(served.runs("score-inbox", "COMPLETED")) > completed)  # the worker has looked since
-    assert not (tmp_path / "pwned").exists()
+    assert_nobody_started_anything(served, tmp_path / "pwned")
+
+
+def assert_nobody_started_anything(served: Served, pwned: Path) -> None:
+    """Wait until the worker has looked again, and see that it found nothing but what is scheduled."""
+    completed = len(served.runs("score-inbox", "COMPLETED"))
+    served.wait_for(lambda: len(served.runs("score-inbox", "COMPLETED")) > completed)
+    runs = served.runs("score-inbox", "SCHEDULED", "PENDING", "RUNNING", "COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+    assert all(run["auto_scheduled"] for run in runs)
+    assert not pwned.exists()
 
 
 def test_deployments_say_when_how_often_and_what_of(served: Served) -> None:
