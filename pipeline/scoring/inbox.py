@@ -9,6 +9,7 @@ from pipeline import layout
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
+from pipeline.scoring.listing import is_kept_by_a_system
 
 # Whoever copies a batch may say with it that nothing more comes.
 READY = ".ready"
@@ -31,7 +32,7 @@ class Glance:
 
 
 def look_into(inbox: Path) -> Inbox:
-    """List the inbox. What is hidden, which may be half copied, is left alone.
+    """List the inbox. What is hidden, which may be half copied, and what systems keep there, is left alone.
 
     Raises PipelineError when it cannot be read, or when what is scored would land in it.
     """
@@ -39,7 +40,7 @@ def look_into(inbox: Path) -> Inbox:
     if scores.is_relative_to(place) or place.is_relative_to(scores):
         raise PipelineError(f"{shown(inbox)}: no inbox, for what is scored goes to {layout.SCORES}. Name another folder.")
     try:
-        visible = sorted(path for path in inbox.iterdir() if not path.name.startswith("."))
+        visible = sorted(path for path in inbox.iterdir() if not is_kept_by_a_system(os.fsencode(path.name)))
     except FileNotFoundError:
         return Inbox([], [])
     except OSError as error:

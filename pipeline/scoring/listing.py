@@ -1,6 +1,7 @@
 """Which pictures there are to score, in the order of the CSV: a file with a line for each, since there may be millions."""
 
 import bisect
+import codecs
 import hashlib
 import os
 import sys
@@ -25,8 +26,12 @@ NAMED = 3
 # Lines that are written with one call.
 AT_ONCE = 256
 STANDARD_INPUT = Path("-")
-# What archives of macOS hold beside the files.
-SHADOWS = b"__MACOSX"
+# Folders that systems and shares make for themselves, of thumbnails, of what was deleted, of earlier states and of what the
+# Finder keeps beside files, in lower case; all others of that kind are hidden.
+KEPT_BY_SYSTEMS = frozenset(
+    b"$recycle.bin,recycled,recycler,#recycle,@recycle,system volume information,found.000,lost+found,@eadir,@tmp,@sharebin,"
+    b"@recently-snapshot,#snapshot,~snapshot,__macosx,temporary items,network trash folder,thevolumesettingsfolder".split(b",")
+)
 # What scanners, phones, cameras and drawing programs write: whoever put it there wants it read.
 PICTURES = (
     ".3fr .ai .apng .arw .avif .bmp .cr2 .cr3 .crw .dib .djvu .dng .emf .eps .erf .gif .heic .heif .hif .ico .iiq .j2k .jfif "
@@ -103,6 +108,11 @@ def list_paths(text: Path) -> Listing:
         reason = getattr(error, "strerror", None) or error
         raise PipelineError(f"{shown(text)}: {reason}. Name a folder, or a text file with one path a line.") from None
     return listing
+
+
+def is_kept_by_a_system(folder: bytes) -> bool:
+    """Tell by its name a folder that is hidden, or holds what nobody put there to be read."""
+    return folder.startswith(b".") or folder.lower() in KEPT_BY_SYSTEMS
 
 
 def read_listing(file: Path) -> Iterator[bytes]:
@@ -185,10 +195,11 @@ def _pictures(folder: bytes, suffixes: Collection[str], leave_out: bytes, listin
 
 
 def _named_in(lines: Iterable[bytes]) -> Iterator[bytes]:
-    for line in lines:
+    for number, line in enumerate(lines):
         if b"\0" in line:
             raise ValueError("not a text file")
-        if path := line.removesuffix(b"\n").removesuffix(b"\r"):
+        mark = b"" if number else codecs.BOM_UTF8
+        if path := line.removeprefix(mark).removesuffix(b"\n").removesuffix(b"\r"):
             yield path
 
 
@@ -203,7 +214,7 @@ def _walk(folder: bytes, leave_out: bytes, listing: Listing) -> "Iterator[tuple[
                 for entry in entries:
                     if not entry.is_dir(follow_symlinks=False):
                         yield entry, prefix + entry.name
-                    elif entry.name.startswith(b".") or entry.name == SHADOWS:
+                    elif is_kept_by_a_system(entry.name):
                         listing.ignored += 1
                     elif os.path.realpath(entry.path) != leave_out:
                         folders.append((entry.path, prefix + entry.name + b"/"))

@@ -38,7 +38,7 @@ def later(seconds: float) -> None:
 
 
 def test_the_inbox_is_batches_and_what_lies_beside_them(tmp_path: Path) -> None:
-    for name in ("b", "a", ".half-copied"):
+    for name in ("b", "a", ".half-copied", "@eaDir", "#recycle"):
         (tmp_path / name).mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "a")
     (tmp_path / "file.png").touch()

@@ -189,6 +189,25 @@ def test_the_shadow_files_of_macos_are_ignored(tmp_path: Path) -> None:
     assert (paths(listed(tmp_path)), listed(tmp_path).ignored) == ([b"a.png"], 2)
 
 
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "@eaDir/a.png",
+        "#recycle",
+        "$RECYCLE.BIN/S-1-5",
+        "$Recycle.Bin",
+        ".Trash-1000/files",
+        "lost+found",
+        "System Volume Information",
+    ],
+)
+def test_what_a_system_keeps_on_a_share_is_ignored_at_any_depth(tmp_path: Path, folder: str) -> None:
+    touch(tmp_path, "a.png", "sub/a.png", "recycle/a.png", f"{folder}/SYNOFILE_THUMB_M.png", f"sub/{folder}/a.png")
+
+    assert paths(listed(tmp_path)) == [b"a.png", b"recycle/a.png", b"sub/a.png"]
+    assert listed(tmp_path).ignored == 2
+
+
 def test_other_content_of_the_same_size_and_time_is_a_change(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"one")
     status, before = (tmp_path / "a.png").stat(), listed(tmp_path).sha256
@@ -220,6 +239,12 @@ def test_a_line_holds_size_and_times_of_its_file(tmp_path: Path, size: int) -> N
 
     assert line == b"%d 1234567890123456789 %d a 1.png\n" % (size, file.stat().st_ctime_ns)
     assert size_of(line) == size
+
+
+def test_a_list_may_begin_with_the_mark_of_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("a.png\r\n\ufeffb.png\n", encoding="utf-8-sig", newline="")
+
+    assert paths(list_paths(tmp_path / "list.txt")) == [b"a.png", "\ufeffb.png".encode()]
 
 
 @pytest.mark.parametrize(
