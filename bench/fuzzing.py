@@ -13,7 +13,7 @@ import numpy as np
 with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.digits import images
     from pipeline.digits.files import decoding
-    from pipeline.digits.files.limits import DecodeError, Limits
+    from pipeline.digits.files.limits import DecodeError, Limits, Unfinished
 
 LIMITS = Limits(pixels=2**18, pages=4, resolution=72)
 SECONDS = 600
@@ -30,8 +30,9 @@ def read(content: bytes) -> None:
         if isinstance(page, DecodeError):
             assert str(page)  # noqa: S101 - a finding
         else:
-            assert page.dtype == np.uint8  # noqa: S101 - a finding
-            images.normalise(page)
+            picture = page.picture if isinstance(page, Unfinished) else page
+            assert picture.dtype == np.uint8  # noqa: S101 - a finding
+            images.normalise(picture)
 
 
 def main() -> None:

@@ -45,16 +45,29 @@ def deep(picture: Gray) -> Gray:
     return picture.astype(np.uint16) * 4 + 30_000
 
 
-def tiff(pixels: bytes, shape: tuple[int, int], bits: int, photometric: int, form: int = 1, *, is_big: bool = False) -> bytes:
-    """Write a TIFF of one strip by hand; a big one has places of 64 bits."""
-    height, width = shape
+def tiff(
+    pixels: bytes,
+    shape: tuple[int, ...],
+    bits: int,
+    photometric: int,
+    form: int = 1,
+    *,
+    is_big: bool = False,
+    is_last: bool = False,
+    more: dict[int, int] | None = None,
+) -> bytes:
+    """Write a TIFF of one strip by hand, its pixels first or last, with ``more`` tags; a big one has places of 64 bits."""
+    height, width = shape[:2]
     values = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 277: 1, 278: height, 279: len(pixels), 339: form}
+    values |= more or {}
     head, count, entry, place = ("<2sHHHQ", "<Q", "<HHQQ", "<Q") if is_big else ("<2sHL", "<H", "<HHLL", "<L")
-    start = struct.calcsize(head)
-    values[273] = start
-    parts = (b"II", 43, 8, 0, start + len(pixels)) if is_big else (b"II", 42, start + len(pixels))
+    start, listed = struct.calcsize(head), sum(map(struct.calcsize, (count, *[entry] * (len(values) + 1), place)))
+    values[273] = start + listed * is_last
+    list_at = start + len(pixels) * (not is_last)
+    parts = (b"II", 43, 8, 0, list_at) if is_big else (b"II", 42, list_at)
     entries = b"".join(struct.pack(entry, tag, 4, 1, value) for tag, value in sorted(values.items()))
-    return struct.pack(head, *parts) + pixels + struct.pack(count, len(values)) + entries + struct.pack(place, 0)
+    listing = struct.pack(count, len(values)) + entries + struct.pack(place, 0)
+    return struct.pack(head, *parts) + (listing + pixels if is_last else pixels + listing)
 
 
 def negative(picture: Gray) -> bytes:
@@ -76,10 +89,30 @@ def floats(picture: Gray) -> bytes:
 def vectors(picture: Gray) -> bytes:
     """Draw what is dark in squares, as a drawing program does: no picture is in the file."""
     height, width = picture.shape
-    drawn = " ".join(f"{x} {height - 1 - y} 1 1 re" for y, x in np.argwhere(picture < 128)) + " f"
+    drawn = squares(picture)
     page = f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {width} {height}]/Contents 4 0 R>>"
-    objects = ["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>", page]
-    objects.append(f"<</Length {len(drawn)}>>stream\n{drawn}\nendstream")
+    return pdf("", page, f"<</Length {len(drawn)}>>stream\n{drawn}\nendstream")
+
+
+def filled_in(picture: Gray, *, is_drawn: bool = True) -> bytes:
+    """Write a form with a field that has a picture in it, or else a five that whoever shows it has to draw."""
+    height, width = picture.shape
+    drawn, box = squares(picture), f"[0 0 {width} {height}]"
+    page = f"<</Type/Page/Parent 2 0 R/MediaBox{box}/Annots[4 0 R]>>"
+    shows = "/AP<</N 5 0 R>>" if is_drawn else f"/V(5)/DA(/Helv {height} Tf 0 g)"
+    field = f"<</Type/Annot/Subtype/Widget/FT/Tx/T(points)/F 4/Rect{box}{shows}>>"
+    form = f"<</Type/XObject/Subtype/Form/BBox{box}/Length {len(drawn)}>>stream\n{drawn}\nendstream"
+    return pdf("/AcroForm<</Fields[4 0 R]/DA(/Helv 0 Tf 0 g)>>", page, field, form)
+
+
+def squares(picture: Gray) -> str:
+    """Write what is dark in the words of a page of PDF."""
+    return " ".join(f"{x} {len(picture) - 1 - y} 1 1 re" for y, x in np.argwhere(picture < 128)) + " f"
+
+
+def pdf(catalogue: str, *page: str) -> bytes:
+    """Write a PDF of one page, and what it names."""
+    objects = [f"<</Type/Catalog/Pages 2 0 R{catalogue}>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>", *page]
     text = "%PDF-1.4\n"
     places = []
     for number, one in enumerate(objects, 1):
@@ -148,10 +181,22 @@ WRITERS: dict[str, dict[str, Writer]] = {
         "PPM": by_opencv(".ppm", change=coloured),
         "PBM": by_opencv(".pbm", change=lambda picture: (picture > 127).astype(np.uint8)),
     },
+    "AVIF": {
+        "grey": by_opencv(".avif"),
+        "RGB": by_opencv(".avif", change=coloured),
+        "alpha": by_opencv(".avif", change=with_alpha),
+    },
+    "JPEG 2000": {
+        "grey": by_pillow("JPEG2000"),
+        "RGB": by_pillow("JPEG2000", "RGB"),
+        "16 bits": by_pillow("JPEG2000", "I;16"),
+        "lossy": by_pillow("JPEG2000", irreversible=True, quality_layers=[20]),
+        "without boxes": by_pillow("JPEG2000", no_jp2=True),
+    },
     "HEIC, HEIF": {"grey": heic("grey.heic"), "RGB, turned": heic("turned-rgb.heic")},
-    "PDF": {"a scan": by_pillow("PDF", "RGB", resolution=72), "a drawing": vectors},
+    "PDF": {"a scan": by_pillow("PDF", "RGB", resolution=72), "a drawing": vectors, "a form": filled_in},
 }
-ROUGH = ("1 bit", "G3", "G4", "PBM", "one frame", "a drawing", "RGB, turned")
+ROUGH = ("1 bit", "G3", "G4", "PBM", "one frame", "a drawing", "a form", "RGB, turned")
 CASES = [(kind, name) for kind, writers in WRITERS.items() for name in writers]
 CHANGES = ("byte", "cut", "loss", "gain")
 

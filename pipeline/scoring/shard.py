@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.digits import images, trust
 from pipeline.digits.field import FIELD
 from pipeline.digits.files import decoding
-from pipeline.digits.files.limits import DecodeError, Limits
+from pipeline.digits.files.limits import DecodeError, Limits, Unfinished
 from pipeline.digits.model import Classifier, Floats, Images, in_batches, probabilities
 from pipeline.digits.scan.shapes import Gray
 from pipeline.digits.second_look import look_again
@@ -37,11 +37,12 @@ class Unreadable(Exception):
 
 
 class Page(NamedTuple):
-    """A picture, or the reason why there is none, on a page, from 1, of the file with that number in a list, from 0."""
+    """A picture, which may be unfinished, or the reason why there is none; its page, from 1, and its file's number, from 0."""
 
     file: int
     page: int
     picture: Gray | str
+    is_unfinished: bool = False
 
 
 class Reading(NamedTuple):
@@ -123,10 +124,9 @@ def read(folder: bytes, paths: Sequence[bytes], rules: Rules, thumbnail_side: in
         for start in range(0, len(paths), TOGETHER):
             contents = [_attempt(open_file, path) for path in paths[start : start + TOGETHER]]
             for group in _in_groups(_pages(contents, start, rules.limits)):
-                files, numbers, pictures = zip(*group, strict=True)
-                yield from map(
-                    Reading, files, numbers, _normalised(pictures), [_thumbnail(one, thumbnail_side) for one in pictures]
-                )
+                files, numbers, pictures, _ = zip(*group, strict=True)
+                thumbnails = [_thumbnail(one, thumbnail_side) for one in pictures]
+                yield from map(Reading, files, numbers, _normalised(group), thumbnails)
     finally:
         os.close(place)
 
@@ -137,8 +137,11 @@ def _pages(contents: Iterable[bytes | BinaryIO | str], first: int, limits: Limit
         if isinstance(content, str):
             yield Page(number, 1, content)
             continue
-        for page, picture in enumerate(decoding.pages(content, limits), 1):
-            yield Page(number, page, str(picture) if isinstance(picture, DecodeError) else picture)
+        for page, found in enumerate(decoding.pages(content, limits), 1):
+            if isinstance(found, Unfinished):
+                yield Page(number, page, found.picture, is_unfinished=True)
+            else:
+                yield Page(number, page, str(found) if isinstance(found, DecodeError) else found)
         if not isinstance(content, bytes):
             content.close()
 
@@ -168,13 +171,17 @@ def _thumbnail(picture: Gray | str, side: int) -> Gray | None:
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _normalised(pictures: Sequence[Gray | str]) -> list[images.Glyph | str]:
-    """Normalise pictures: those that are made like MNIST already together, the others one by one."""
-    unchanged = iter(images.unchanged([picture for picture in pictures if _is_field(picture)]))
+def _normalised(pages: Sequence[Page]) -> list[images.Glyph | str]:
+    """Normalise pages: those that are made like MNIST already together, the others one by one."""
+    unchanged = iter(images.unchanged([page.picture for page in pages if _is_field(page.picture)]))
     return [
-        glyph if _is_field(picture) and (glyph := next(unchanged)) else _attempt(images.normalise, picture)
-        for picture in pictures
+        glyph if _is_field(page.picture) and (glyph := next(unchanged)) else _attempt(partial(_normalise, page), page.picture)
+        for page in pages
     ]
+
+
+def _normalise(page: Page, picture: Gray) -> images.Glyph:
+    return images.normalise(picture)._replace(is_unfinished=page.is_unfinished)
 
 
 def _is_field(picture: Gray | str) -> TypeGuard[Gray]:

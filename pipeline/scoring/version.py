@@ -19,6 +19,7 @@ MODULES = (
     "digits/files/png.py",
     "digits/files/raster.py",
     "digits/files/tiff.py",
+    "digits/files/whole.py",
     "digits/images.py",
     "digits/model.py",
     "digits/quiet.py",

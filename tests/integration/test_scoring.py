@@ -4,20 +4,25 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline import exclusive, layout, params, registry
 from pipeline.scoring import batch as batches
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring import run
-from tests.conftest import DIGITS, Project, copy_project, too_deep
+from tests.conftest import DIGITS, ROOT, Project, copy_project, too_deep
+from tests.written import by_pillow
 
 COLUMNS = "file,page,label,confidence,second_label,second_confidence,status,reason,model"
 
@@ -98,6 +103,34 @@ def test_bad_files_become_error_rows_and_the_batch_goes_on(project: Project) -> 
     assert manifest(project)["ignored"] == 1
     assert manifest(project)["symbolic_links"] == 1
     assert manifest(project)["rows"] == 24
+
+
+def test_a_picture_that_is_still_being_copied_is_for_review(project: Project) -> None:
+    digit = np.asarray(Image.open(batch(project) / "00000.png"))
+    content = by_pillow("BMP")(np.kron(digit, np.ones((4, 4), np.uint8)))
+    (batch(project) / "copied.bmp").write_bytes(content)
+    (batch(project) / "half.bmp").write_bytes(content[: len(content) * 3 // 5].ljust(len(content), b"\0"))
+
+    project.digits("score", "data/inbox/batch")
+
+    copied, half = (row for row in rows(project) if row["file"].endswith(".bmp"))
+    assert (half["status"], half["reason"]) == ("review", "perhaps half a picture")
+    assert half["label"]
+    assert copied["reason"] != half["reason"]
+
+
+def test_the_way_to_read_the_rows_that_the_documentation_names_keeps_labels_whole(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (batch(project) / "empty.png").touch()
+    project.digits("score", "data/inbox/batch", "--confidence", "0")
+    monkeypatch.chdir(project.root / "data/scores/batch")
+    (line,) = re.findall(r"`(pandas\.read_csv\(.*\))`", (ROOT / "docs/scoring.md").read_text(encoding="utf-8"))
+
+    table = eval(line, {"pandas": pd})  # noqa: S307 - it is ours
+
+    assert [str(label) for label in table["label"]] == [row["label"] or "<NA>" for row in rows(project)]
+    assert [str(label) for label in table["second_label"]] == [row["second_label"] or "<NA>" for row in rows(project)]
 
 
 def test_past_the_share_of_errors_the_run_fails_with_the_rows_written(project: Project) -> None:

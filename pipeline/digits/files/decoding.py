@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import BinaryIO
 
-from pipeline.digits.files import heif, pdf, plain, raster
-from pipeline.digits.files.limits import Decoded, DecodeError, Limits, attempt, refusal
+from pipeline.digits.files import heif, pdf, plain, raster, whole
+from pipeline.digits.files.limits import Decoded, DecodeError, Limits, Unfinished, attempt, refusal
 from pipeline.digits.scan.shapes import Gray
 
 HEAD = 1024
@@ -17,14 +17,15 @@ def decode(content: bytes, *, maximum_pixels: int) -> Gray:
     page = next(iter(pages(content, Limits(maximum_pixels))))
     if isinstance(page, DecodeError):
         raise page
-    return page
+    return page.picture if isinstance(page, Unfinished) else page
 
 
 def pages(source: bytes | BinaryIO, limits: Limits) -> Iterable[Decoded]:
     """Decode every page of a file, (h, w) uint8 each, or say why that one cannot be read; at least one of both.
 
     ``source``: what stands in the file, or the file, open to be read. What it is says its beginning, not its name. EXIF turns
-    it, what is transparent becomes paper, and the range of deep pictures 0 to 255. Of an animation there is the first frame.
+    it, what is transparent becomes paper, pixels become square, and the range of deep pictures 0 to 255. Of an animation there
+    is the first frame.
     Very large pictures are shrunk. Pages past the most are one error.
     """
     if isinstance(source, bytes):
@@ -42,6 +43,9 @@ def _pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
     try:
         if not start:
             raise DecodeError("empty file")
+        if not whole.is_whole(file):
+            raise DecodeError("broken image: cut short, its end is missing")
+        file.seek(0)
         number = 0
         for number, page in enumerate(reader(file, limits), 1):
             if number > limits.pages:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.digits.files.limits import WORKING_PIXELS
 from pipeline.digits.scan.shapes import SQUARE, Gray
 
 Pixels = npt.NDArray[np.uint8]
@@ -29,6 +30,8 @@ ONE_COLOUR, LIKE = 12, 48
 # Of a page: of what is around it, how much of that it fills, of the picture, width over height.
 SOLID, LEAST_PAGE, NARROWEST_PAGE = 0.9, 0.2, 0.4
 OPAQUE = 255
+# One side of a pixel over the other, as fax machines and scanners write it, whose finest steps are four in a coarse one.
+LEAST_STRETCH, MOST_STRETCH = 1.02, 4.1
 LEVELS = np.arange(OPAQUE + 1)
 # Pixels along a side that tell a page from a drawing; rows that are laid on paper at a time.
 ENOUGH, BAND = 1024, 256
@@ -100,6 +103,22 @@ def of_transparent(rgba: Pixels) -> Gray:
         return of_colour(_laid(rgba, cv2.erode(alpha, SQUARE[5]), page))
     # Faint ink is ink: on a ground that is drawn there is no noise.
     return of_colour(_laid(rgba, cv2.convertScaleAbs(alpha, alpha=OPAQUE / strongest), _ground_of_drawing(some)))
+
+
+def squared(picture: Gray, across: float, down: float) -> Gray:
+    """Make pixels square of which so many stand across and down in the same length: the coarser side is drawn larger.
+
+    Where that is too much, the finer one becomes smaller. What no device does is not believed.
+    """
+    ratio = across / down
+    if not LEAST_STRETCH < max(ratio, 1 / ratio) <= MOST_STRETCH:
+        return picture
+    height, width = picture.shape
+    larger = (width, round(height * ratio)) if ratio > 1 else (round(width / ratio), height)
+    smaller = (round(width / ratio), height) if ratio > 1 else (width, round(height * ratio))
+    if larger[0] * larger[1] <= WORKING_PIXELS:
+        return np.asarray(cv2.resize(picture, larger, interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(cv2.resize(picture, smaller, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def turned(picture: Gray, orientation: int) -> Gray:

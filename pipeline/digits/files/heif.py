@@ -11,11 +11,13 @@ from pipeline.digits.scan.shapes import Gray
 
 # Of ISO 14496-12: at byte 4 stands `ftyp`, then whose file it is (ISO 23008-12).
 BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+# Who reads these too says so among the others that the first box names.
+AVIF = b"avif"
 
 
 def is_heif(start: bytes) -> bool:
     """Tell a HEIF file by its first bytes."""
-    return start[4:8] == b"ftyp" and start[8:12] in BRANDS
+    return start[4:8] == b"ftyp" and start[8:12] in BRANDS and AVIF not in start[8 : int.from_bytes(start[:4])]
 
 
 def pages(file: BinaryIO, limits: Limits) -> Iterator[Gray]:

@@ -33,5 +33,5 @@ def segments(content: bytes) -> Iterator[Segment]:
 
 
 def is_whole(content: bytes) -> bool:
-    """Tell whether a picture has an end: what a broken transfer left out may be filled with zeros, which decoders draw."""
+    """Tell whether a picture has an end."""
     return any(segment.kind == END for segment in segments(content))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pipeline.digits.scan.shapes import Gray
 
@@ -14,8 +14,14 @@ class DecodeError(Exception):
     """There is no picture that can be scored; the message is the reason, for a person."""
 
 
+class Unfinished(NamedTuple):
+    """A page of which the lower part may be missing: (h, w) uint8."""
+
+    picture: Gray
+
+
 # A page as it is decoded, or the reason why it is not.
-Decoded = Gray | DecodeError
+Decoded = Gray | Unfinished | DecodeError
 Picture = TypeVar("Picture")
 
 

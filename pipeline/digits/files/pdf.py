@@ -1,6 +1,7 @@
 """PDF, drawn page by page, by PDFium."""
 
 import os
+import re
 from collections.abc import Iterator
 from functools import partial
 from threading import Lock
@@ -12,9 +13,11 @@ from pipeline.digits.files import grey
 from pipeline.digits.files.limits import Decoded, DecodeError, Limits, attempt, shrinking
 from pipeline.digits.scan.shapes import Gray
 
-# Of ISO 32000: how it begins, in the first, and ends, in the last so many bytes; what stands in one that needs a password.
+# Of ISO 32000: how it begins; how it ends, in the last so many bytes; what stands in one that needs a password.
 START, END, ENCRYPTED = b"%PDF-", b"%%EOF", b"/Encrypt"
-AROUND = 1024
+MOST_BEHIND = 2**20
+# What is behind an end and has an object in it is a change that was cut short; else it is what mail and web servers put there.
+OBJECT = re.compile(rb"\d\s+obj\b")
 POINTS_PER_INCH = 72
 # PDFium holds one thread at a time.
 LOCK = Lock()
@@ -32,14 +35,16 @@ def pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
     except ImportError:
         raise DecodeError("a PDF, which needs the extra formats: pip install '.[formats]'") from None
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - AROUND))
-    if END not in file.read():
+    file.seek(max(0, size - MOST_BEHIND))
+    _, end, behind = file.read().rpartition(END)
+    if not end or OBJECT.search(behind):
         raise DecodeError("broken PDF: cut short, its end is missing")
     file.seek(0)
     with LOCK:
         try:
             document = pypdfium2.PdfDocument(file)
             count = len(document)
+            document.init_forms()  # or what stands in the fields of a form is not drawn
         except pypdfium2.PdfiumError as error:
             raise DecodeError(_reason(file)) from error
     try:

@@ -17,13 +17,16 @@ from pipeline.digits.scan.shapes import Gray
 # pixel, how a line says by which filter it was written.
 IHDR = png.START + b"\0\0\0\rIHDR"
 GREY, RGB = b"\x08\0\0\0\0", b"\x08\2\0\0\0"
-PLAIN_CHUNKS = (png.HEAD, png.PIXELS, png.END, b"pHYs", b"tIME", b"gAMA", b"sRGB", b"cHRM", b"iCCP", b"sBIT", b"tEXt")
+DENSITY = b"pHYs"
+PLAIN_CHUNKS = (png.HEAD, png.PIXELS, png.END, DENSITY, b"tIME", b"gAMA", b"sRGB", b"cHRM", b"iCCP", b"sBIT", b"tEXt")
 NO_FILTER, SUB = 0, 1
 EXIF_AS_TEXT = b"Raw profile"
 # In bytes: more is inflated by who decodes it alone.
 LARGEST_INFLATED = 2**14
-# Of JPEG: a segment of JFIF comes first; frames are sequential or progressive, by Huffman's code; what else changes no pixel.
+# Of JPEG: a segment of JFIF comes first, with the pixels of an inch or the like across and down; frames are sequential or
+# progressive, by Huffman's code; what else changes no pixel.
 JFIF = jpeg.START + b"\xff\xe0"
+ACROSS, DOWN = slice(14, 16), slice(16, 18)
 FRAMES = (0xC0, 0xC1, 0xC2)
 PLAIN_SEGMENTS = (*FRAMES, jpeg.SCAN, jpeg.END, 0xC4, 0xDB, 0xDD, 0xE0, 0xE2, 0xFE)
 FRAME = struct.Struct(">BHHB")
@@ -33,7 +36,8 @@ def decode(content: bytes, limits: Limits) -> Gray | None:
     """Decode a whole file to (h, w) uint8."""
     if content.startswith(IHDR):
         return _png(content, limits)
-    return _jpeg(content, limits) if content.startswith(JFIF) else None
+    is_plain_jpeg = content.startswith(JFIF) and content[ACROSS] == content[DOWN]
+    return _jpeg(content, limits) if is_plain_jpeg else None
 
 
 def _png(content: bytes, limits: Limits) -> Gray | None:
@@ -67,7 +71,8 @@ def _packed(content: bytes) -> bytes:
     """Give what a PNG packs, or nothing where it is not whole or something in it may matter."""
     data = []
     for kind, inside in png.chunks(content):
-        if kind not in PLAIN_CHUNKS or inside.startswith(EXIF_AS_TEXT):
+        is_stretched = kind == DENSITY and inside[:4] != inside[4:8]
+        if kind not in PLAIN_CHUNKS or is_stretched or inside.startswith(EXIF_AS_TEXT):
             return b""
         if kind == png.PIXELS:
             data.append(inside)

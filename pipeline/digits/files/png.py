@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from typing import BinaryIO
 
 START = b"\x89PNG\r\n\x1a\n"
 HEAD, PIXELS, END = b"IHDR", b"IDAT", b"IEND"
@@ -25,3 +26,18 @@ def chunks(content: bytes) -> list[tuple[bytes, bytes]]:
     except struct.error:  # it ends inside a chunk
         return []
     return found if kind == END else []
+
+
+def has_end(file: BinaryIO) -> bool:
+    """Tell whether a file's chunks lead to the last one: what a broken transfer left out may be zeros, which decoders draw."""
+    place = len(START)
+    file.seek(place)
+    while len(before := file.read(BEFORE.size)) == BEFORE.size:
+        length, kind = BEFORE.unpack(before)
+        if kind == END:
+            return True
+        if not kind.isalpha():
+            return False
+        place += BEFORE.size + length + CHECKSUM.size
+        file.seek(place)
+    return False

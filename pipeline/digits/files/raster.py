@@ -1,8 +1,11 @@
 """Pictures in pixels, of every kind that Pillow decodes: page by page, and in bands of rows, so that memory is bounded."""
 
+import math
+import re
 import struct
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -11,16 +14,30 @@ import numpy as np
 import numpy.typing as npt
 from cv2.utils import logging
 
-from pipeline.digits.files import grey, jpeg, png, tiff
-from pipeline.digits.files.limits import Decoded, DecodeError, Limits, attempt, shrinking
+from pipeline.digits.files import grey, tiff, whole
+from pipeline.digits.files.limits import Decoded, DecodeError, Limits, Unfinished, attempt, shrinking
 from pipeline.digits.scan.shapes import Gray
 
 # No others: a picture must not choose its decoder, least of all one that starts a program.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+# What Pillow may have been built without, by how such files begin.
+OPTIONAL = {
+    "AVIF": ("avif", re.compile(rb".{4}ftypavi[fs]", re.DOTALL)),
+    "JPEG 2000": ("jpg_2000", re.compile(rb"\xff\x4f\xff\x51|.{4}jP  ", re.DOTALL)),
+}
+# Kinds whose pixels may stand as they are, and how Pillow says that they do; rows from the bottom to the top.
+BARE, RAW, UPWARDS = ("BMP", "PPM", "TIFF"), ("raw", 0, None), -1
+MAY_END_IN_ZEROS = (*RAW, "packbits")
+FIRST_BYTES = 12
 DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
 BAND_PIXELS = 2**20
-ORIENTATION, PHOTOMETRIC = 0x0112, 262
+# Of EXIF and TIFF.
+ORIENTATION, PHOTOMETRIC, ACROSS, DOWN = 274, 262, 282, 283
+STRIPS, STRIPS_LENGTHS, TILES, TILES_LENGTHS = 273, 279, 324, 325
 WHITE_IS_ZERO = 0
+OF_BROKEN_EXIF = (SyntaxError, ValueError, TypeError, KeyError, struct.error)
+# What Pillow says of pixels that are not square, of JPEG, PNG, TIFF, and of any.
+DENSITIES = ("jfif_density", "aspect", "resolution", "dpi")
 # In what Pillow calls the layout of pixels that it would cut to 8 bits.
 DEEP_COLOUR = ";16"
 REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
@@ -28,21 +45,34 @@ REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
 
 def pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
     """Decode every page of a TIFF file, and what else there is first in another."""
-    start = file.read(4)
-    if start.startswith(jpeg.START) and not jpeg.is_whole(start + file.read()):
-        raise DecodeError("broken image: cut short, its end is missing")
-    listed = tiff.list_pages(file, limits.pages) if tiff.is_tiff(start) else tiff.Pages([0], "")
-    file.seek(0)
-    picture = _opened(file) if listed.numbers else None
-    for number in listed.numbers:
-        yield attempt(partial(_page, picture, file, number, limits))
+    start = file.read(FIRST_BYTES)
+    listed = tiff.list_pages(file, limits.pages) if tiff.is_tiff(start[:4]) else tiff.Pages([tiff.Page(0)], "")
+    _require_decoder(start)
+    picture = None
+    for page in listed.pages:
+        if page.has_unexplained:
+            yield attempt(partial(_without_unexplained, file, page, limits))
+        else:
+            picture = picture or _opened(file)
+            yield attempt(partial(_page, picture, file, page.number, limits))
     if listed.fault:
         yield DecodeError(f"broken image: {listed.fault}")
 
 
-def _opened(file: BinaryIO) -> Any:
-    from PIL import Image, UnidentifiedImageError
+def _require_decoder(start: bytes) -> None:
+    """Raise DecodeError where Pillow was built without what decodes a kind of file."""
+    from PIL import features
 
+    for name, (feature, signs) in OPTIONAL.items():
+        if signs.match(start) and not features.check(feature):
+            raise DecodeError(f"{name}, which the Pillow that is installed cannot read: pip install --force-reinstall pillow")
+
+
+def _opened(file: BinaryIO) -> Any:
+    from PIL import AvifImagePlugin, Image, UnidentifiedImageError
+
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # pictures are decoded in as many processes as there are cores
+    file.seek(0)
     try:
         with warnings.catch_warnings(action="ignore"):
             return Image.open(file, formats=FORMATS)
@@ -52,21 +82,48 @@ def _opened(file: BinaryIO) -> Any:
         raise DecodeError("not an image that can be read") from None
 
 
-def _page(picture: Any, file: BinaryIO, number: int, limits: Limits) -> Gray:
+def _page(picture: Any, file: BinaryIO, number: int, limits: Limits) -> Gray | Unfinished:
     with warnings.catch_warnings(action="ignore"):
         picture.seek(number)
         limits.require(*picture.size)
+        is_bare = picture.format in BARE and picture.info.get("compression") in RAW
+        if picture.format == "TIFF" and picture.info.get("compression") not in MAY_END_IN_ZEROS:
+            _require_strips(picture, file)
         if (factor := shrinking(*picture.size)) > 1:
             # JPEG alone, whose decoder shrinks while it reads; of a progressive one it keeps more than all pixels meanwhile.
             less = factor * (2 if picture.info.get("progressive") else 1)
             picture.draft(None, tuple(side // less for side in picture.size))
         is_deep = DEEP_COLOUR in str(picture.tile) and picture.mode in ("RGB", "RGBA")
-        orientation = _orientation(picture)
+        is_bottom_up = picture.format == "BMP" and picture.tile[0].args[-1] == UPWARDS
+        orientation, resolution = _placing(picture)
         pixels = _by_opencv(picture, file, number, factor, is_deep=is_deep)
         if pixels is not None:
-            return grey.turned(grey.of_pixels(pixels, factor if len(pixels) == picture.height else 1), orientation)
-        picture.load()
-        return grey.turned(_grey(picture), orientation)
+            shades = grey.of_pixels(pixels, factor if len(pixels) == picture.height else 1)
+        else:
+            picture.load()
+            shades = _grey(picture)
+        may_be_half = is_bare and whole.may_be_half(shades[::-1] if is_bottom_up else shades)
+        upright = grey.turned(grey.squared(shades, *resolution), orientation)
+        return Unfinished(upright) if may_be_half else upright
+
+
+def _require_strips(picture: Any, file: BinaryIO) -> None:
+    """Raise DecodeError where a piece that the pixels of a TIFF page are packed in ends in zeros, or is not there."""
+    tags = picture.tag_v2
+    places, lengths = (TILES, TILES_LENGTHS) if TILES in tags else (STRIPS, STRIPS_LENGTHS)
+    for start, length in zip(tags.get(places, ()), tags.get(lengths, ()), strict=False):
+        if whole.ends_in_zeros(file, start, start + length):
+            raise DecodeError("broken image: cut short, its end is missing")
+
+
+def _without_unexplained(file: BinaryIO, page: tiff.Page, limits: Limits) -> Gray:
+    """Read grey without what stands beside it, which Pillow does not read."""
+    limits.require(page.width, page.height)
+    file.seek(0)
+    _, (pixels,) = cv2.imdecodemulti(
+        np.frombuffer(file.read(), np.uint8), cv2.IMREAD_GRAYSCALE, range=(page.number, page.number + 1)
+    )
+    return grey.of_pixels(pixels, shrinking(page.width, page.height))
 
 
 def _by_opencv(picture: Any, file: BinaryIO, number: int, factor: int, *, is_deep: bool) -> npt.NDArray[Any] | None:
@@ -77,9 +134,6 @@ def _by_opencv(picture: Any, file: BinaryIO, number: int, factor: int, *, is_dee
     how = REDUCED[factor] if is_large_webp and picture.mode == "RGB" else cv2.IMREAD_UNCHANGED
     file.seek(0)
     content = file.read()
-    # By what a broken chunk declares, OpenCV would take gigabytes.
-    if picture.format == "PNG" and not png.chunks(content):
-        return None
     # What it has against a file becomes a reason.
     loudness = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     try:
@@ -92,19 +146,35 @@ def _by_opencv(picture: Any, file: BinaryIO, number: int, factor: int, *, is_dee
         logging.setLogLevel(loudness)
     if pixels is None:
         return None
+    if picture.format == "TIFF" and picture.mode == "RGB":
+        pixels = pixels[..., :3]  # the fourth sample is none that anybody explains
     code = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
     return np.asarray(cv2.cvtColor(pixels, code))
 
 
-def _orientation(picture: Any) -> int:
-    """Read it from the EXIF, and keep Pillow from turning a copy; an EXIF that cannot be read says nothing."""
+def _placing(picture: Any) -> tuple[int, tuple[float, float]]:
+    """Give how a picture lies, 1 to 8, and how many of its pixels stand across and down in the same length.
+
+    Pillow is kept from turning a copy; an EXIF that cannot be read says nothing.
+    """
+    exif: dict[int, Any] = {}
+    for tag in (ORIENTATION, ACROSS, DOWN):
+        with suppress(*OF_BROKEN_EXIF):
+            exif[tag] = picture.getexif().get(tag)
+    with suppress(*OF_BROKEN_EXIF):
+        picture.getexif()[ORIENTATION] = 1
+    said = [*map(picture.info.get, DENSITIES), (exif.get(ACROSS), exif.get(DOWN))]
+    orientation = exif.get(ORIENTATION)
+    return orientation if isinstance(orientation, int) else 1, next(filter(None, map(_unequal, said)), (1.0, 1.0))
+
+
+def _unequal(pair: Any) -> tuple[float, float] | None:
+    """Give two numbers where they are two, and not the same."""
     try:
-        exif = picture.getexif()
-        orientation = exif.get(ORIENTATION, 1)
-        exif[ORIENTATION] = 1
-    except (SyntaxError, ValueError, TypeError, KeyError, struct.error):
-        return 1
-    return orientation if isinstance(orientation, int) else 1
+        across, down = map(float, pair)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (across, down) if 0 < across < math.inf and 0 < down < math.inf and across != down else None
 
 
 def _grey(picture: Any) -> Gray:

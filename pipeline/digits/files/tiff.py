@@ -7,10 +7,12 @@ from typing import BinaryIO, NamedTuple
 CLASSIC, BIG = 42, 43
 ORDERS = {b"II": "<", b"MM": ">"}
 STARTS = tuple(name + struct.pack(f"{order}H", kind) for name, order in ORDERS.items() for kind in (CLASSIC, BIG))
-SUBFILE_TYPE = 254
-# Bits of it: a smaller version of another page, and a mask.
-NO_PAGE = 1 | 4
-LONG = 4
+SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, SAMPLES, EXTRA_SAMPLES = 254, 255, 256, 257, 277, 338
+TAGS = (SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, SAMPLES, EXTRA_SAMPLES)
+# Bits of the first: a smaller version of another page, and a mask; the value of the older one for a smaller version.
+NO_PAGE, OLD_NO_PAGE = 1 | 4, 2
+# Numbers of 16, 32 and 64 bits.
+FORMS = {3: "H", 4: "L", 16: "Q"}
 # Of a page, as many as a classic file can say; and pages, masks and smaller versions together.
 MOST_ENTRIES, MOST_LISTED = 2**16, 2**16
 
@@ -25,10 +27,19 @@ class Layout:
     place: struct.Struct
 
 
-class Pages(NamedTuple):
-    """The numbers of a file's pages in its list, from 0, and what is wrong with the list after them."""
+class Page(NamedTuple):
+    """A page: its number in the file's list, from 0, its size in pixels, and whether it is grey with a sample unexplained."""
 
-    numbers: list[int]
+    number: int
+    width: int = 0
+    height: int = 0
+    has_unexplained: bool = False
+
+
+class Pages(NamedTuple):
+    """The pages of a file, and what is wrong with its list after them."""
+
+    pages: list[Page]
     fault: str
 
 
@@ -43,40 +54,46 @@ def list_pages(file: BinaryIO, most: int) -> Pages:
     head = file.read(4)
     order = ORDERS[head[:2]]
     layout = _layout(order, is_big=struct.unpack(f"{order}H", head[2:]) == (BIG,))
-    numbers: list[int] = []
+    pages: list[Page] = []
     seen: set[int] = set()
     try:
         (place,) = _read(file, layout.start, layout.place)
-        while place and len(numbers) <= most:
+        while place and len(pages) <= most:
             if place in seen:
-                return Pages(numbers, "its list of pages leads back to an earlier page")
+                return Pages(pages, "its list of pages leads back to an earlier page")
             if len(seen) == MOST_LISTED:
-                return Pages(numbers, f"its list of pages is longer than {MOST_LISTED}")
-            kind, following = _directory(file, place, layout)
-            if not kind & NO_PAGE or not numbers:
-                numbers.append(len(seen))
+                return Pages(pages, f"its list of pages is longer than {MOST_LISTED}")
+            values, following = _directory(file, place, layout, order)
+            is_page = not values[SUBFILE] & NO_PAGE and values[OLD_SUBFILE] != OLD_NO_PAGE
+            if is_page or not pages:
+                has_unexplained = values[SAMPLES] == 2 and values[EXTRA_SAMPLES] == 0
+                pages.append(Page(len(seen), values[WIDTH], values[HEIGHT], has_unexplained))
             seen.add(place)
             place = following
     except (struct.error, OverflowError):
-        return Pages(numbers, "it ends inside its list of pages")
-    return Pages(numbers, "")
+        return Pages(pages, "it ends inside its list of pages")
+    return Pages(pages, "")
 
 
 def _layout(order: str, *, is_big: bool) -> Layout:
-    count, entry, place = ("Q", "HHQQ", "Q") if is_big else ("H", "HHLL", "L")
+    count, entry, place = ("Q", "HHQ8s", "Q") if is_big else ("H", "HHL4s", "L")
     return Layout(8 if is_big else 4, *(struct.Struct(order + one) for one in (count, entry, place)))
 
 
-def _directory(file: BinaryIO, place: int, layout: Layout) -> tuple[int, int]:
-    """Read which kind of page stands at a place, and where the next one does."""
+def _directory(file: BinaryIO, place: int, layout: Layout, order: str) -> tuple[dict[int, int], int]:
+    """Read the numbers that stand under some tags of the page at a place, -1 where none does; and where the next page is."""
     (count,) = _read(file, place, layout.count)
     if count > MOST_ENTRIES:
         raise struct.error
-    entries = file.read(count * layout.entry.size)
-    # A number shorter than its field stands at the beginning of it, so that only a long one is read whole.
-    kinds = (value for tag, form, _, value in layout.entry.iter_unpack(entries) if tag == SUBFILE_TYPE and form == LONG)
+    values = dict.fromkeys(TAGS, -1) | {SUBFILE: 0}
+    for tag, form, _, value in layout.entry.iter_unpack(file.read(count * layout.entry.size)):
+        if not tag and not form:  # zeros, where a broken transfer left something out
+            raise struct.error
+        if tag in values and form in FORMS:
+            # A number shorter than its field stands at the beginning of it.
+            values[tag], *_ = struct.unpack_from(order + FORMS[form], value)
     (following,) = layout.place.unpack(file.read(layout.place.size))
-    return next(kinds, 0), following
+    return values, following
 
 
 def _read(file: BinaryIO, place: int, form: struct.Struct) -> tuple[int, ...]:
