@@ -40,6 +40,8 @@ KINDS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("WebP, lossy", ".webp", "RGB", {"method": 0}),
     ("WebP, lossless", ".webp", "RGB", {"lossless": True, "method": 0, "quality": 0}),
     ("PPM", ".ppm", "RGB", {}),
+    ("AVIF", ".avif", "RGB", {"speed": 10}),
+    ("JPEG 2000", ".jp2", "RGB", {"irreversible": True, "quality_layers": [20]}),
     ("PDF, at 200 dots per inch", ".pdf", "RGB", {"resolution": 300}),
 ]
 

@@ -195,6 +195,19 @@ def test_very_many_pixels_that_are_not_square_become_fewer() -> None:
     assert grey.squared(picture[:, :4096], 600, 300).shape == (2**12, 2**12)
 
 
+@pytest.mark.parametrize("kind", ["AVIF", "BMP", "JPEG 2000", "WebP"])
+def test_a_very_large_picture_is_shrunk_while_it_is_read(kind: str, scan: Gray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.digits.files.limits.WORKING_PIXELS", scan.size * 4 - 1)
+    large = cv2.resize(scan, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+
+    for write in WRITERS[kind].values():
+        (page,) = read(write(large))
+
+        assert isinstance(page, np.ndarray)
+        assert page.shape == scan.shape
+        assert np.abs(images.normalise(page).field.astype(int) - images.normalise(scan).field).mean() < 9
+
+
 def test_what_a_field_of_a_form_says_is_drawn(scan: Gray) -> None:
     (page,) = read(filled_in(scan, is_drawn=False))
 

@@ -90,7 +90,9 @@ def _page(picture: Any, file: BinaryIO, number: int, limits: Limits) -> Gray | U
         if picture.format == "TIFF" and picture.info.get("compression") not in MAY_END_IN_ZEROS:
             _require_strips(picture, file)
         if (factor := shrinking(*picture.size)) > 1:
-            # JPEG alone, whose decoder shrinks while it reads; of a progressive one it keeps more than all pixels meanwhile.
+            # Their decoders shrink while they read; that of JPEG keeps more than all pixels of a progressive one meanwhile.
+            if picture.format == "JPEG2000":
+                picture.reduce = int(math.log2(factor))
             less = factor * (2 if picture.info.get("progressive") else 1)
             picture.draft(None, tuple(side // less for side in picture.size))
         is_deep = DEEP_COLOUR in str(picture.tile) and picture.mode in ("RGB", "RGBA")
