@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from pipeline import snapshot
+from pipeline import git, snapshot
 
 # Of a folder whose list is missing here nobody knows the files; with force, that is no reason to keep all others.
 NAMED = {"all_tags": True, "all_branches": True, "all_experiments": True, "force": True}
@@ -25,6 +25,7 @@ class Freed:
 
 def collect(*, dry: bool) -> Freed:
     """Find what nothing names and, unless ``dry``, let DVC remove it. Raises PipelineError."""
+    git.complete(*git.run("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/tags", "refs/exps").split())
     logging.disable(logging.WARNING)  # of each stage that never ran here
     try:
         with snapshot.opened() as repo:

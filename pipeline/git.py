@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -9,14 +10,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pipeline import atomic
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 
+# A line of the settings of a clone that asks a remote for what it lacks.
+# And of one that was made without tags, or of a single branch, which brings the tags of its commits alone.
+WITHOUT_TAGS = re.compile(r"^remote\..*\.(tagopt=--no-tags|fetch=\+?refs/heads/[^*:]+:.*)$", re.MULTILINE)
+PARTIAL = re.compile(r"^(remote\..*\.promisor=true|extensions\.partialclone=.*)$", re.MULTILINE)
 # Of OpenPGP, X.509 and SSH alike.
 SIGNATURE = "\n-----BEGIN "
+# Of a clock, in seconds.
+MOST_AHEAD = 300
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,19 @@ def show(commit: str, path: Path) -> str | None:
         return run("show", f"{commit}:./{path.as_posix()}")
     except PipelineError:
         return None
+
+
+def complete(*commits: str) -> None:
+    """Fetch all that a partial clone lacks of some commits: DVC does not ask for it, and waits for ever.
+
+    Raises PipelineError where the remote cannot be reached.
+    """
+    if not PARTIAL.search(run("config", "--list")):
+        return
+    nothing = run("hash-object", "-t", "tree", "--stdin", text="").strip()
+    for commit in commits:
+        # What compares all content asks for all of it at once, and not again for what is there.
+        run("diff", "--numstat", nothing, commit, environment={"GIT_TERMINAL_PROMPT": "0"})
 
 
 def changed(*paths: Path) -> list[str]:
@@ -92,14 +113,30 @@ def tag_objects(*patterns: str) -> str:
     return run("for-each-ref", "--format=%(objectname) %(refname)", *_refs(patterns))
 
 
+def fetch_of_tags() -> str:
+    """Give the command that fetches the tags which a clone was made without; nothing where it was made with all of them."""
+    if run("rev-parse", "--is-shallow-repository").strip() == "true":
+        return "git fetch --tags --unshallow"
+    return "git fetch --tags" if WITHOUT_TAGS.search(run("config", "--list")) else ""
+
+
 def tag(*tags: Tag, after: tuple[str, ...]) -> None:
     """Make annotated tags, all of them or none, each younger than every tag that fits a pattern of ``after``.
 
     They are signed where the user's ``tag.gpgSign`` says so. GTO and DVC go by the time of tags, in whole seconds: a clock that
-    stands still or goes back must not hide the last one.
+    stands still or goes back must not hide the last one, and one that was ahead is warned of.
     """
-    youngest = run("for-each-ref", "--sort=-taggerdate", "--count=1", "--format=%(taggerdate:unix)", *_refs(after)).strip()
-    first = max(int(time.time()), int(youngest or 0) + 1)
+    form = "%(taggerdate:unix) %(refname:strip=2)"
+    youngest, _, name = run("for-each-ref", "--sort=-taggerdate", "--count=1", f"--format={form}", *_refs(after)).partition(" ")
+    now, first = int(time.time()), int(youngest or 0) + 1
+    if first - now > MOST_AHEAD:
+        day = f"{datetime.fromtimestamp(first).astimezone():%Y-%m-%d}"
+        print(
+            f"warning: the tag {name.strip()} was made on {day}, by a clock that was ahead. What is tagged from now until then "
+            f"gets that date too: the champion is the one whose tag is the youngest.",
+            file=sys.stderr,
+        )
+    first = max(now, first)
     with tempfile.TemporaryDirectory() as folder:
         objects = _tag_objects(Path(folder), tags, first)
     updates = "".join(f"create refs/tags/{one.name} {found}\n" for one, found in zip(tags, objects, strict=True))

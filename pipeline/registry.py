@@ -14,8 +14,12 @@ from pipeline.gate import Answers
 from pipeline.names import shown
 from pipeline.tags import CHAMPION, NAME, Version, versions
 
-# DVC's own folder for what need not last, which Git leaves out.
-KEPT = Path(".dvc/tmp")
+DVC = Path(".dvc")
+# What need not last, and Git leaves out.
+KEPT = DVC / "tmp"
+PARTS = (layout.MODEL / layout.SCORING_MODEL, layout.MODEL / layout.MODEL_CARD)
+# What says that something is not in DVC's cache, or is damaged there.
+NOT_THERE = (OSError, ValueError, TypeError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ def find(selector: str) -> Version:
     chosen = next((one for one in known if one.version == selector or (selector == CHAMPION and one.is_champion)), None)
     if chosen:
         return chosen
+    if not known and (words := tags.left_out()):
+        raise PipelineError(f"{shown(selector)}: {words} Where there are none, train and register a model: `make run`.")
     if selector == CHAMPION:
         raise PipelineError("no champion yet. Train and register a model: `make run`, or `dvc repro` and `digits register`.")
     names = ", ".join(one.version for one in known) or "none yet"
@@ -79,8 +85,8 @@ def answers(version: Version) -> Answers:
 def load(selector: str) -> ScoringModel:
     """Give the scoring model of ``champion`` or of a version such as ``v1.2.0``. Raises PipelineError.
 
-    Its bytes come from DVC's cache, or from the remote, and must have the hash that the version's ``dvc.lock`` names. DVC and
-    GTO take a second to find them: where they found them is kept for as long as the registry's tags are the same.
+    Its bytes come from DVC's cache, or by DVC from the remote, and must have the hash that the version's ``dvc.lock`` names.
+    GTO takes half a second to find it: where it was found is kept for as long as the registry's tags are the same.
     """
     state = tags.state()
     return _recall(state, selector) or _fetch(state, selector)
@@ -101,16 +107,20 @@ def _recall(state: str, selector: str) -> ScoringModel | None:
         version, cache = kept["version"], Path(kept["cache"])
         if kept["state"] != state or selector not in (version, CHAMPION):
             return None
-        folder = json.loads(_cached(cache, str(recorded_model(f"{NAME}@{version}"))))
-        hashes = {one["relpath"]: one["md5"] for one in folder}
-        contents = [_cached(cache, hashes[name]) for name in (layout.SCORING_MODEL, layout.MODEL_CARD)]
-        return _scoring_model(version, kept["dataset"], *contents)
-    except (OSError, ValueError, TypeError, KeyError):
+        return _scoring_model(version, kept["dataset"], *_from_cache(cache, f"{NAME}@{version}"))
+    except NOT_THERE:
         return None
 
 
+def _from_cache(cache: Path, commit: str) -> list[bytes]:
+    """Read a scoring model and its card as the ``dvc.lock`` of a commit, or of a tag, names them. Raises one of NOT_THERE."""
+    folder = json.loads(_cached(cache, str(recorded_model(commit))))
+    hashes = {one["relpath"]: one["md5"] for one in folder}
+    return [_cached(cache, hashes[name]) for name in (layout.SCORING_MODEL, layout.MODEL_CARD)]
+
+
 def _cached(cache: Path, hashed: str) -> bytes:
-    """Read what has a hash from DVC's cache. Raises OSError or ValueError."""
+    """Read what has a hash from DVC's cache."""
     content = (cache / hashed[:2] / hashed[2:]).read_bytes()
     if lock.md5(content) != hashed.removesuffix(".dir"):
         raise ValueError(hashed)
@@ -118,12 +128,15 @@ def _cached(cache: Path, hashed: str) -> bytes:
 
 
 def _fetch(state: str, selector: str) -> ScoringModel:
-    from dvc.repo import Repo
+    from dvc.config import Config, ConfigError
 
     chosen = find(selector)
-    contents = _read_verified(chosen, layout.MODEL / layout.SCORING_MODEL, layout.MODEL / layout.MODEL_CARD)
-    with Repo(".") as repo:
-        kept = {"state": state, "version": chosen.version, "dataset": chosen.dataset, "cache": repo.cache.local.path}
+    try:
+        cache = Path(Config(DVC)["cache"].get("dir", DVC / "cache"), "files/md5").resolve()
+        contents = _from_cache(cache, chosen.commit)
+    except (ConfigError, *NOT_THERE):
+        return _scoring_model(chosen.version, chosen.dataset, *_read_verified(chosen, *PARTS))
+    kept = {"state": state, "version": chosen.version, "dataset": chosen.dataset, "cache": str(cache)}
     with suppress(PipelineError):  # a project that cannot be written to is slower
         atomic.write_text(_place(selector), json.dumps(kept))
     return _scoring_model(chosen.version, chosen.dataset, *contents)
@@ -152,6 +165,7 @@ def _read_verified(version: Version, *places: Path) -> list[bytes]:
     output = layout.MODEL if layout.MODEL in places[0].parents else places[0]
     fetch = f"`dvc fetch --all-tags {output}`"
     again = f"where no remote has them, `digits models {version.version}` shows how to make it again"
+    git.complete(version.commit)
     try:
         files = DVCFileSystem(rev=version.commit)
         read = [(path, files.info(path)["md5"], bytes(files.cat_file(path))) for path in paths]

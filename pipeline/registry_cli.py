@@ -40,7 +40,7 @@ def models(
     elif known:
         catalogue.show_models(known, reigns)
     else:
-        print(NONE_YET)
+        print(tags.left_out() or NONE_YET)
 
 
 def promote(
@@ -62,7 +62,7 @@ def history() -> None:
     if reigns:
         catalogue.show_history(reigns)
     else:
-        print("There was no champion yet.")
+        print(tags.left_out() or "There was no champion yet.")
 
 
 def compare(

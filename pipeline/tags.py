@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -172,7 +173,15 @@ def assignment(version: str, commit: str, how: str, because: str) -> git.Tag:
 
 def add(*tags: git.Tag) -> None:
     """Make tags, all of them or none, younger than all others of the registry, by whose time GTO and DVC go."""
+    if words := left_out():
+        print(f"warning: {words} Another model may have that version elsewhere.", file=sys.stderr)
     git.tag(*tags, after=ALL)
+
+
+def left_out() -> str:
+    """Say that a clone was made without the registry's tags, and how to fetch them; nothing where it has any."""
+    fetch = "" if git.tags(*ALL) else git.fetch_of_tags()
+    return f"this clone was made without the tags that are the registry: `{fetch}` fetches them." if fetch else ""
 
 
 def alone() -> AbstractContextManager[None]:

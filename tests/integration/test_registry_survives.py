@@ -1,6 +1,7 @@
 """The registry in repositories as people have them: signed tags, worktrees, hooks, odd names, tags of others."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import params, registration, registry, tags
+from pipeline import cache, params, registration, registry, tags
 from pipeline.errors import PipelineError
 from tests.conftest import Project
 
@@ -129,12 +130,18 @@ def test_a_linked_worktree_registers_in_the_one_registry(
     assert "is this very model already" in register().message
 
 
-def test_a_shallow_clone_registers_and_serves(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clone = Project(tmp_path / "shallow", project.home)
-    project.run("git", "clone", "--quiet", "--depth", "1", project.root.as_uri(), str(clone.root))
+def cloned(project: Project, folder: Path, *options: str) -> Project:
+    """Clone a project, and copy DVC's cache, as a remote would have it."""
+    clone = Project(folder / "clone", project.home)
+    project.run("git", "clone", "--quiet", *options, project.root.as_uri(), str(clone.root))
     for name in ("user.name", "user.email"):
         clone.git("config", name, "tester@localhost")
     shutil.copytree(project.root / ".dvc/cache", clone.root / ".dvc/cache")
+    return clone
+
+
+def test_a_shallow_clone_registers_and_serves(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clone = cloned(project, tmp_path, "--depth", "1")
     clone.dvc("checkout")
     work_in(clone, monkeypatch)
 
@@ -142,6 +149,89 @@ def test_a_shallow_clone_registers_and_serves(project: Project, tmp_path: Path, 
 
     assert clone.git("rev-parse", "--is-shallow-repository") == "true\n"
     assert_dvc_finds_the_champion(clone, tmp_path / "model")
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("lacking", ["blob:none", "tree:0"])
+def test_a_partial_clone_fetches_what_it_lacks(
+    registered: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    registered.git("config", "uploadpack.allowFilter", "true")
+    registered.edit("dvc.lock", "schema:", "# another\nschema:")
+    registered.git("commit", "--quiet", "--all", "--message", "Another")
+    clone = cloned(registered, tmp_path, f"--filter={lacking}")
+    work_in(clone, monkeypatch)
+
+    assert registry.answers(registry.find("champion"))
+    assert registry.load("champion").version == "v1.0.0"
+    assert cache.collect(dry=True).files == 0
+
+
+def test_a_partial_clone_without_its_remote_says_so_in_a_line(
+    registered: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered.git("config", "uploadpack.allowFilter", "true")
+    registered.edit("dvc.lock", "schema:", "# another\nschema:")
+    registered.git("commit", "--quiet", "--all", "--message", "Another")
+    clone = cloned(registered, tmp_path, "--filter=blob:none")
+    registered.root.rename(tmp_path / "away")
+    work_in(clone, monkeypatch)
+
+    with pytest.raises(PipelineError, match=r"could not fetch [0-9a-f]+ from promisor remote"):
+        registry.load("champion")
+
+
+@pytest.mark.parametrize(
+    ("options", "command"),
+    [
+        (["--depth", "1"], "git fetch --tags --unshallow"),
+        (["--no-tags"], "git fetch --tags"),
+        (["--single-branch"], "git fetch --tags"),
+    ],
+)
+def test_a_clone_without_the_tags_says_how_to_fetch_them(
+    registered: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], command: str
+) -> None:
+    clone = cloned(registered, tmp_path, *options)
+    work_in(clone, monkeypatch)
+    words = f"this clone was made without the tags that are the registry: `{command}` fetches them."
+
+    assert clone.digits("models").stdout == f"{words}\n"
+    assert clone.digits("history").stdout == f"{words}\n"
+    with pytest.raises(PipelineError, match=re.escape(words)):
+        registry.load("champion")
+
+    clone.git(*command.split()[1:], "--quiet")
+    assert registry.load("champion").version == "v1.0.0"
+
+
+def test_a_project_that_cannot_be_written_scores_elsewhere(registered: Project, tmp_path: Path) -> None:
+    registered.sample("data/inbox/batch", 3)
+    shutil.rmtree(registered.root / ".dvc/tmp")
+    (registered.root / ".dvc/tmp").touch()  # whatever may write there, root too, cannot
+
+    registered.digits("score", "data/inbox/batch", "--out", str(tmp_path / "out"))
+
+    assert len((tmp_path / "out/scores.csv").read_text().splitlines()) == 4
+
+
+def test_a_tag_that_a_clock_made_too_early_is_warned_of(
+    registered: Project, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at(seconds: int) -> None:
+        monkeypatch.setattr("pipeline.git.time.time", lambda: seconds)
+
+    commit = registered.git("rev-parse", "digit-cnn@v1.0.0^{}").strip()
+    at(1924000000)  # in 2030
+    tags.add(tags.assignment("v1.0.0", commit, tags.HAND, ""))
+    assert capfd.readouterr().err == ""
+
+    at(1800000000)
+    tags.add(tags.assignment("v1.0.0", commit, tags.HAND, ""))
+
+    said = capfd.readouterr().err
+    assert said.startswith("warning: the tag digit-cnn#champion#2 was made on 2030-12-20, by a clock that was ahead.")
+    assert said.count("\n") == 1
 
 
 def test_a_folder_with_spaces_and_letters_of_other_alphabets(
