@@ -27,8 +27,9 @@ def main() -> None:
     shutil.rmtree(CLONE, ignore_errors=True)
     if subprocess.run(["git", "clone", "--quiet", "--no-tags", ".", str(CLONE)], env=_environment(), check=False).returncode:
         sys.exit("error: the demo works in a clone, and this folder cannot be cloned. Get the project with git and run again.")
-    for name, value in (("user.name", "demo"), ("user.email", "demo@localhost")):
-        subprocess.run(["git", "config", name, value], cwd=CLONE, env=_environment(), check=True)
+    # Whose registry is its own, and lacks no tags of another.
+    for arguments in ("config user.name demo", "config user.email demo@localhost", "remote remove origin"):
+        subprocess.run(["git", *arguments.split()], cwd=CLONE, env=_environment(), check=True)
     settings = YAML().load(CLONE / layout.PARAMS)
     settings["ingest"]["dataset"] = "load_digits"
     settings["train"]["epochs"] = EPOCHS

@@ -35,7 +35,7 @@ STOP_SECONDS = 5
 
 def reach_directly() -> None:
     """Let no proxy of the environment come between this process, or those that it starts, and servers on this machine."""
-    direct = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), HOST)))
+    direct = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), *NAMES)))
     os.environ |= {"NO_PROXY": direct, "no_proxy": direct}
 
 

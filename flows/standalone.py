@@ -60,6 +60,7 @@ def ready(check: Callable[[], None]) -> Iterator[Callable[[], None]]:
     """
     _end_orderly()
     settings = get_current_settings()
+    server.reach_directly()
     with exit_on_error():
         check()
         if not settings.api.url:
@@ -68,7 +69,6 @@ def ready(check: Callable[[], None]) -> Iterator[Callable[[], None]]:
         if settings.api.url:
             yield require_prefect
         else:
-            server.reach_directly()
             # Until Python ends: what is logged last is sent then.
             atexit.register((stack := ExitStack()).close)
             given = {**os.environ, **settings.to_environment_variables(exclude_unset=True)}

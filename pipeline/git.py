@@ -114,7 +114,9 @@ def tag_objects(*patterns: str) -> str:
 
 
 def fetch_of_tags() -> str:
-    """Give the command that fetches the tags which a clone was made without; nothing where it was made with all of them."""
+    """Give the command that fetches the tags which a clone was made without; nothing where it was not, or has no remote."""
+    if not run("remote").strip():
+        return ""
     if run("rev-parse", "--is-shallow-repository").strip() == "true":
         return "git fetch --tags --unshallow"
     return "git fetch --tags" if WITHOUT_TAGS.search(run("config", "--list")) else ""

@@ -140,13 +140,16 @@ def cloned(project: Project, folder: Path, *options: str) -> Project:
     return clone
 
 
-def test_a_shallow_clone_registers_and_serves(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shallow_clone_registers_and_serves(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     clone = cloned(project, tmp_path, "--depth", "1")
     clone.dvc("checkout")
     work_in(clone, monkeypatch)
 
     assert register().is_champion
 
+    assert "Another model may have that version elsewhere." in capfd.readouterr().err
     assert clone.git("rev-parse", "--is-shallow-repository") == "true\n"
     assert_dvc_finds_the_champion(clone, tmp_path / "model")
 
