@@ -6,12 +6,14 @@ import os
 import httpx
 from pydantic import ValidationError
 
+from pipeline import git
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 
 
 def require() -> None:
     """Raise PipelineError where no client can be made, or Prefect cannot read its settings."""
+    git.have_user_name()
     _require_network()
     logging.disable()  # what Prefect has against them is said here, in a line
     try:

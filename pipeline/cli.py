@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from pipeline import layout, registry_cli
+from pipeline import git, layout, registry_cli
 from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
 
@@ -40,6 +40,7 @@ class InProject(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command. Raises PipelineError elsewhere."""
         layout.require_root()
+        git.have_user_name()
         return super().invoke(ctx)
 
 

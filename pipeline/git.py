@@ -1,6 +1,7 @@
 """Running Git, as the user's own command: their configuration, their identity, their hooks left alone."""
 
 import fcntl
+import getpass
 import os
 import re
 import subprocess
@@ -95,6 +96,14 @@ def require_commit() -> None:
             f"project a repository of its own: copy it elsewhere or run `git init` here, and commit it."
         )
     _require("rev-parse", "HEAD^{commit}", otherwise="this Git repository has no commit yet. Commit the project first")
+
+
+def have_user_name() -> None:
+    """Let a user without a name, as containers have them, have the number for one: DVC asks for it wherever it works."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = str(os.getuid())
 
 
 def require_identity() -> None:

@@ -218,6 +218,17 @@ def test_a_project_that_cannot_be_written_scores_elsewhere(registered: Project, 
     assert len((tmp_path / "out/scores.csv").read_text().splitlines()) == 4
 
 
+def test_a_user_without_a_name_registers(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert project.digits("register").stdout.startswith("digit-cnn v1.0.0")
+
+
 def test_a_tag_that_a_clock_made_too_early_is_warned_of(
     registered: Project, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
