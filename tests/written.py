@@ -163,7 +163,7 @@ WRITERS: dict[str, dict[str, Writer]] = {
         "floats": floats,
         "BigTIFF": big,
     },
-    "BMP": {"grey": by_opencv(".bmp"), "RGB": by_opencv(".bmp", change=coloured)},
+    "BMP": {"grey": by_opencv(".bmp"), "RGB": by_opencv(".bmp", change=coloured), "32 bits": by_pillow("BMP", "RGBA")},
     "GIF": {
         "one frame": by_opencv(".gif", change=coloured),
         "two frames": by_pillow("GIF", twice=True),

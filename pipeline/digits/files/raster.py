@@ -26,7 +26,7 @@ OPTIONAL = {
     "JPEG 2000": ("jpg_2000", re.compile(rb"\xff\x4f\xff\x51|.{4}jP  ", re.DOTALL)),
 }
 # Kinds whose pixels may stand as they are, and how Pillow says that they do; rows from the bottom to the top.
-BARE, RAW, UPWARDS = ("BMP", "PPM", "TIFF"), ("raw", 0, None), -1
+BARE, RAW, UPWARDS = ("BMP", "PPM", "TIFF"), ("raw", 0, 3, 6, None), -1
 MAY_END_IN_ZEROS = (*RAW, "packbits")
 FIRST_BYTES = 12
 DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
@@ -61,10 +61,12 @@ def pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
 
 def _require_decoder(start: bytes) -> None:
     """Raise DecodeError where Pillow was built without what decodes a kind of file."""
-    from PIL import features
-
     for name, (feature, signs) in OPTIONAL.items():
-        if signs.match(start) and not features.check(feature):
+        if not signs.match(start):
+            continue
+        from PIL import features
+
+        if not features.check(feature):
             raise DecodeError(f"{name}, which the Pillow that is installed cannot read: pip install --force-reinstall pillow")
 
 
@@ -121,10 +123,9 @@ def _require_strips(picture: Any, file: BinaryIO) -> None:
 def _without_unexplained(file: BinaryIO, page: tiff.Page, limits: Limits) -> Gray:
     """Read grey without what stands beside it, which Pillow does not read."""
     limits.require(page.width, page.height)
-    file.seek(0)
-    _, (pixels,) = cv2.imdecodemulti(
-        np.frombuffer(file.read(), np.uint8), cv2.IMREAD_GRAYSCALE, range=(page.number, page.number + 1)
-    )
+    pixels = _decoded(file, cv2.IMREAD_GRAYSCALE, page.number)
+    if pixels is None:
+        raise DecodeError("not an image that can be read")
     return grey.of_pixels(pixels, shrinking(page.width, page.height))
 
 
@@ -134,24 +135,27 @@ def _by_opencv(picture: Any, file: BinaryIO, number: int, factor: int, *, is_dee
     if not (is_deep and factor == 1) and not is_large_webp:
         return None
     how = REDUCED[factor] if is_large_webp and picture.mode == "RGB" else cv2.IMREAD_UNCHANGED
-    file.seek(0)
-    content = file.read()
-    # What it has against a file becomes a reason.
-    loudness = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-    try:
-        given = np.frombuffer(content, np.uint8)
-        if picture.format == "TIFF":
-            _, (pixels,) = cv2.imdecodemulti(given, how, range=(number, number + 1))
-        else:
-            pixels = cv2.imdecode(given, how | cv2.IMREAD_IGNORE_ORIENTATION)
-    finally:
-        logging.setLogLevel(loudness)
+    pixels = _decoded(file, how, number if picture.format == "TIFF" else None)
     if pixels is None:
         return None
     if picture.format == "TIFF" and picture.mode == "RGB":
         pixels = pixels[..., :3]  # the fourth sample is none that anybody explains
     code = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
     return np.asarray(cv2.cvtColor(pixels, code))
+
+
+def _decoded(file: BinaryIO, how: int, page: int | None) -> npt.NDArray[Any] | None:
+    """Let OpenCV decode a file, or a page of a TIFF, without a word: what it has against it becomes a reason."""
+    file.seek(0)
+    given = np.frombuffer(file.read(), np.uint8)
+    loudness = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        if page is None:
+            return cv2.imdecode(given, how | cv2.IMREAD_IGNORE_ORIENTATION)
+        _, found = cv2.imdecodemulti(given, how, range=(page, page + 1))
+        return found[0] if found else None
+    finally:
+        logging.setLogLevel(loudness)
 
 
 def _placing(picture: Any) -> tuple[int, tuple[float, float]]:
