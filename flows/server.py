@@ -1,5 +1,7 @@
 """A Prefect server for this machine alone, which asks for a password; a temporary one, while what uses it is still imported."""
 
+import asyncio
+import logging
 import os
 import socket
 import subprocess
@@ -40,11 +42,23 @@ def reach_directly() -> None:
 
 
 def application() -> "ASGIApp":
-    """Make Prefect's server, which answers under this machine's own names alone."""
+    """Make Prefect's server, which answers under this machine's own names alone, and says nothing of its own end."""
     from prefect.server.api.server import create_app
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    return TrustedHostMiddleware(create_app(), allowed_hosts=NAMES)
+    prefect = create_app()
+    for logger in (logging.getLogger(), logging.getLogger("uvicorn")):
+        for handler in logger.handlers:
+            handler.addFilter(_is_of_no_cancelling)
+    return TrustedHostMiddleware(prefect, allowed_hosts=NAMES)
+
+
+def _is_of_no_cancelling(record: logging.LogRecord) -> bool:
+    """Tell what is to be logged from what a service says that is just writing, as on a busy machine, when the server ends.
+
+    It is cancelled, logs that with a traceback, and writes once more.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def command(factory: str, listening: socket.socket, level: str) -> list[str]:

@@ -80,6 +80,24 @@ def test_a_temporary_server_may_take_a_minute_to_start_or_what_somebody_set(
     assert done.stdout == f"{next(iter(own.values()), 60)}\n"
 
 
+def test_a_server_that_ends_while_it_writes_says_nothing_of_it_and_all_else_that_fails() -> None:
+    code = (
+        "import asyncio, logging; from flows import server; server.application()\n"
+        "def log(error):\n"
+        "    for name in ('prefect.server.services.task_run_recorder', 'uvicorn.error'):\n"
+        "        try: raise error\n"
+        "        except BaseException: logging.getLogger(name).exception('flushing')\n"
+        "log(asyncio.CancelledError('by the end'))\n"
+        "log(OSError('no room'))\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert "CancelledError" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("OSError")] == ["OSError: no room"] * 2
+    assert done.stderr.count("flushing") == 2
+
+
 def test_a_temporary_server_that_does_not_answer_is_said_in_a_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/api"
@@ -153,6 +171,7 @@ def test_in_a_terminal_with_an_empty_home_nothing_is_collected(registered_projec
 
     assert process.returncode == 0, printed.decode()
     assert b"collects" not in printed
+    assert b"Traceback" not in printed
     assert {path.name for path in tmp_path.iterdir()} <= {".prefect"}
     assert not (tmp_path / ".prefect/.sdk_telemetry").exists()
 
