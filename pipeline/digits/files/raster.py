@@ -22,9 +22,10 @@ from pipeline.digits.scan.shapes import Gray
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 # What Pillow may have been built without, by how such files begin.
 OPTIONAL = {
-    "AVIF": ("avif", re.compile(rb".{4}ftypavi[fs]", re.DOTALL)),
-    "JPEG 2000": ("jpg_2000", re.compile(rb"\xff\x4f\xff\x51|.{4}jP  ", re.DOTALL)),
+    "AVIF": re.compile(rb".{4}ftyp(avi[fs]|mif1|msf1)", re.DOTALL),
+    "JPEG 2000": re.compile(rb"\xff\x4f\xff\x51|.{4}jP  ", re.DOTALL),
 }
+FEATURES = {"AVIF": "avif", "JPEG 2000": "jpg_2000"}
 # Kinds whose pixels may stand as they are, and how Pillow says that they do; rows from the bottom to the top.
 BARE, RAW, UPWARDS = ("BMP", "PPM", "TIFF"), ("raw", 0, 3, 6, None), -1
 MAY_END_IN_ZEROS = (*RAW, "packbits")
@@ -61,19 +62,19 @@ def pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
 
 def _require_decoder(start: bytes) -> None:
     """Raise DecodeError where Pillow was built without what decodes a kind of file."""
-    for name, (feature, signs) in OPTIONAL.items():
-        if not signs.match(start):
-            continue
-        from PIL import features
+    name = next((name for name, signs in OPTIONAL.items() if signs.match(start)), "")
+    if not name:
+        return
+    from PIL import AvifImagePlugin, features
 
-        if not features.check(feature):
-            raise DecodeError(f"{name}, which the Pillow that is installed cannot read: pip install --force-reinstall pillow")
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # pictures are decoded in as many processes as there are cores
+    if not features.check(FEATURES[name]):
+        raise DecodeError(f"{name}, which the Pillow that is installed cannot read: pip install --force-reinstall pillow")
 
 
 def _opened(file: BinaryIO) -> Any:
-    from PIL import AvifImagePlugin, Image, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # pictures are decoded in as many processes as there are cores
     file.seek(0)
     try:
         with warnings.catch_warnings(action="ignore"):
