@@ -13,4 +13,4 @@ os.environ |= {"DO_NOT_TRACK": "1", "DVC_NO_ANALYTICS": "1", "GX_ANALYTICS_ENABL
 warnings.filterwarnings("ignore", message="Failed to (create the Prefect home directory|load profiles)")
 
 with exit_on_error():
-    environment.require()
+    environment.prepare()

@@ -1,4 +1,4 @@
-"""What a person's environment and settings must be like before Prefect can be imported: it reads them meanwhile."""
+"""What a person's environment and settings must be like before Prefect is imported, which reads them meanwhile."""
 
 import logging
 import os
@@ -6,27 +6,22 @@ import os
 import httpx
 from pydantic import ValidationError
 
+from flows.server import NAMES
 from pipeline import git
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 
 
-def require() -> None:
-    """Raise PipelineError where no client can be made, or Prefect cannot read its settings."""
-    git.have_user_name()
-    _require_network()
-    logging.disable()  # what Prefect has against them is said here, in a line
-    try:
-        from prefect.settings import get_current_settings
+def prepare() -> None:
+    """Let no proxy come between this process, or those that it starts, and servers on this machine; and give a user a name.
 
-        get_current_settings()
-    except Exception as error:
-        raise PipelineError(
-            f"Prefect cannot read its settings: {_reason(error)}. They stand in the environment, in .env and prefect.toml "
-            f"here, and in {shown(os.environ.get('PREFECT_HOME', '~/.prefect'))}/profiles.toml."
-        ) from error
-    finally:
-        logging.disable(logging.NOTSET)
+    Raises PipelineError where no client can be made, or Prefect cannot read its settings.
+    """
+    git.have_user_name()
+    direct = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), *NAMES)))
+    os.environ |= {"NO_PROXY": direct, "no_proxy": direct}
+    _require_network()
+    _require_settings()
 
 
 def _require_network() -> None:
@@ -40,6 +35,21 @@ def _require_network() -> None:
         raise PipelineError(
             f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: {error}. Name a proxy by http:// or socks5://, or unset it."
         ) from error
+
+
+def _require_settings() -> None:
+    logging.disable()  # what Prefect has against them is said here, in a line
+    try:
+        from prefect.settings import get_current_settings
+
+        get_current_settings()
+    except Exception as error:
+        raise PipelineError(
+            f"Prefect cannot read its settings: {_reason(error)}. They stand in the environment, in .env and prefect.toml "
+            f"here, and in {shown(os.environ.get('PREFECT_HOME', '~/.prefect'))}/profiles.toml."
+        ) from error
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _reason(error: Exception) -> str:

@@ -33,7 +33,7 @@ from pydantic import Field, TypeAdapter
 from flows import deploy, password
 from flows.artifacts import PAGES_URL
 from flows.processes import HOME, end_runs, family, holding, process, require, runs_of, works
-from flows.server import HOST, command, locked, reach_directly
+from flows.server import HOST, command, locked
 from pipeline import atomic, exclusive, layout, registry, tags
 from pipeline.errors import PipelineError, exit_on_error
 
@@ -108,7 +108,6 @@ def _use_own_home() -> None:
     """Let nothing of the user's Prefect into this one, and send no word of it anywhere."""
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
-    reach_directly()
     os.environ |= {
         "PREFECT_HOME": str(HOME.absolute()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

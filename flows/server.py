@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import socket
 import subprocess
 import sys
@@ -33,12 +32,6 @@ SETTINGS = {
 # A seventh of the start would be looking for garbage.
 SERVE = "import gc; gc.set_threshold(100_000); import uvicorn; uvicorn.main()"
 STOP_SECONDS = 5
-
-
-def reach_directly() -> None:
-    """Let no proxy of the environment come between this process, or those that it starts, and servers on this machine."""
-    direct = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), *NAMES)))
-    os.environ |= {"NO_PROXY": direct, "no_proxy": direct}
 
 
 def application() -> "ASGIApp":

@@ -60,7 +60,6 @@ def ready(check: Callable[[], None]) -> Iterator[Callable[[], None]]:
     """
     _end_orderly()
     settings = get_current_settings()
-    server.reach_directly()
     with exit_on_error():
         check()
         if not settings.api.url:

@@ -19,9 +19,9 @@ from pipeline.errors import PipelineError
 from pipeline.names import shown
 
 # A line of the settings of a clone that asks a remote for what it lacks.
+PARTIAL = re.compile(r"^(remote\..*\.promisor=true|extensions\.partialclone=.*)$", re.MULTILINE)
 # And of one that was made without tags, or of a single branch, which brings the tags of its commits alone.
 WITHOUT_TAGS = re.compile(r"^remote\..*\.(tagopt=--no-tags|fetch=\+?refs/heads/[^*:]+:.*)$", re.MULTILINE)
-PARTIAL = re.compile(r"^(remote\..*\.promisor=true|extensions\.partialclone=.*)$", re.MULTILINE)
 # Of OpenPGP, X.509 and SSH alike.
 SIGNATURE = "\n-----BEGIN "
 # Of a clock, in seconds.
