@@ -310,5 +310,5 @@ def test_faint_digits_are_not_blank(scans: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_picture_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"no pictures below it\. A picture ends in one of: \.bmp"):
+    with pytest.raises(PipelineError, match=r"no pictures below it\. A picture ends in one of: \.avif \.bmp"):
         checked(tmp_path, tmp_path / "out")
