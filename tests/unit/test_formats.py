@@ -108,21 +108,21 @@ def test_every_page_of_a_tiff_is_one(scan: Gray) -> None:
     assert [np.asarray(page).tolist() for page in read_pages] == [page.tolist() for page in pages]
 
 
-def test_a_smaller_version_of_a_page_is_none(scan: Gray) -> None:
-    file = io.BytesIO()
-    small = Image.fromarray(scan).resize((9, 12))
-    small.encoderinfo = {"tiffinfo": {254: 1}}
-    Image.fromarray(scan).save(file, "TIFF", save_all=True, append_images=[small, Image.fromarray(scan)])
+@pytest.mark.parametrize("tag", [{254: 1}, {255: 2}])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_smaller_version_of_a_page_is_none(scan: Gray, tag: dict[int, int], *, is_first: bool) -> None:
+    file, small, large = io.BytesIO(), Image.fromarray(scan).resize((9, 12)), Image.fromarray(scan)
+    small.encoderinfo, large.encoderinfo = {"tiffinfo": tag}, {"tiffinfo": {}}
+    first, *more = (small, large, large) if is_first else (large, small, large)
+    first.save(file, "TIFF", save_all=True, append_images=more, **first.encoderinfo)
 
     assert [getattr(page, "shape", page) for page in read(file.getvalue())] == [scan.shape] * 2
 
 
-def test_a_smaller_version_that_the_older_tag_says_is_none(scan: Gray) -> None:
-    file, small = io.BytesIO(), Image.fromarray(scan).resize((9, 12))
-    small.encoderinfo = {"tiffinfo": {255: 2}}
-    Image.fromarray(scan).save(file, "TIFF", save_all=True, append_images=[small, Image.fromarray(scan)])
+def test_a_file_of_nothing_but_a_smaller_version_shows_it(scan: Gray) -> None:
+    (page,) = read(by_pillow("TIFF", tiffinfo={254: 1})(scan))
 
-    assert [getattr(page, "shape", page) for page in read(file.getvalue())] == [scan.shape] * 2
+    assert np.array_equal(np.asarray(page), scan)
 
 
 @pytest.mark.parametrize("bits", [8, 16])

@@ -49,30 +49,32 @@ def is_tiff(start: bytes) -> bool:
 
 
 def list_pages(file: BinaryIO, most: int) -> Pages:
-    """Read the list, up to one page more than ``most``; smaller versions of a page, and masks, are none."""
+    """Read the list, up to one page more than ``most``; smaller versions of a page, and masks, are none beside one."""
     file.seek(0)
     head = file.read(4)
     order = ORDERS[head[:2]]
     layout = _layout(order, is_big=struct.unpack(f"{order}H", head[2:]) == (BIG,))
     pages: list[Page] = []
-    seen: set[int] = set()
+    seen: dict[int, Page] = {}
+    fault = ""
     try:
         (place,) = _read(file, layout.start, layout.place)
         while place and len(pages) <= most:
             if place in seen:
-                return Pages(pages, "its list of pages leads back to an earlier page")
+                fault = "its list of pages leads back to an earlier page"
+                break
             if len(seen) == MOST_LISTED:
-                return Pages(pages, f"its list of pages is longer than {MOST_LISTED}")
+                fault = f"its list of pages is longer than {MOST_LISTED}"
+                break
             values, following = _directory(file, place, layout, order)
-            is_page = not values[SUBFILE] & NO_PAGE and values[OLD_SUBFILE] != OLD_NO_PAGE
-            if is_page or not pages:
-                has_unexplained = values[SAMPLES] == 2 and values[EXTRA_SAMPLES] == 0
-                pages.append(Page(len(seen), values[WIDTH], values[HEIGHT], has_unexplained))
-            seen.add(place)
+            has_unexplained = values[SAMPLES] == 2 and values[EXTRA_SAMPLES] == 0
+            seen[place] = Page(len(seen), values[WIDTH], values[HEIGHT], has_unexplained)
+            if not values[SUBFILE] & NO_PAGE and values[OLD_SUBFILE] != OLD_NO_PAGE:
+                pages.append(seen[place])
             place = following
     except (struct.error, OverflowError):
-        return Pages(pages, "it ends inside its list of pages")
-    return Pages(pages, "")
+        fault = "it ends inside its list of pages"
+    return Pages(pages or list(seen.values())[:1], fault)
 
 
 def _layout(order: str, *, is_big: bool) -> Layout:
