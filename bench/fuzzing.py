@@ -13,7 +13,7 @@ import numpy as np
 with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.digits import images
     from pipeline.digits.files import decoding
-    from pipeline.digits.files.limits import DecodeError, Limits, Unfinished
+    from pipeline.digits.files.limits import DecodeError, Limits, PerhapsHalf
 
 LIMITS = Limits(pixels=2**18, pages=4, resolution=72)
 SECONDS = 600
@@ -30,7 +30,7 @@ def read(content: bytes) -> None:
         if isinstance(page, DecodeError):
             assert str(page)  # noqa: S101 - a finding
         else:
-            picture = page.picture if isinstance(page, Unfinished) else page
+            picture = page.picture if isinstance(page, PerhapsHalf) else page
             assert picture.dtype == np.uint8  # noqa: S101 - a finding
             images.normalise(picture)
 

@@ -42,11 +42,11 @@ def application() -> "ASGIApp":
     prefect = create_app()
     for logger in (logging.getLogger(), logging.getLogger("uvicorn")):
         for handler in logger.handlers:
-            handler.addFilter(_is_of_no_cancelling)
+            handler.addFilter(_is_no_cancellation)
     return TrustedHostMiddleware(prefect, allowed_hosts=NAMES)
 
 
-def _is_of_no_cancelling(record: logging.LogRecord) -> bool:
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
     """Tell what is to be logged from what a service says that is just writing, as on a busy machine, when the server ends.
 
     It is cancelled, logs that with a traceback, and writes once more.

@@ -24,7 +24,7 @@ class Glyph(NamedTuple):
     width over its height. ``beside``: the height of a piece that stands beside the main one, over the main one's. ``length``:
     of the line that it is written in, over that of an eight of straight lines, as displays show it, in the same box; 0 where
     the picture passed unchanged. ``is_faint``: the ink stands out so little that it may be none. ``is_cut_off``: it runs into
-    the border of the picture, which is free elsewhere. ``is_unfinished``: its file may not be whole.
+    the border of the picture, which is free elsewhere. ``is_perhaps_half``: its file may not be whole.
     """
 
     field: Gray
@@ -35,7 +35,7 @@ class Glyph(NamedTuple):
     length: float
     is_faint: bool = False
     is_cut_off: bool = False
-    is_unfinished: bool = False
+    is_perhaps_half: bool = False
 
     @property
     def is_blank(self) -> bool:

@@ -9,10 +9,10 @@ FAINT = "too faint"
 OVERFULL = "too much ink"
 SEVERAL = "several digits"
 CUT_OFF = "cut off at the edge"
-UNFINISHED = "perhaps half a picture"
+PERHAPS_HALF = "perhaps half a picture"
 UNLIKE = "not like a digit"
 UNSURE = "low confidence"
-REASONS = frozenset({BLANK, FAINT, OVERFULL, SEVERAL, CUT_OFF, UNFINISHED, UNLIKE, UNSURE})
+REASONS = frozenset({BLANK, FAINT, OVERFULL, SEVERAL, CUT_OFF, PERHAPS_HALF, UNLIKE, UNSURE})
 WIDEST = 1.6
 MOST_PARTS = 3
 MOST_LEFT_OUT = 0.35
@@ -35,8 +35,8 @@ def oddity(glyph: Glyph) -> str:
     is_scattered = glyph.parts > MOST_PARTS or glyph.length > LONGEST
     if glyph.is_blank or (glyph.is_faint and is_scattered):
         return BLANK
-    if glyph.is_unfinished:
-        return UNFINISHED
+    if glyph.is_perhaps_half:
+        return PERHAPS_HALF
     if glyph.is_faint:
         return FAINT
     if glyph.beside > TALLEST_BESIDE:

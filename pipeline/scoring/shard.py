@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.digits import images, trust
 from pipeline.digits.field import FIELD
 from pipeline.digits.files import decoding
-from pipeline.digits.files.limits import DecodeError, Limits, Unfinished
+from pipeline.digits.files.limits import DecodeError, Limits, PerhapsHalf
 from pipeline.digits.model import Classifier, Floats, Images, in_batches, probabilities
 from pipeline.digits.scan.shapes import Gray
 from pipeline.digits.second_look import look_again
@@ -37,12 +37,12 @@ class Unreadable(Exception):
 
 
 class Page(NamedTuple):
-    """A picture, which may be unfinished, or the reason why there is none; its page, from 1, and its file's number, from 0."""
+    """A picture, perhaps half of one, or the reason why there is none; its page, from 1, and its file's number, from 0."""
 
     file: int
     page: int
     picture: Gray | str
-    is_unfinished: bool = False
+    is_perhaps_half: bool = False
 
 
 class Reading(NamedTuple):
@@ -138,8 +138,8 @@ def _pages(contents: Iterable[bytes | BinaryIO | str], first: int, limits: Limit
             yield Page(number, 1, content)
             continue
         for page, found in enumerate(decoding.pages(content, limits), 1):
-            if isinstance(found, Unfinished):
-                yield Page(number, page, found.picture, is_unfinished=True)
+            if isinstance(found, PerhapsHalf):
+                yield Page(number, page, found.picture, is_perhaps_half=True)
             else:
                 yield Page(number, page, str(found) if isinstance(found, DecodeError) else found)
         if not isinstance(content, bytes):
@@ -181,7 +181,7 @@ def _normalised(pages: Sequence[Page]) -> list[images.Glyph | str]:
 
 
 def _normalise(page: Page, picture: Gray) -> images.Glyph:
-    return images.normalise(picture)._replace(is_unfinished=page.is_unfinished)
+    return images.normalise(picture)._replace(is_perhaps_half=page.is_perhaps_half)
 
 
 def _is_field(picture: Gray | str) -> TypeGuard[Gray]:

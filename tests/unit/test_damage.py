@@ -16,7 +16,7 @@ from PIL import Image, TiffImagePlugin
 
 from pipeline.digits import images
 from pipeline.digits.files import decoding
-from pipeline.digits.files.limits import Decoded, DecodeError, Limits, Unfinished
+from pipeline.digits.files.limits import Decoded, DecodeError, Limits, PerhapsHalf
 from tests.processes import peak_of
 from tests.written import CASES, CHANGES, WRITERS, Gray, by_pillow, mutate, tiff
 
@@ -75,7 +75,7 @@ def test_a_file_whose_rest_is_not_copied_yet_is_never_taken_for_whole(kind: str,
     for twentieth in range(1, 17):
         cut = first * twentieth // 20
         pages = read(content[:cut] + bytes(len(content) - cut))
-        assert all(isinstance(page, DecodeError | Unfinished) or images.normalise(page).is_blank for page in pages), twentieth
+        assert all(isinstance(page, DecodeError | PerhapsHalf) or images.normalise(page).is_blank for page in pages), twentieth
 
 
 @pytest.mark.parametrize(("compression", "bits"), [("group3", 1), ("group4", 1), ("tiff_lzw", 8), ("tiff_adobe_deflate", 8)])
@@ -277,7 +277,7 @@ def test_any_damage_leaves_pages_or_reasons(case: tuple[str, str], data: st.Data
         if isinstance(page, DecodeError):
             assert str(page)
         else:
-            picture = page.picture if isinstance(page, Unfinished) else page
+            picture = page.picture if isinstance(page, PerhapsHalf) else page
             assert picture.ndim == 2
             assert picture.dtype == np.uint8
             assert 0 < picture.size <= LIMITS.pixels

@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline.digits import images
 from pipeline.digits.files import plain, raster
 from pipeline.digits.files.decoding import decode
-from pipeline.digits.files.limits import DecodeError, Limits, Unfinished
+from pipeline.digits.files.limits import DecodeError, Limits, PerhapsHalf
 
 PIXELS = 1_000_000
 FILTERS = [
@@ -131,7 +131,7 @@ def by_pillow(content: bytes, maximum_pixels: int) -> np.ndarray:
     (page,) = raster.pages(io.BytesIO(content), Limits(maximum_pixels))
     if isinstance(page, DecodeError):
         raise page
-    return np.asarray(page.picture if isinstance(page, Unfinished) else page)
+    return np.asarray(page.picture if isinstance(page, PerhapsHalf) else page)
 
 
 def outcome(content: bytes, maximum_pixels: int) -> object:

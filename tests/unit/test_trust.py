@@ -41,8 +41,8 @@ def test_what_runs_into_the_border_is_cut_off() -> None:
 
 
 def test_what_may_not_be_whole_is_said_so_before_what_it_looks_like() -> None:
-    assert doubt(LIKE_A_DIGIT._replace(is_unfinished=True, beside=0.8), SURE, 0.95) == "perhaps half a picture"
-    assert doubt(BLANK._replace(is_unfinished=True), SURE, 0.95) == "blank"
+    assert doubt(LIKE_A_DIGIT._replace(is_perhaps_half=True, beside=0.8), SURE, 0.95) == "perhaps half a picture"
+    assert doubt(BLANK._replace(is_perhaps_half=True), SURE, 0.95) == "blank"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from functools import partial
 from typing import BinaryIO
 
 from pipeline.digits.files import heif, pdf, plain, raster, whole
-from pipeline.digits.files.limits import Decoded, DecodeError, Limits, Unfinished, attempt, refusal
+from pipeline.digits.files.limits import Decoded, DecodeError, Limits, PerhapsHalf, attempt, refusal
 from pipeline.digits.scan.shapes import Gray
 
 HEAD = 1024
@@ -17,7 +17,7 @@ def decode(content: bytes, *, maximum_pixels: int) -> Gray:
     page = next(iter(pages(content, Limits(maximum_pixels))))
     if isinstance(page, DecodeError):
         raise page
-    return page.picture if isinstance(page, Unfinished) else page
+    return page.picture if isinstance(page, PerhapsHalf) else page
 
 
 def pages(source: bytes | BinaryIO, limits: Limits) -> Iterable[Decoded]:

@@ -14,14 +14,14 @@ class DecodeError(Exception):
     """There is no picture that can be scored; the message is the reason, for a person."""
 
 
-class Unfinished(NamedTuple):
+class PerhapsHalf(NamedTuple):
     """A page of which the lower part may be missing: (h, w) uint8."""
 
     picture: Gray
 
 
 # A page as it is decoded, or the reason why it is not.
-Decoded = Gray | Unfinished | DecodeError
+Decoded = Gray | PerhapsHalf | DecodeError
 Picture = TypeVar("Picture")
 
 

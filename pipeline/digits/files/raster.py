@@ -15,17 +15,16 @@ import numpy.typing as npt
 from cv2.utils import logging
 
 from pipeline.digits.files import grey, tiff, whole
-from pipeline.digits.files.limits import Decoded, DecodeError, Limits, Unfinished, attempt, shrinking
+from pipeline.digits.files.limits import Decoded, DecodeError, Limits, PerhapsHalf, attempt, shrinking
 from pipeline.digits.scan.shapes import Gray
 
 # No others: a picture must not choose its decoder, least of all one that starts a program.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-# What Pillow may have been built without, by how such files begin.
+# What Pillow may have been built without: its name for it, and how such files begin.
 OPTIONAL = {
-    "AVIF": re.compile(rb".{4}ftyp(avi[fs]|mif1|msf1)", re.DOTALL),
-    "JPEG 2000": re.compile(rb"\xff\x4f\xff\x51|.{4}jP  ", re.DOTALL),
+    "AVIF": ("avif", re.compile(rb".{4}ftyp(avi[fs]|mif1|msf1)", re.DOTALL)),
+    "JPEG 2000": ("jpg_2000", re.compile(rb"\xff\x4f\xff\x51|.{4}jP  ", re.DOTALL)),
 }
-FEATURES = {"AVIF": "avif", "JPEG 2000": "jpg_2000"}
 # Kinds whose pixels may stand as they are, and how Pillow says that they do; rows from the bottom to the top.
 BARE, RAW, UPWARDS = ("BMP", "PPM", "TIFF"), ("raw", 0, 3, 6, None), -1
 MAY_END_IN_ZEROS = (*RAW, "packbits")
@@ -61,15 +60,15 @@ def pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
 
 
 def _require_decoder(start: bytes) -> None:
-    """Raise DecodeError where Pillow was built without what decodes a kind of file."""
-    name = next((name for name, signs in OPTIONAL.items() if signs.match(start)), "")
-    if not name:
-        return
-    from PIL import AvifImagePlugin, features
+    """Raise DecodeError where Pillow was built without what decodes a kind of file; keep it to one thread."""
+    for name, (feature, signs) in OPTIONAL.items():
+        if not signs.match(start):
+            continue
+        from PIL import AvifImagePlugin, features
 
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # pictures are decoded in as many processes as there are cores
-    if not features.check(FEATURES[name]):
-        raise DecodeError(f"{name}, which the Pillow that is installed cannot read: pip install --force-reinstall pillow")
+        AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # pictures are decoded in as many processes as there are cores
+        if not features.check(feature):
+            raise DecodeError(f"{name}, which the Pillow that is installed cannot read: pip install --force-reinstall pillow")
 
 
 def _opened(file: BinaryIO) -> Any:
@@ -85,7 +84,7 @@ def _opened(file: BinaryIO) -> Any:
         raise DecodeError("not an image that can be read") from None
 
 
-def _page(picture: Any, file: BinaryIO, number: int, limits: Limits) -> Gray | Unfinished:
+def _page(picture: Any, file: BinaryIO, number: int, limits: Limits) -> Gray | PerhapsHalf:
     with warnings.catch_warnings(action="ignore"):
         picture.seek(number)
         limits.require(*picture.size)
@@ -107,9 +106,9 @@ def _page(picture: Any, file: BinaryIO, number: int, limits: Limits) -> Gray | U
         else:
             picture.load()
             shades = _grey(picture)
-        may_be_half = is_bare and whole.may_be_half(shades[::-1] if is_bottom_up else shades)
+        is_half = is_bare and whole.is_perhaps_half(shades[::-1] if is_bottom_up else shades)
         upright = grey.turned(grey.squared(shades, *resolution), orientation)
-        return Unfinished(upright) if may_be_half else upright
+        return PerhapsHalf(upright) if is_half else upright
 
 
 def _require_strips(picture: Any, file: BinaryIO) -> None:

@@ -63,7 +63,7 @@ def ends_in_zeros(file: BinaryIO, start: int, end: int, one_in: int = 32) -> boo
     return zeros > 0 and not any(file.read(zeros))
 
 
-def may_be_half(rows: Gray) -> bool:
+def is_perhaps_half(rows: Gray) -> bool:
     """Tell whether the last rows of a picture, in the order of the file, may never have been written.
 
     ``rows``: (h, w) uint8. They are of one value to the last byte, which is not that of the paper above, nor of a frame.
