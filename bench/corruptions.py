@@ -7,15 +7,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import raw
-from pipeline.digits import idx
+from pipeline.datasets import idx, raw
+from pipeline.datasets.raw import RawData
+from pipeline.digits.arrays import Images
 from pipeline.quality.expectations import CRITICAL, WARNING, Severity
-from pipeline.raw import Bytes, RawData
 
 Random = np.random.Generator
 Files = dict[str, bytes]
 Change = Callable[[RawData, Random], RawData]
-Pixels = Callable[[Bytes, Random], Bytes]
+Pixels = Callable[[Images, Random], Images]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def files_of(data: RawData) -> Files:
     return {name: idx.encode(array) for name, array in zip(raw.FILES, arrays, strict=True)}
 
 
-def part(array: Bytes, share: float, random: Random) -> npt.NDArray[np.int64]:
+def part(array: Images, share: float, random: Random) -> npt.NDArray[np.int64]:
     """Draw the places of a share of an array, at least two."""
     return random.choice(len(array), max(2, round(share * len(array))), replace=False)
 
@@ -62,7 +62,7 @@ def _pixels(change: Pixels) -> Callable[[RawData, Random], Files]:
     )
 
 
-def _labels(change: Callable[[Bytes, Random], Bytes]) -> Callable[[RawData, Random], Files]:
+def _labels(change: Callable[[Images, Random], Images]) -> Callable[[RawData, Random], Files]:
     """Corrupt the labels of the training split."""
     return _data(lambda data, random: replace(data, train_labels=change(data.train_labels, random)))
 
@@ -76,19 +76,19 @@ def _swap_sizes(content: bytes, _: Random) -> bytes:
     return content[:4] + sizes.tobytes() + content[16:]
 
 
-def _shuffle_some(labels: Bytes, random: Random) -> Bytes:
+def _shuffle_some(labels: Images, random: Random) -> Images:
     places, shuffled = part(labels, 0.02, random), labels.copy()
     shuffled[places] = random.permutation(labels[places])
     return shuffled
 
 
-def _one_label_of_ten(labels: Bytes, random: Random) -> Bytes:
+def _one_label_of_ten(labels: Images, random: Random) -> Images:
     changed = labels.copy()
     changed[random.integers(len(labels))] = 10
     return changed
 
 
-def _blank_some(images: Bytes, random: Random) -> Bytes:
+def _blank_some(images: Images, random: Random) -> Images:
     changed = images.copy()
     changed[part(images, 0.005, random)] = 0
     return changed
@@ -127,23 +127,23 @@ def _contradict(data: RawData, random: Random) -> RawData:
     return replace(data, train_images=images, train_labels=labels)
 
 
-def _add_noise(images: Bytes, random: Random) -> Bytes:
+def _add_noise(images: Images, random: Random) -> Images:
     noise = random.normal(0, 40, images.shape).astype(np.float32)
-    noisy: Bytes = np.clip(images + noise, 0, 255).astype(np.uint8)
+    noisy: Images = np.clip(images + noise, 0, 255).astype(np.uint8)
     return noisy
 
 
-def _blur(images: Bytes, _: Random) -> Bytes:
+def _blur(images: Images, _: Random) -> Images:
     return np.stack([cv2.GaussianBlur(image, (0, 0), 1) for image in images]).astype(np.uint8)
 
 
-def _halve(images: Bytes, _: Random) -> Bytes:
+def _halve(images: Images, _: Random) -> Images:
     size = images.shape[1]
     halves = (cv2.resize(image, (size // 2, size // 2), interpolation=cv2.INTER_AREA) for image in images)
     return np.stack([cv2.resize(half, (size, size), interpolation=cv2.INTER_NEAREST) for half in halves]).astype(np.uint8)
 
 
-def _fill_with_noise(images: Bytes, random: Random) -> Bytes:
+def _fill_with_noise(images: Images, random: Random) -> Images:
     return random.integers(0, 256, images.shape, dtype=np.uint8)
 
 

@@ -7,7 +7,7 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
-from pipeline.digits.files import decoding
+from pipeline.digits.pictures.files import decoding
 
 CHUNK = 500
 

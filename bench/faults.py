@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 GATE = "pipeline/gate.py"
 RUN = "pipeline/scoring/run.py"
 REGISTRY = "pipeline/registry.py"
-TRUST = "pipeline/digits/trust.py"
+TRUST = "pipeline/digits/pictures/trust.py"
 OF_RUNS = "tests/integration/test_scoring_runs.py"
 OF_REGISTRY = "tests/integration/test_registry.py"
 OF_SHARDS = "tests/unit/test_shard.py"
@@ -92,7 +92,7 @@ FAULTS = [
     ),
     Fault(
         "read an IDX file that is cut short",
-        "pipeline/digits/idx.py",
+        "pipeline/datasets/idx.py",
         "if fault := misfit(content, shape):",
         "if fault := '':",
         "tests/unit",
@@ -106,7 +106,7 @@ FAULTS = [
     ),
     Fault(
         "forget the temperature",
-        "pipeline/digits/model.py",
+        "pipeline/digits/network/model.py",
         "scaled = logits / temperature",
         "scaled = logits",
         OF_REGISTRY,
@@ -176,14 +176,14 @@ FAULTS = [
     ),
     Fault(
         "read a page too many",
-        "pipeline/digits/files/decoding.py",
+        "pipeline/digits/pictures/files/decoding.py",
         "if number > limits.pages:",
         "if number > limits.pages + 1:",
         "tests/integration/test_documents.py",
     ),
     Fault(
         "ask a mirror again in vain",
-        "pipeline/download.py",
+        "pipeline/datasets/download.py",
         "in (408, 425, 429)",
         "in (403, 408, 425, 429)",
         "tests/integration/test_mirrors.py",

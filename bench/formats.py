@@ -18,7 +18,7 @@ from PIL import Image
 
 from bench.report import replace_table
 from pipeline import layout, params
-from pipeline.digits.model import Classifier
+from pipeline.digits.network.model import Classifier
 from pipeline.scoring import shard
 from pipeline.scoring.batch import rules_of
 

@@ -11,9 +11,9 @@ import atheris
 import numpy as np
 
 with atheris.instrument_imports(include=["pipeline"]):
-    from pipeline.digits import images
-    from pipeline.digits.files import decoding
-    from pipeline.digits.files.limits import DecodeError, Limits, PerhapsHalf
+    from pipeline.digits.pictures import normalising
+    from pipeline.digits.pictures.files import decoding
+    from pipeline.digits.pictures.files.limits import DecodeError, Limits, PerhapsHalf
 
 LIMITS = Limits(pixels=2**18, pages=4, resolution=72)
 SECONDS = 600
@@ -32,7 +32,7 @@ def read(content: bytes) -> None:
         else:
             picture = page.picture if isinstance(page, PerhapsHalf) else page
             assert picture.dtype == np.uint8  # noqa: S101 - a finding
-            images.normalise(picture)
+            normalising.normalise(picture)
 
 
 def main() -> None:

@@ -8,17 +8,16 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Gray = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float64]
+from pipeline.digits.arrays import Doubles, Gray
+
 Random = np.random.Generator
 Kind = Callable[[Gray, Random], Gray]
 
 HEIGHT, WIDTH = 420, 320
 
 
-def thinned(digit: Gray, size: int, width: int) -> Floats:
+def thinned(digit: Gray, size: int, width: int) -> Doubles:
     """Draw a digit, ``size`` pixels high and broad, anew with a pen of ``width`` pixels: 0 to 1."""
     smooth = cv2.GaussianBlur(cv2.resize(digit, (size, size), interpolation=cv2.INTER_CUBIC), (0, 0), size / 60)
     pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
@@ -26,18 +25,18 @@ def thinned(digit: Gray, size: int, width: int) -> Floats:
     return np.asarray(np.minimum(cv2.GaussianBlur(line.astype(np.float64), (0, 0), 0.8), 1), np.float64)
 
 
-def enlarged(digit: Gray, size: int) -> Floats:
+def enlarged(digit: Gray, size: int) -> Doubles:
     """Scale a digit, strokes and all: 0 to 1."""
     return np.asarray(cv2.resize(digit, (size, size), interpolation=cv2.INTER_CUBIC), np.float64) / 255
 
 
-def cropped(strokes: Floats, margin: int) -> Floats:
+def cropped(strokes: Doubles, margin: int) -> Doubles:
     """Cut a drawing to its ink and leave a margin of some pixels."""
     left, top, width, height = cv2.boundingRect((strokes > 0.5).astype(np.uint8))
     return np.pad(strokes[top : top + height, left : left + width], margin)
 
 
-def light(shape: tuple[int, int], random: Random, depth: float) -> Floats:
+def light(shape: tuple[int, int], random: Random, depth: float) -> Doubles:
     """Let light fall off from some place on the page, down to 1 - ``depth``."""
     y, x = np.mgrid[0 : 1 : shape[0] * 1j, 0 : 1 : shape[1] * 1j]
     across, down = random.uniform(0.2, 0.8, 2)
@@ -45,7 +44,7 @@ def light(shape: tuple[int, int], random: Random, depth: float) -> Floats:
     return np.asarray(1 - depth * (distance / distance.max()) ** random.uniform(1, 2))
 
 
-def shade(shape: tuple[int, int], random: Random) -> Floats:
+def shade(shape: tuple[int, int], random: Random) -> Doubles:
     """Lay the edge of a shadow across the page."""
     y, x = np.mgrid[0 : 1 : shape[0] * 1j, 0 : 1 : shape[1] * 1j]
     angle = random.uniform(0, 2 * np.pi)
@@ -53,14 +52,14 @@ def shade(shape: tuple[int, int], random: Random) -> Floats:
     return np.asarray(1 - random.uniform(0.3, 0.6) / (1 + np.exp(-along * random.uniform(15, 80))))
 
 
-def finished(page: Floats, random: Random, noise: float = 2.0) -> Gray:
+def finished(page: Doubles, random: Random, noise: float = 2.0) -> Gray:
     """Add the noise of a sensor, and the compression of a photo."""
     noisy = np.clip(page + random.normal(0, noise, page.shape), 0, 255).astype(np.uint8)
     coded = cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(75, 96))])[1]
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-def placed(strokes: Floats, shape: tuple[int, int], random: Random) -> Floats:
+def placed(strokes: Doubles, shape: tuple[int, int], random: Random) -> Doubles:
     """Set a drawing somewhere on an empty page, clear of its border."""
     page = np.zeros(shape)
     height, width = strokes.shape
@@ -94,11 +93,11 @@ def _clean(digit: Gray, random: Random) -> Gray:
     return np.asarray(paper + (ink - paper) * np.clip(page, 0, 1), np.uint8)
 
 
-def _written(digit: Gray, random: Random, sizes: tuple[float, float], widths: tuple[int, int]) -> Floats:
+def _written(digit: Gray, random: Random, sizes: tuple[float, float], widths: tuple[int, int]) -> Doubles:
     return placed(thinned(digit, int(random.uniform(*sizes)), int(random.integers(*widths))), (HEIGHT, WIDTH), random)
 
 
-def _photo(strokes: Floats, random: Random, ink: tuple[float, float] = (0.2, 0.5), depth: float = 0.5) -> Floats:
+def _photo(strokes: Doubles, random: Random, ink: tuple[float, float] = (0.2, 0.5), depth: float = 0.5) -> Doubles:
     return random.uniform(180, 235) * (1 - strokes * (1 - random.uniform(*ink))) * light(strokes.shape, random, depth)
 
 

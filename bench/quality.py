@@ -17,14 +17,15 @@ import numpy as np
 
 from bench.corruptions import CORRUPTIONS, Corruption, Files, files_of
 from bench.report import replace_table
-from pipeline import layout, params, raw
-from pipeline.digits import features, idx
-from pipeline.digits.features import TRAIN
+from pipeline import layout, params
+from pipeline.datasets import idx, raw
+from pipeline.datasets.raw import RawData
+from pipeline.digits.pictures import features
+from pipeline.digits.pictures.features import TRAIN
+from pipeline.params import Validate
 from pipeline.quality import checks, expectations, reference, tables
 from pipeline.quality.checks import Outcome, Verdict
-from pipeline.quality.expectations import Bounds
 from pipeline.quality.tables import Split
-from pipeline.raw import RawData
 from pipeline.stages import ingest, validate
 
 DRAWS = 200
@@ -40,7 +41,7 @@ EXTREMES = ["mean", "maximum", "border", "off_centre", "strangeness"]
 def main() -> None:
     """Measure, and write the tables into docs/data.md and docs/benchmarks.md."""
     settings = params.load(layout.PARAMS).validate
-    bounds = Bounds(**settings.model_dump())
+    bounds = settings
     if sys.argv[1:2] == [ONCE]:
         validate.run(layout.RAW, Path(sys.argv[2]), bounds=bounds)
         return
@@ -104,7 +105,7 @@ def draw(data: RawData, random: np.random.Generator, *, with_copies: bool) -> Ra
     )
 
 
-def verdict_on(dataset: str, files: Files, bounds: Bounds, folder: Path) -> Verdict:
+def verdict_on(dataset: str, files: Files, bounds: Validate, folder: Path) -> Verdict:
     """Validate files, without pages."""
     raw.write(folder, dataset, files)
     faults = raw.inspect(folder)
@@ -113,7 +114,7 @@ def verdict_on(dataset: str, files: Files, bounds: Bounds, folder: Path) -> Verd
     return checks.check(validate.expect(dataset, validate.read(folder), bounds))
 
 
-def caught(corruption: Corruption, data: RawData, bounds: Bounds, folder: Path) -> str:
+def caught(corruption: Corruption, data: RawData, bounds: Validate, folder: Path) -> str:
     """Corrupt ten draws of a data set, and give a row of the table."""
     hits: list[Outcome] = []
     for seed in range(SEEDS):
@@ -128,7 +129,7 @@ def caught(corruption: Corruption, data: RawData, bounds: Bounds, folder: Path) 
     return row
 
 
-def false_alarms(data: RawData, bounds: Bounds, folder: Path) -> str:
+def false_alarms(data: RawData, bounds: Validate, folder: Path) -> str:
     """Count the failures of draws of good data."""
     failures: Counter[tuple[str, str]] = Counter()
     stopped = 0

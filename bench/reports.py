@@ -14,8 +14,9 @@ import numpy as np
 
 from bench.report import replace_table
 from bench.scoring import Run, fill, run
-from pipeline import dataset, layout, registry
-from pipeline.digits.slices import SLICES
+from pipeline import layout, registry
+from pipeline.datasets import dataset
+from pipeline.digits.network.slices import SLICES
 
 COUNT = 10_000
 REPEATS = 11

@@ -21,26 +21,28 @@ import numpy.typing as npt
 
 from bench import pages
 from bench.report import replace_table
-from pipeline import dataset, layout, params
-from pipeline.digits import field, images, metrics, second_look, trust
-from pipeline.digits.files import decoding
-from pipeline.digits.files.limits import DecodeError
-from pipeline.digits.model import in_batches
-from pipeline.digits.scan import even, pen, shapes
+from pipeline import layout, params
+from pipeline.datasets import dataset
+from pipeline.digits import field
+from pipeline.digits.arrays import Gray
+from pipeline.digits.network import metrics, second_look
+from pipeline.digits.network.model import in_batches
+from pipeline.digits.pictures import normalising, trust
+from pipeline.digits.pictures.files import decoding
+from pipeline.digits.pictures.files.limits import DecodeError
+from pipeline.digits.pictures.scan import even, pen, shapes
 from pipeline.params import Score
 from pipeline.stages import evaluate
-
-Gray = npt.NDArray[np.uint8]
 
 SEED = 20240229
 PAGES_A_KIND = 150
 BATCH = 500
 STEPS: dict[str, list[tuple[Any, str, Any]]] = {
-    "strips along the border left on": [(images, "without_frame", lambda picture: picture)],
+    "strips along the border left on": [(normalising, "without_frame", lambda picture: picture)],
     "boxes and ruled lines left on": [(room, "without_lines", lambda mask: mask) for room in (even, pen)],
     "squares left on": [(pen, "without_grid", lambda mask, _: (mask, 0.0))],
-    "light taken as even": [(room, "is_uneven", lambda _: False) for room in (images, even)],
-    "photos read as scans": [(images, "SMALLEST_PHOTO", sys.maxsize)],
+    "light taken as even": [(room, "is_uneven", lambda _: False) for room in (normalising, even)],
+    "photos read as scans": [(normalising, "SMALLEST_PHOTO", sys.maxsize)],
     "broad digits in photos read as a pen's": [(pen, "ENOUGH_EXPLAINED", 0.0)],
     "no closer look at small digits": [(even, "SMALL", 0), (pen, "SMALL", 0)],
     "no second look": [(second_look, "SURE", 0.0)],
@@ -163,9 +165,9 @@ def measure(collection: Collection, classifier: Any, temperature: float, setting
 
 def answers(
     pictures: list[Gray | None], classifier: Any, temperature: float
-) -> tuple[list[images.Glyph], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+) -> tuple[list[normalising.Glyph], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Normalise pictures and label them: their glyphs, the labels and the confidence in each."""
-    glyphs = [images.BLANK if picture is None else images.normalise(picture) for picture in pictures]
+    glyphs = [normalising.BLANK if picture is None else normalising.normalise(picture) for picture in pictures]
     fields = np.stack([glyph.field for glyph in glyphs])[..., np.newaxis]
     logits = second_look.look_again(classifier, fields, in_batches(classifier, fields, BATCH), temperature)
     return glyphs, *metrics.answers_and_confidence(logits, temperature)
@@ -193,7 +195,7 @@ def timed(digit: Gray) -> dict[str, Gray]:
 def microseconds(picture: Gray) -> float:
     """Time ``normalise``: the median of nine rounds."""
     calls = 1000 if picture.size < 1000 else 20
-    return float(np.median(timeit.repeat(partial(images.normalise, picture), number=calls, repeat=9)) / calls * 1e6)
+    return float(np.median(timeit.repeat(partial(normalising.normalise, picture), number=calls, repeat=9)) / calls * 1e6)
 
 
 def _shares(outcome: Outcome) -> str:

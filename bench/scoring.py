@@ -16,7 +16,8 @@ from pathlib import Path
 from statistics import median
 
 from bench.report import replace_table
-from pipeline import layout, registry, sample
+from pipeline import layout, registry
+from pipeline.datasets import sample
 from pipeline.scoring import runner
 
 SIZES = {100: 5, 10_000: 5, 100_000: 5}

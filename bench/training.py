@@ -18,9 +18,11 @@ from unittest import mock
 import numpy as np
 
 from bench.report import replace_table
-from pipeline import dataset, layout, params, training
-from pipeline.digits import network
-from pipeline.digits.model import Classifier
+from pipeline import layout, params
+from pipeline.datasets import dataset
+from pipeline.digits.network import networks
+from pipeline.digits.network.learning import training
+from pipeline.digits.network.model import Classifier
 from pipeline.stages import evaluate, train
 
 SEEDS = 1, 2, 3
@@ -76,7 +78,7 @@ def measure(architecture: str, seed: int) -> Run:
     recipe = getattr(params.load(layout.PARAMS).train, architecture)
     if architecture == "plain":
         recipe = recipe.model_copy(update={"epochs": PLAIN_EPOCHS})
-    network.import_keras()
+    networks.import_keras()
     fit: Any = training.fit
     seconds: list[float] = []
 

@@ -2,10 +2,10 @@
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,6 @@ from pipeline import layout
 from pipeline.errors import exit_on_error
 
 LOG = Path("reports/prefect.log")
-# What a person waits for, of all that a stage says.
-STEP = re.compile(r"Running stage '(?P<stage>\w+)':|(?P<epoch>epoch \d+ of \d+: loss [\d.]+).*(?P<left>, \d+ s left)")
 
 # What a training came to, as said of the model that scores.
 VERDICTS = {
@@ -53,13 +51,13 @@ def _flows(folder: Path, count: int, wait: Callable[[], None], say: Say) -> list
     # What is needed later too: meanwhile the server starts.
     for package in ("altair", "dvc.repo", "networkx"):
         import_module(package)
-    from flows import scoring, training
-    from pipeline import sample
+    from flows import scoring, stages, training
+    from pipeline.datasets import sample
     from pipeline.scoring import inbox
 
     wait()
-    with _steps(say):
-        trained = training.train(return_state=True)
+    stages.listeners.append(partial(_steps, say))
+    trained = training.train(return_state=True)
     if not standalone.is_well(trained):
         return [trained]
     if not folder.exists():
@@ -116,21 +114,9 @@ def _aside(log: Path) -> Iterator[Say]:
             os.close(descriptor)
 
 
-@contextmanager
-def _steps(say: Say) -> Iterator[None]:
-    """Say the stages that run in the block, and the epochs."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if found := STEP.match(record.getMessage()):
-                say(found["stage"] or f"  {found['epoch']}{found['left']}")
-
-    handler, logger = Handler(), logging.getLogger("prefect.task_runs")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
+def _steps(say: Say, progress: dict[str, Any]) -> None:
+    """Say which stage began to run, or which epoch is done."""
+    say(progress.get("stage") or "  epoch {done} of {total}: loss {loss:.4f}, {seconds_left:.0f} s left".format(**progress))
 
 
 if __name__ == "__main__":

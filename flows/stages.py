@@ -1,14 +1,15 @@
 """The stages of ``dvc.yaml`` as Prefect tasks: DVC decides whether a stage must run, the task tells what it does."""
 
+import json
 import os
-import re
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from itertools import dropwhile, takewhile
 from pathlib import Path
+from typing import Any
 
 from prefect import State, task
 from prefect.cache_policies import NO_CACHE
@@ -18,12 +19,15 @@ from prefect.states import Completed
 from flows.artifacts import Meter
 from pipeline.errors import PipelineError
 from pipeline.names import shown
+from pipeline.stages import PROGRESS
 
 STOP_SECONDS = 20
-# As `train` says how far it is.
-EPOCH = re.compile(r"epoch (\d+) of (\d+):")
 # From either on, DVC gives hints to a person at a terminal.
 DVC_HINTS = frozenset({"To track the changes with git, run:", "Use `dvc push` to send your updates to remote storage."})
+
+
+# Who else wants to know how far the stages are.
+listeners: list[Callable[[dict[str, Any]], None]] = []
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,29 @@ def run_stage(stage: str) -> State[None]:
     if _is_unchanged(stage):
         logger.info("%s is unchanged", stage)
         return Completed(name="Unchanged", message="code, data and settings are those of the last run")
-    lines, meter = [], Meter(f"Epochs of {stage} that are done")
+    lines, ran, meter = [], False, Meter(f"Epochs of {stage} that are done")
     for line in _repro(stage):
-        lines.append(line)
-        if DVC_HINTS.isdisjoint(lines):
-            logger.info(line)
-        if epoch := EPOCH.match(line):
-            meter.show(*map(int, epoch.groups()))
-    if f"Running stage '{stage}':" in lines:
+        progress = _progress(line)
+        ran = ran or bool(progress)
+        lines.append(words := progress.get("words", line))
+        if words and DVC_HINTS.isdisjoint(lines):
+            logger.info(words)
+        for listener in listeners if progress else ():
+            listener(progress)
+        if "done" in progress:
+            meter.show(progress["done"], progress["total"])
+    if ran:
         return Completed(message=f"{stage} ran")
     return Completed(name="Restored", message="taken from DVC's cache of earlier runs")
+
+
+def _progress(line: str) -> dict[str, Any]:
+    """Read how far a stage says that it is; nothing where the line is another."""
+    try:
+        progress = json.loads(line)
+    except ValueError:
+        return {}
+    return progress if isinstance(progress, dict) and "words" in progress else {}
 
 
 def _is_unchanged(stage: str) -> bool:
@@ -87,7 +104,7 @@ def _repro(stage: str) -> Generator[str, None, None]:
     lines = []
     with subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "--single-item", stage],
-        env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", PROGRESS: "json"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",

@@ -74,14 +74,14 @@ def validate(
         return
     from pipeline import params
     from pipeline.quality import report
-    from pipeline.quality.expectations import Bounds
     from pipeline.scoring import audit
 
     settings = params.load(layout.PARAMS)
     out = out or layout.VALIDATION.with_name("validations") / (folder.resolve().name or "root")
-    verdict = audit.run(folder, out, settings.score, Bounds(**settings.validate.model_dump()))
-    report.conclude(verdict, out / layout.REPORT_PAGE)
-    print(shown(out / layout.REPORT_PAGE))
+    verdict, unread = audit.run(folder, out, settings.score, settings.validate)
+    for words in unread:
+        print(f"warning: {words}")
+    print(*report.conclude(verdict, out / layout.REPORT_PAGE), shown(out / layout.REPORT_PAGE), sep="\n")
 
 
 @command()
@@ -204,7 +204,7 @@ def sample(
     count: Annotated[int, typer.Option(help="How many pictures.", min=1)] = 1000,
 ) -> None:
     """Cut a batch of PNG pictures from the test set, to try scoring on."""
-    from pipeline import sample as cutter
+    from pipeline.datasets import sample as cutter
 
     print(f"{cutter.run(layout.ARRAYS, folder, count=count)} pictures in {shown(folder)}")
 

@@ -38,7 +38,7 @@ class Ingest(Section):
 
 
 class Validate(Section):
-    """The fields of ``quality.expectations.Bounds``."""
+    """What the expectations hold data to; ``params.yaml`` says what each is and how it was calibrated."""
 
     minimum_images: Count
     minimum_class_share: Annotated[float, Field(ge=0, le=0.1)]
@@ -86,14 +86,14 @@ class PlainRecipe(Section):
 
 
 class European(Section):
-    """The keywords of ``augmentation.european``."""
+    """The keywords of ``learning.augmentation.european``."""
 
     upstroke_share: Share
     crossbar_share: Share
 
 
 class Warp(Section):
-    """The keywords of ``augmentation.warp``."""
+    """The keywords of ``learning.augmentation.warp``."""
 
     rotation_degrees: Annotated[float, Field(ge=0, le=180)]
     slant: Annotated[float, Field(ge=0, le=1)]
@@ -104,7 +104,7 @@ class Warp(Section):
 
 
 class Pens(Section):
-    """The keywords of ``augmentation.pens``."""
+    """The keywords of ``learning.augmentation.pens``."""
 
     thicken: Share
     thin: Share
@@ -117,7 +117,11 @@ class Pens(Section):
 
 
 class Augmentation(Section):
-    """How training images are changed: the fields of ``augmentation.epochs.Augmentation``."""
+    """How training images are changed; shares are from 0 to 1.
+
+    ``european``: shares of the ones and sevens that have a European form, and ``european_share`` of the epochs that show it.
+    ``outlier_share``: of the pictures of an epoch. In the last ``late_epochs``, ``warp`` and ``pens`` have ``late_strength``.
+    """
 
     european: European
     european_share: Share
@@ -153,12 +157,6 @@ class Train(Section):
     seed: Seed
     compact: CompactRecipe
     plain: PlainRecipe
-
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe of the chosen architecture, with ``train.epochs`` in place of its own where that is set."""
-        recipe: Recipe = getattr(self, self.architecture)
-        return recipe if self.epochs is None else recipe.model_copy(update={"epochs": self.epochs})
 
 
 class Evaluate(Section):

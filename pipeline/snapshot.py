@@ -32,7 +32,8 @@ def take(message: str) -> str:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         git.run("read-tree", "HEAD", environment=index)
         git.run("add", "--update", ".", environment=index)
-        git.run("add", "--force", "--", *_files_of_the_stages(), environment=index)  # whatever a person's Git ignores
+        # Whatever a person's Git ignores, but for what Python makes of code.
+        git.run("add", "--force", "--", *_files_of_the_stages(), ":(exclude,glob)**/__pycache__/**", environment=index)
         tree = git.run("write-tree", environment=index).strip()
     return git.run("commit-tree", tree, "-p", "HEAD", "-m", message).strip()
 

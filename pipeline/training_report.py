@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from pipeline import catalogue, dataset, git, layout, lock, registration
-from pipeline.dataset import Bytes, Dataset
-from pipeline.digits import metrics
-from pipeline.digits.slices import SLICES
+from pipeline import catalogue, git, layout, lock, registration
+from pipeline.datasets import dataset
+from pipeline.datasets.dataset import Dataset
+from pipeline.digits.arrays import Images
+from pipeline.digits.network import metrics
+from pipeline.digits.network.slices import SLICES
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Params
@@ -92,7 +94,7 @@ def _errors(data: Dataset, answers: np.ndarray, confidence: np.ndarray) -> Itera
         yield Error(number, picture, int(data.test_labels[number]), int(answers[number]), float(confidence[number]))
 
 
-def _spoilt(test_images: Bytes, name: str) -> list[str]:
+def _spoilt(test_images: Images, name: str) -> list[str]:
     """Draw what a slice does to the first test images."""
     random = np.random.default_rng(0)
     return [_address(SLICES[name](image[..., 0], random)) for image in test_images[:EXAMPLES]] if name in SLICES else []

@@ -107,7 +107,7 @@ class Project:
 
     def sample(self, folder: str | Path, count: int) -> None:
         """Put some of the project's test images into a folder of it."""
-        from pipeline import sample
+        from pipeline.datasets import sample
 
         sample.run(self.root / layout.ARRAYS, self.root / folder, count=count)
 

@@ -46,9 +46,9 @@ def dvc(arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str]
 @contextmanager
 def as_stages() -> Iterator[None]:
     """Let `train` and `evaluate` give in this process what they give in their own, and ask Keras where it is imported."""
-    from pipeline.digits import network
+    from pipeline.digits.network import networks
 
-    network.import_keras().backend.clear_session()  # layers are numbered from 1 again
+    networks.import_keras().backend.clear_session()  # layers are numbered from 1 again
     here = patch("pipeline.stages.evaluate.ProcessPoolExecutor", lambda workers, **_: ThreadPoolExecutor(workers))
     with here, warnings.catch_warnings(action="ignore"):
         yield

@@ -1,14 +1,11 @@
 """Checking expectations with Great Expectations, one by one, and writing its Data Docs."""
 
 import logging
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from pipeline.names import shown
 from pipeline.quality import data_docs
@@ -115,25 +112,6 @@ def check(suites: Sequence[Suite], docs: Path | None = None) -> Verdict:
     return Verdict([outcome for _, outcome in checked], worst.value if worst else "")
 
 
-def breaking(table: pd.DataFrame, expectation: "Expectation") -> pd.DataFrame:
-    """Give the rows that break an expectation: Great Expectations counts fast and names slowly.
-
-    ``name`` and ``value``, and ``label`` where the table has one.
-    """
-    bounds = expectation.dict()
-    values = table[bounds["column"]]
-    is_within: pd.Series[bool]
-    if "min_value" in bounds:
-        is_within = values.between(
-            -math.inf if bounds["min_value"] is None else bounds["min_value"],
-            math.inf if bounds["max_value"] is None else bounds["max_value"],
-        )
-    else:
-        is_within = values.isna()
-    rows = pd.DataFrame({"name": table["name"], "value": values, **{one: table[one] for one in ("label",) if one in table}})
-    return rows.loc[~is_within]
-
-
 def _check(
     suite: Suite, name: str, expectation: "Expectation", frames: "BatchDefinition[Any]"
 ) -> tuple["ExpectationValidationResult", Outcome]:
@@ -146,8 +124,9 @@ def _check(
     result = batch.validate(expectation, result_format={"result_format": "SUMMARY", "partial_unexpected_count": NAMED_ROWS})
     if "unexpected_count" not in result.result:
         raise RuntimeError(f"{name} could not be checked: {result.exception_info}")
-    rows = breaking(suite.table, expectation).head(NAMED_ROWS)
-    offending = [dict(zip(rows.columns, row, strict=True)) for row in rows.itertuples(index=False)]
+    rows = suite.table.loc[result.result["partial_unexpected_index_list"]]
+    names = {"name": "name", "value": column, **({"label": "label"} if "label" in rows else {})}
+    offending = [dict(zip(names, row, strict=True)) for row in zip(*(rows[one] for one in names.values()), strict=True)]
     if offending:
         result.result["unexpected_index_column_names"] = ["name"]
         result.result["unexpected_list"] = [row["value"] for row in offending]

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from pipeline.digits import features
-from pipeline.digits.imports import faster
+from pipeline.datasets.raw import Faults
+from pipeline.digits.pictures import features
+from pipeline.imports import faster
+from pipeline.params import Validate
 from pipeline.quality.tables import Tables
-from pipeline.raw import Faults
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
@@ -22,29 +23,6 @@ Severity = Literal["critical", "warning"]
 CRITICAL: Severity = "critical"
 WARNING: Severity = "warning"
 FULL = 255
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """The section ``validate`` of ``params.yaml``, which says what each is and how it was calibrated."""
-
-    minimum_images: int
-    minimum_class_share: float
-    usual_class_shares: Sequence[float]
-    minimum_ink: float
-    maximum_ink: float
-    minimum_peak: float
-    maximum_border: float
-    maximum_off_centre: float
-    maximum_strangeness: float
-    maximum_stray_share: float
-    maximum_copied_share: float
-    maximum_label_gap: float
-    maximum_misfit_share: float
-    maximum_disagreement: float
-    maximum_turned_gain: float
-    usual_drift: float
-    maximum_drift: float
 
 
 @dataclass(frozen=True)
@@ -70,7 +48,7 @@ def of_files(files: Sequence[Faults]) -> Suite:
     )
 
 
-def of_labelled(tables: Tables, bounds: Bounds, *, is_known: bool) -> list[Suite]:
+def of_labelled(tables: Tables, bounds: Validate, *, is_known: bool) -> list[Suite]:
     """Expect labelled digits. ``is_known``: of a data set with a reference of its own, which its features are held to."""
     suites = [
         Suite("splits", tables.splits, _of_splits(bounds)),
@@ -106,14 +84,14 @@ def of_scans(files: Sequence[tuple[str, str | None]], maximum_error_share: float
     )
 
 
-def of_batch(images: pd.DataFrame, bounds: Bounds) -> Suite:
+def of_batch(images: pd.DataFrame, bounds: Validate) -> Suite:
     """Expect digits without labels. ``images``: the table of that name."""
     return Suite(
         "images", images.drop(columns="label"), {**_of_pictures(bounds), **_of_repetitions(bounds, is_trained_on=True)}
     )
 
 
-def _of_splits(bounds: Bounds) -> "dict[str, Expectation]":
+def _of_splits(bounds: Validate) -> "dict[str, Expectation]":
     return {
         "pixels_go_up_to_full_ink": _between(
             "largest", CRITICAL, "pixels are bytes; where none is above 1 they were scaled to 0 to 1", low=bounds.minimum_peak
@@ -125,12 +103,12 @@ def _of_splits(bounds: Bounds) -> "dict[str, Expectation]":
     }
 
 
-def _of_orientations(bounds: Bounds) -> "dict[str, Expectation]":
+def _of_orientations(bounds: Validate) -> "dict[str, Expectation]":
     why = "more labels fit when that is undone (gain: the share of them); a digit that is turned is another, or none"
     return {"images_are_upright": _between("gain", CRITICAL, why, high=bounds.maximum_turned_gain)}
 
 
-def _of_classes(bounds: Bounds) -> "dict[str, Expectation]":
+def _of_classes(bounds: Validate) -> "dict[str, Expectation]":
     low, high = bounds.usual_class_shares
     return {
         "every_digit_is_common": _between(
@@ -140,7 +118,7 @@ def _of_classes(bounds: Bounds) -> "dict[str, Expectation]":
     }
 
 
-def _of_labels(bounds: Bounds, *, is_known: bool) -> "dict[str, Expectation]":
+def _of_labels(bounds: Validate, *, is_known: bool) -> "dict[str, Expectation]":
     expectations = {
         "label_is_a_digit": _between("label", CRITICAL, "a label is a whole number from 0 to 9", low=0, high=9),
         "most_labels_fit_their_images": _between(
@@ -163,7 +141,7 @@ def _of_labels(bounds: Bounds, *, is_known: bool) -> "dict[str, Expectation]":
     return expectations
 
 
-def _of_repetitions(bounds: Bounds, *, is_trained_on: bool) -> "dict[str, Expectation]":
+def _of_repetitions(bounds: Validate, *, is_trained_on: bool) -> "dict[str, Expectation]":
     expectations = {
         "no_image_is_a_copy": _nothing("copy_of", WARNING, "copies count twice"),
         "few_images_are_copies": _nothing(
@@ -177,7 +155,7 @@ def _of_repetitions(bounds: Bounds, *, is_trained_on: bool) -> "dict[str, Expect
     return expectations
 
 
-def _of_pictures(bounds: Bounds) -> "dict[str, Expectation]":
+def _of_pictures(bounds: Validate) -> "dict[str, Expectation]":
     """Expect digits, as they are after normalising, with or without labels: the table ``images``."""
     kinds: dict[str, tuple[str, dict[str, Any]]] = {
         "inverted": ("border", {"high": bounds.maximum_border, "why": "ink at the border: dark on light, or cut off"}),
@@ -197,7 +175,7 @@ def _of_pictures(bounds: Bounds) -> "dict[str, Expectation]":
     return expectations
 
 
-def _of_drift(bounds: Bounds) -> "dict[str, Expectation]":
+def _of_drift(bounds: Validate) -> "dict[str, Expectation]":
     why = "the mean of a feature, by digit, is so many standard deviations from the usual"
     return {
         "no_feature_is_far_off": _between("drift", CRITICAL, why, low=-bounds.maximum_drift, high=bounds.maximum_drift),

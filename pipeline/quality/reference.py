@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.digits.features import SHAPE
+from pipeline.digits.arrays import Images, Labels
+from pipeline.digits.pictures.features import SHAPE
 
 FILE = Path(__file__).with_name("reference.npz")
 # Of a data set that is not known.
@@ -23,8 +24,7 @@ TOGETHER = 5000
 # A label that is no digit fits nothing.
 NO_FIT = 1000.0
 
-Bytes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.floating[Any]]
+Numbers = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,16 @@ class Reference:
     density; ``usual`` and ``spread`` (10, F): mean and standard deviation of the features in ``features.SHAPE``.
     """
 
-    mean: Floats
-    components: Floats
-    centres: Floats
-    whitenings: Floats
-    constants: Floats
-    usual: Floats
-    spread: Floats
+    mean: Numbers
+    components: Numbers
+    centres: Numbers
+    whitenings: Numbers
+    constants: Numbers
+    usual: Numbers
+    spread: Numbers
 
     @classmethod
-    def fit(cls, images: Bytes, labels: npt.NDArray[np.uint8], features: pd.DataFrame) -> Self:
+    def fit(cls, images: Images, labels: Labels, features: pd.DataFrame) -> Self:
         """Make it from good images, (N, 28, 28) uint8, their labels (N,) and the table of their features."""
         from sklearn.decomposition import PCA
         from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
@@ -68,13 +68,13 @@ class Reference:
         )
         return cls(*(np.asarray(value, np.float32) for value in values))
 
-    def measure(self, images: Bytes, labels: npt.NDArray[np.uint8]) -> pd.DataFrame:
+    def measure(self, images: Images, labels: Labels) -> pd.DataFrame:
         """Hold images to it. ``label_gap``: by how many natural units of likelihood another digit is likelier than the label.
 
         ``strangeness``: the squared distance, pixels from 0 to 1, from what digits can look like.
         """
-        gaps: list[Floats] = [np.empty(0)]
-        distances: list[Floats] = [np.empty(0)]
+        gaps: list[Numbers] = [np.empty(0)]
+        distances: list[Numbers] = [np.empty(0)]
         for start in range(0, len(images), TOGETHER):
             densities, distance = self._look(images[start : start + TOGETHER])
             own = labels[start : start + TOGETHER].astype(np.int64)
@@ -83,7 +83,7 @@ class Reference:
             distances.append(distance)
         return pd.DataFrame({"label_gap": np.concatenate(gaps), "strangeness": np.concatenate(distances)})
 
-    def agreement(self, images: Bytes, labels: npt.NDArray[np.uint8]) -> float:
+    def agreement(self, images: Images, labels: Labels) -> float:
         """Give the share, 0 to 1, of labels that are the likeliest digit."""
         return float((self._look(images)[0].argmax(axis=1) == labels).mean())
 
@@ -98,16 +98,16 @@ class Reference:
             for feature, value in zip(SHAPE, (values - self.usual[digit]) / self.spread[digit], strict=True):
                 yield f"{split} digit {digit} {feature}", float(value)
 
-    def _look(self, images: Bytes) -> tuple[Floats, Floats]:
+    def _look(self, images: Images) -> tuple[Numbers, Numbers]:
         """Give the logarithm of each digit's density, (N, 10), and the strangeness, (N,)."""
         pixels = images.reshape(len(images), len(self.mean)).astype(np.float32) / 255 - self.mean
         place = pixels @ self.components
-        strangeness: Floats = np.square(pixels).sum(axis=1) - np.square(place).sum(axis=1)
+        strangeness: Numbers = np.square(pixels).sum(axis=1) - np.square(place).sum(axis=1)
         distances = [
             np.square((place - centre) @ whitening).sum(axis=1)
             for centre, whitening in zip(self.centres, self.whitenings, strict=True)
         ]
-        densities: Floats = self.constants - np.stack(distances, axis=1) / 2
+        densities: Numbers = self.constants - np.stack(distances, axis=1) / 2
         return densities, strangeness
 
 

@@ -11,12 +11,13 @@ from typing import Any
 import cv2
 
 from pipeline import atomic, layout
+from pipeline.digits.arrays import Gray
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.quality import checks
 from pipeline.quality.checks import Outcome, Verdict
 from pipeline.quality.expectations import Suite
-from pipeline.quality.tables import Bytes, Split
+from pipeline.quality.tables import Split
 
 TEMPLATE = "report.html.jinja"
 MOST_NAMED = 4
@@ -37,8 +38,8 @@ def publish(folder: Path, dataset: str, splits: list[Split], suites: Sequence[Su
     return verdict
 
 
-def conclude(verdict: Verdict, page: Path) -> None:
-    """Print the warnings. Raises PipelineError that names what stops the run."""
+def conclude(verdict: Verdict, page: Path) -> list[str]:
+    """Say what validation found, a line for each warning. Raises PipelineError that names what stops the run."""
     critical = [str(one) for one in verdict.failures if one.is_critical]
     if critical:
         more = f"; and {len(critical) - MOST_NAMED} more" if len(critical) > MOST_NAMED else ""
@@ -46,9 +47,8 @@ def conclude(verdict: Verdict, page: Path) -> None:
             f"the data is not valid: {'; '.join(critical[:MOST_NAMED])}{more}. See {shown(page)}; mend the data, or the bounds "
             f"under `validate` in params.yaml, and run again."
         )
-    for one in verdict.failures:
-        print(f"warning: {one}")
-    print("validate: {passed} expectations hold, {warnings} warnings".format(**verdict.counts()))
+    warnings = [f"warning: {one}" for one in verdict.failures]
+    return [*warnings, "validate: {passed} expectations hold, {warnings} warnings".format(**verdict.counts())]
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,6 @@ class Report:
         }
 
 
-def _png(image: Bytes) -> str:
+def _png(image: Gray) -> str:
     _, content = cv2.imencode(".png", image)
     return f"data:image/png;base64,{base64.b64encode(content.tobytes()).decode()}"

@@ -4,18 +4,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pipeline.digits import features
+from pipeline.digits.arrays import Images, Labels
 from pipeline.digits.field import MIDDLE
+from pipeline.digits.pictures import features
 from pipeline.quality.reference import Reference
 
 # So many images of a split, evenly spread, tell how they are turned.
 LOOKED_AT = 1000
 
-Bytes = npt.NDArray[np.uint8]
-Undo = Callable[[Bytes], Bytes]
+Undo = Callable[[Images], Images]
 
 # What may have been done to images, and what undoes it.
 UNDO: dict[str, Undo] = {
@@ -34,8 +33,8 @@ class Split:
     """A part of a data set: images (N, 28, 28) uint8, labels (N,) uint8, and the names of the images where they have any."""
 
     name: str
-    images: Bytes
-    labels: Bytes
+    images: Images
+    labels: Labels
     names: list[str] | None = None
 
     @property

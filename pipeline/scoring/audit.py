@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.digits.images import BLANK
+from pipeline.digits.pictures.normalising import BLANK
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.params import Score
+from pipeline.params import Score, Validate
 from pipeline.quality import expectations, reference, report, tables
 from pipeline.quality.checks import Verdict
-from pipeline.quality.expectations import Bounds, Suite
+from pipeline.quality.expectations import Suite
 from pipeline.quality.tables import Split
 from pipeline.scoring import shard
 from pipeline.scoring.batch import rules_of
@@ -22,14 +22,12 @@ SPLIT = "folder"
 DIGITS = frozenset(str(digit).encode() for digit in range(10))
 
 
-def run(folder: Path, out: Path, settings: Score, bounds: Bounds) -> Verdict:
+def run(folder: Path, out: Path, settings: Score, bounds: Validate) -> tuple[Verdict, list[str]]:
     """Check the pictures that scoring would read, as it reads them, and write report and Data Docs into ``out``.
 
-    Raises PipelineError.
+    Gives in words what was not read, too. Raises PipelineError.
     """
     listing = list_folder(folder, settings.image_suffixes, out)
-    for words in filter(None, (listing.unreadable_words, listing.unread_words)):
-        print(f"warning: {words}")
     listing.file.seek(0)
     paths = [path_of(line) for line in listing.file]
     if not paths:
@@ -53,10 +51,11 @@ def run(folder: Path, out: Path, settings: Score, bounds: Bounds) -> Verdict:
     suites = [expectations.of_scans(files, settings.maximum_error_share)]
     if found:
         suites += expect(split, bounds, is_labelled=None not in labels)
-    return report.publish(out, shown(folder.resolve().name) or SPLIT, [split], suites)
+    verdict = report.publish(out, shown(folder.resolve().name) or SPLIT, [split], suites)
+    return verdict, [words for words in (listing.unreadable_words, listing.unread_words) if words]
 
 
-def expect(split: Split, bounds: Bounds, *, is_labelled: bool) -> list[Suite]:
+def expect(split: Split, bounds: Validate, *, is_labelled: bool) -> list[Suite]:
     """Say what is expected of a folder's pictures."""
     described = tables.describe([split], reference.load(SPLIT), {})
     if is_labelled:

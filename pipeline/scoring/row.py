@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipeline.digits.files.limits import Limits
+from pipeline.digits.pictures.files.limits import Limits
 
 # Spreadsheets run what begins so, the first four in full width too; and the sign that keeps them from it marks itself.
 FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n", "'")

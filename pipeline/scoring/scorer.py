@@ -2,7 +2,7 @@
 
 from os import fsencode
 
-from pipeline.digits.model import Classifier
+from pipeline.digits.network.model import Classifier
 from pipeline.scoring import shard as shards
 from pipeline.scoring import sheet
 from pipeline.scoring.job import Job, Scored

@@ -9,13 +9,13 @@ from typing import BinaryIO, NamedTuple, TypeGuard, TypeVar
 import cv2
 import numpy as np
 
-from pipeline.digits import images, trust
+from pipeline.digits.arrays import Floats, Gray, Images
 from pipeline.digits.field import FIELD
-from pipeline.digits.files import decoding
-from pipeline.digits.files.limits import DecodeError, Limits, PerhapsHalf
-from pipeline.digits.model import Classifier, Floats, Images, in_batches, probabilities
-from pipeline.digits.scan.shapes import Gray
-from pipeline.digits.second_look import look_again
+from pipeline.digits.network.model import Classifier, in_batches, probabilities
+from pipeline.digits.network.second_look import look_again
+from pipeline.digits.pictures import normalising, trust
+from pipeline.digits.pictures.files import decoding
+from pipeline.digits.pictures.files.limits import DecodeError, Limits, PerhapsHalf
 from pipeline.scoring.row import Row, Rules, name_in_csv, unlabelled_row
 
 # Memory grows with it, speed does not.
@@ -53,7 +53,7 @@ class Reading(NamedTuple):
 
     file: int
     page: int
-    glyph: images.Glyph | str
+    glyph: normalising.Glyph | str
     thumbnail: Gray | None
 
     @property
@@ -171,17 +171,17 @@ def _thumbnail(picture: Gray | str, side: int) -> Gray | None:
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _normalised(pages: Sequence[Page]) -> list[images.Glyph | str]:
+def _normalised(pages: Sequence[Page]) -> list[normalising.Glyph | str]:
     """Normalise pages: those that are made like MNIST already together, the others one by one."""
-    unchanged = iter(images.unchanged([page.picture for page in pages if _is_field(page.picture)]))
+    unchanged = iter(normalising.unchanged([page.picture for page in pages if _is_field(page.picture)]))
     return [
         glyph if _is_field(page.picture) and (glyph := next(unchanged)) else _attempt(partial(_normalise, page), page.picture)
         for page in pages
     ]
 
 
-def _normalise(page: Page, picture: Gray) -> images.Glyph:
-    return images.normalise(picture)._replace(is_perhaps_half=page.is_perhaps_half)
+def _normalise(page: Page, picture: Gray) -> normalising.Glyph:
+    return normalising.normalise(picture)._replace(is_perhaps_half=page.is_perhaps_half)
 
 
 def _is_field(picture: Gray | str) -> TypeGuard[Gray]:
@@ -227,7 +227,7 @@ def _read(path: bytes, *, folder: int, maximum_bytes: int) -> bytes | BinaryIO:
         os.close(descriptor)
 
 
-def _row(path: bytes, page: int, glyph: images.Glyph, answer: _Answer, model: str, rules: Rules) -> Row:
+def _row(path: bytes, page: int, glyph: normalising.Glyph, answer: _Answer, model: str, rules: Rules) -> Row:
     confidence = answer.probabilities[answer.first]
     reason = trust.doubt(glyph, confidence, rules.minimum_confidence)
     status = "review" if reason else "ok"

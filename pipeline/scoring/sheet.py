@@ -21,8 +21,8 @@ from zlib import crc32
 import cv2
 import numpy as np
 
+from pipeline.digits.arrays import Gray
 from pipeline.digits.field import FIELD
-from pipeline.digits.scan.shapes import Gray
 from pipeline.scoring.lines import SHEET
 from pipeline.scoring.reuse import Rows
 from pipeline.scoring.row import COLUMNS, Row, csv_lines

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.digits import trust
-from pipeline.digits.files import decoding
+from pipeline.digits.pictures import trust
+from pipeline.digits.pictures.files import decoding
 from pipeline.scoring.lines import path_of
 from pipeline.scoring.row import Rules
 

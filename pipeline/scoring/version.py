@@ -6,33 +6,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-# `scoring.shard` and every module that it imports.
-MODULES = (
+# All code that decides what stands in a row: modules, and folders of them.
+CODE = (
     "digits/field.py",
-    "digits/files/decoding.py",
-    "digits/files/grey.py",
-    "digits/files/heif.py",
-    "digits/files/jpeg.py",
-    "digits/files/limits.py",
-    "digits/files/pdf.py",
-    "digits/files/plain.py",
-    "digits/files/png.py",
-    "digits/files/raster.py",
-    "digits/files/tiff.py",
-    "digits/files/whole.py",
-    "digits/images.py",
-    "digits/model.py",
-    "digits/quiet.py",
-    "digits/scan/even.py",
-    "digits/scan/frame.py",
-    "digits/scan/lines.py",
-    "digits/scan/paper.py",
-    "digits/scan/parts.py",
-    "digits/scan/pen.py",
-    "digits/scan/photo.py",
-    "digits/scan/shapes.py",
-    "digits/second_look.py",
-    "digits/trust.py",
+    "digits/network/model.py",
+    "digits/network/second_look.py",
+    "digits/pictures",
     "scoring/row.py",
     "scoring/shard.py",
 )
@@ -45,11 +24,17 @@ OPTIONAL = ("pi-heif", "pypdfium2")
 def of_scoring() -> str:
     """Hash the code of the modules, and the releases of the libraries, that decide what stands in a row."""
     digest = hashlib.sha256()
-    for module in MODULES:
-        digest.update(hashlib.sha256((PACKAGE / module).read_bytes()).digest())
+    for module in modules():
+        digest.update(hashlib.sha256(module.read_bytes()).digest())
     for library in (*LIBRARIES, *OPTIONAL):
         digest.update(f"{library} {_release(library)}\n".encode())
     return digest.hexdigest()
+
+
+def modules() -> list[Path]:
+    """List the modules that are hashed."""
+    places = [PACKAGE / place for place in CODE]
+    return [module for place in places for module in (sorted(place.rglob("*.py")) if place.is_dir() else [place])]
 
 
 def _release(library: str) -> str:

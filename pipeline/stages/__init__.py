@@ -1,9 +1,11 @@
 """The stages of ``dvc.yaml``: a module each, with one ``run()`` that takes files, then its section of ``params.yaml``."""
 
 import hashlib
+import json
+import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import reduce
 from operator import getitem
@@ -16,13 +18,26 @@ from ruamel.yaml.error import YAMLError
 from pipeline import layout
 from pipeline.errors import PipelineError, exit_on_error
 
+# What Python writes beside a module when it is first imported; `.dvcignore` leaves it out too.
+CACHE = "__pycache__"
+# As the flows set it.
+PROGRESS = "DIGITS_PROGRESS"
 REFERENCE = re.compile(r"\$\{([\w.]+)\}")
+
+
+def tell(words: str, progress: Mapping[str, object]) -> None:
+    """Say how far a stage is: in words, or to who set ``DIGITS_PROGRESS`` in a line of JSON, with the words in it."""
+    if os.environ.get(PROGRESS):
+        print(json.dumps({"words": words, **progress}), flush=True)
+    elif words:
+        print(words, flush=True)
 
 
 def run_as_process(name: str, stage: Callable[[], None]) -> None:
     """Run a stage as DVC does, in a process of its own. Exits 1 with one line for what a user can mend."""
     try:
         with exit_on_error(), _same_inputs(name):
+            tell("", {"stage": name})
             stage()
     except KeyboardInterrupt:
         sys.exit(
@@ -49,8 +64,8 @@ def _inputs(name: str) -> dict[str, object]:
         values = {f"{key} in {layout.PARAMS}": _value(settings, key) for key in keys}
     except (OSError, YAMLError, KeyError, TypeError) as error:
         return {f"{layout.STAGES} or {layout.PARAMS}": str(error)}
-    files = {str(file): file for path in stage["deps"] for file in (Path(path), *sorted(Path(path).rglob("*")))}
-    return {**values, **{path: _hash(file) for path, file in files.items()}}
+    files = [file for path in stage["deps"] for file in (Path(path), *sorted(Path(path).rglob("*")))]
+    return {**values, **{str(file): _hash(file) for file in files if CACHE not in file.parts}}
 
 
 def _value(settings: dict[str, Any], key: str) -> object:

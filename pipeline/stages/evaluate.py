@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pipeline import atomic, dataset, layout, params, stages
-from pipeline.digits import images, metrics, network, slices, trust
-from pipeline.digits.files import decoding
-from pipeline.digits.model import Classifier, in_batches
-from pipeline.digits.second_look import look_again
+from pipeline import atomic, layout, params, stages
+from pipeline.datasets import dataset
+from pipeline.digits.arrays import Floats, Images, Labels
+from pipeline.digits.network import metrics, networks, slices
+from pipeline.digits.network.model import Classifier, in_batches
+from pipeline.digits.network.second_look import look_again
+from pipeline.digits.pictures import normalising, trust
+from pipeline.digits.pictures.files import decoding
 from pipeline.errors import PipelineError
-
-Images = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 
 def main() -> None:
@@ -106,14 +104,14 @@ def load(model_folder: Path) -> tuple[Classifier, float]:
         raise PipelineError(f"{model_folder}: cannot be loaded: {reason}. Run `dvc repro train`.") from error
 
 
-def as_scanned(pictures: Images, change: slices.Slice, seed: int) -> list[images.Glyph]:
+def as_scanned(pictures: Images, change: slices.Slice, seed: int) -> list[normalising.Glyph]:
     """Send images the way that scans go: a file, decoded and normalised. A fault on that way then shows in the metrics.
 
     ``pictures``: (N, 28, 28, 1) uint8, light on black; ``change`` makes each a file.
     """
     random = np.random.default_rng(seed)
     files = (change(picture[..., 0], random) for picture in pictures)
-    return [images.normalise(decoding.decode(content, maximum_pixels=slices.MAXIMUM_PIXELS)) for content in files]
+    return [normalising.normalise(decoding.decode(content, maximum_pixels=slices.MAXIMUM_PIXELS)) for content in files]
 
 
 def measure_slices(
@@ -171,7 +169,7 @@ def predictions(labels: Labels, logits: Floats) -> pd.DataFrame:
     Columns: ``image`` (its index), ``actual``, then ``logit_0`` to ``logit_9``, before the temperature; of the second look
     where that answers another digit.
     """
-    table = pd.DataFrame(logits, columns=[f"logit_{digit}" for digit in range(network.CLASSES)])
+    table = pd.DataFrame(logits, columns=[f"logit_{digit}" for digit in range(networks.CLASSES)])
     table.insert(0, "image", range(len(labels)))
     table.insert(1, "actual", labels)
     return table
@@ -179,12 +177,12 @@ def predictions(labels: Labels, logits: Floats) -> pd.DataFrame:
 
 def answers_of_keras(model: Path, fields: Images, batch_size: int) -> Labels:
     """Give the digits that the Keras model answers: the scoring model is held to them. ``fields``: (N, 28, 28, 1) uint8."""
-    keras = network.import_keras()
+    keras = networks.import_keras()
     predicted = keras.models.load_model(model).predict(fields.astype(np.float32), batch_size=batch_size, verbose=0)
     return np.asarray(predicted.argmax(axis=1), np.uint8)
 
 
-def _fields(glyphs: list[images.Glyph]) -> Images:
+def _fields(glyphs: list[normalising.Glyph]) -> Images:
     return np.stack([glyph.field for glyph in glyphs])[..., np.newaxis]
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import download, layout, params, raw, stages
-from pipeline.digits import idx, images
+from pipeline import layout, params, stages
+from pipeline.datasets import download, idx, raw
+from pipeline.digits.pictures import normalising
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 
@@ -108,7 +109,7 @@ def sample() -> dict[str, bytes]:
 
     digits = load_digits()
     pictures = (digits.images * (255 / 16)).astype(np.uint8)
-    fields = np.stack([images.normalise(picture).field for picture in pictures])
+    fields = np.stack([normalising.normalise(picture).field for picture in pictures])
     labels = digits.target.astype(np.uint8)
     return {
         raw.TRAIN_IMAGES: idx.encode(fields[:-SAMPLE_TEST_IMAGES]),

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import dataset, layout, params, raw, stages
+from pipeline import layout, params, stages
+from pipeline.datasets import dataset, raw
 from pipeline.errors import PipelineError
 
 

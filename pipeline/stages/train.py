@@ -1,11 +1,14 @@
 """Stage ``train``: fit a network to the training images and write it for Keras and for scoring."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
-from pipeline import atomic, dataset, layout, params, stages, training
-from pipeline.digits import metrics, network
-from pipeline.digits.model import Classifier, in_batches
+from pipeline import atomic, layout, params, stages
+from pipeline.datasets import dataset
+from pipeline.digits.network import metrics, networks
+from pipeline.digits.network.learning import training
+from pipeline.digits.network.model import Classifier, in_batches
 from pipeline.params import Recipe
 
 
@@ -18,7 +21,7 @@ def main() -> None:
         layout.CURVES,
         architecture=settings.architecture,
         seed=settings.seed,
-        recipe=settings.recipe,
+        recipe=training.chosen_recipe(settings),
     )
 
 
@@ -28,8 +31,8 @@ def run(arrays: Path, model_folder: Path, curves_file: Path, *, architecture: st
     Raises PipelineError.
     """
     data = dataset.read(arrays)
-    fitted = training.fit(data, architecture, seed, recipe)
-    scoring_model = network.to_litert(fitted.model, data.train_images)
+    fitted = training.fit(data, architecture, seed, recipe, lambda epoch: stages.tell(str(epoch), asdict(epoch)))
+    scoring_model = networks.to_litert(fitted.model, data.train_images)
     logits = in_batches(Classifier(scoring_model), data.validation_images, training.VALIDATION_BATCH)
     card = {
         "architecture": architecture,
@@ -40,7 +43,7 @@ def run(arrays: Path, model_folder: Path, curves_file: Path, *, architecture: st
     with atomic.replacing(model_folder) as temporary:
         temporary.mkdir()
         keras_file = temporary / layout.KERAS_MODEL
-        keras_file.write_bytes(network.to_keras(fitted.model, str(keras_file)))
+        keras_file.write_bytes(networks.to_keras(fitted.model, str(keras_file)))
         (temporary / layout.SCORING_MODEL).write_bytes(scoring_model)
         atomic.write_text(temporary / layout.MODEL_CARD, json.dumps(card, indent=2) + "\n")
     atomic.write_text(curves_file, fitted.curves.to_csv(index=False, lineterminator="\n", float_format="%.6g"))

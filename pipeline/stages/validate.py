@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from pipeline import layout, params, raw, stages
-from pipeline.digits.features import TRAIN
+from pipeline import layout, params, stages
+from pipeline.datasets import raw
+from pipeline.digits.pictures.features import TRAIN
+from pipeline.params import Validate
 from pipeline.quality import expectations, reference, report, tables
-from pipeline.quality.expectations import Bounds, Suite
+from pipeline.quality.expectations import Suite
 from pipeline.quality.tables import Split
 
 TEST = "test"
@@ -16,17 +18,17 @@ PUBLISHED = {"mnist": {TRAIN: 60_000, TEST: 10_000}, "load_digits": {TRAIN: 1437
 def main() -> None:
     """Run the stage on the project's files, by its section of ``params.yaml``. Raises PipelineError."""
     settings = params.load(layout.PARAMS).validate
-    run(layout.RAW, layout.VALIDATION, bounds=Bounds(**settings.model_dump()))
+    run(layout.RAW, layout.VALIDATION, bounds=settings)
 
 
-def run(raw_folder: Path, folder: Path, *, bounds: Bounds) -> None:
+def run(raw_folder: Path, folder: Path, *, bounds: Validate) -> None:
     """Write report, verdict and Data Docs into ``folder``. Raises PipelineError naming what is broken and the first rows."""
     dataset = raw.read_dataset(raw_folder)
     files = raw.inspect(raw_folder)
     splits = [] if any(one.is_broken for one in files) else read(raw_folder)
     suites = [expectations.of_files(files), *(expect(dataset, splits, bounds) if splits else [])]
     verdict = report.publish(folder, dataset, splits, suites)
-    report.conclude(verdict, folder / layout.REPORT_PAGE)
+    print(*report.conclude(verdict, folder / layout.REPORT_PAGE), sep="\n")
 
 
 def read(raw_folder: Path) -> list[Split]:
@@ -35,7 +37,7 @@ def read(raw_folder: Path) -> list[Split]:
     return [Split(TRAIN, data.train_images, data.train_labels), Split(TEST, data.test_images, data.test_labels)]
 
 
-def expect(dataset: str, splits: list[Split], bounds: Bounds) -> list[Suite]:
+def expect(dataset: str, splits: list[Split], bounds: Validate) -> list[Suite]:
     """Say what is expected of the splits of a data set."""
     described = tables.describe(splits, reference.load(dataset), PUBLISHED.get(dataset, {}))
     return expectations.of_labelled(described, bounds, is_known=reference.is_known(dataset))

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import params, registry, sample
+from pipeline import params, registry
 from pipeline.console import words
+from pipeline.datasets import sample
 from pipeline.errors import PipelineError
-from pipeline.quality.expectations import Bounds
 from pipeline.registry import ScoringModel
 from pipeline.reports import pages
 from pipeline.scoring import audit, difference, run
@@ -178,9 +178,9 @@ def test_a_document_of_one_page_again_and_again_is_suspicious(
 
 
 def test_a_folder_is_audited_page_by_page(folder: Path, tmp_path: Path) -> None:
-    bounds = Bounds(**PARAMS.validate.model_dump())
+    bounds = PARAMS.validate
 
-    verdict = audit.run(folder, tmp_path / "audit", SETTINGS.model_copy(update={"maximum_error_share": 0.0}), bounds)
+    verdict, _ = audit.run(folder, tmp_path / "audit", SETTINGS.model_copy(update={"maximum_error_share": 0.0}), bounds)
 
     failures = {one.expectation: one for one in verdict.failures}
     unreadable = failures["no_file_is_unreadable"]

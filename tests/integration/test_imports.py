@@ -16,7 +16,7 @@ def test_scoring_never_imports_tensorflow() -> None:
         "import sys\n"
         "for name in ('tensorflow', 'keras'): sys.modules[name] = None\n"
         "import flows.scoring, pipeline.scoring.run, pipeline.registry\n"
-        "from pipeline.digits.model import Classifier\n"
+        "from pipeline.digits.network.model import Classifier\n"
         "try: Classifier(b'')\n"
         "except ValueError: print('refused')\n"
     )

@@ -21,10 +21,11 @@ def test_a_picture_of_50_megapixels_takes_less_than_400_megabytes(kind: str, suf
     page.save(tmp_path / f"a{suffix}", kind, **options)
     code = (
         "import sys; from pathlib import Path\n"
-        "import pipeline.scoring.scorer; from pipeline.digits import images; from pipeline.digits.files import decoding\n"
-        "from pipeline.digits.files.limits import Limits\n"
+        "import pipeline.scoring.scorer; from pipeline.digits.pictures import normalising\n"
+        "from pipeline.digits.pictures.files import decoding\n"
+        "from pipeline.digits.pictures.files.limits import Limits\n"
         "(page,) = decoding.pages(Path(sys.argv[1]).open('rb'), Limits(10**8))\n"
-        "print(page.shape, images.normalise(page).parts)"
+        "print(page.shape, normalising.normalise(page).parts)"
     )
 
     seen, peak = peak_of(code, str(tmp_path / f"a{suffix}"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import download, raw
+from pipeline.datasets import download, raw
 from pipeline.stages.ingest import verify
 from tests.conftest import MNIST, Project
 

@@ -12,7 +12,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import pytest
 
-from pipeline import params, registry, sample
+from pipeline import params, registry
+from pipeline.datasets import sample
 from pipeline.scoring import batch as batches
 from pipeline.scoring import run, sheet
 from pipeline.scoring.batch import Options

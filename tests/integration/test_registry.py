@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from dvc.repo import Repo
 
-from pipeline import dataset, lock, registry
+from pipeline import lock, registry
 from pipeline import tags as of_registry
-from pipeline.digits import metrics
-from pipeline.digits.images import normalise
-from pipeline.digits.model import Classifier, probabilities
-from pipeline.digits.second_look import look_again
+from pipeline.datasets import dataset
+from pipeline.digits.network import metrics
+from pipeline.digits.network.model import Classifier, probabilities
+from pipeline.digits.network.second_look import look_again
+from pipeline.digits.pictures.normalising import normalise
 from pipeline.scoring.row import Rules
 from pipeline.scoring.shard import score_files
 from pipeline.stages import evaluate
@@ -196,7 +197,7 @@ def test_a_model_below_a_bound_is_refused_with_the_bound_and_the_distance(traine
 
 def test_code_edited_after_training_is_not_credited_with_the_old_bytes(trained_project: Project, copy_of: Copy) -> None:
     project = copy_of(trained_project)
-    with (project.root / "pipeline/digits/network.py").open("a") as code:
+    with (project.root / "pipeline/digits/network/networks.py").open("a") as code:
         code.write("\nEDITED = True\n")
 
     done = project.digits("register", check=False)

@@ -392,7 +392,7 @@ def test_a_setting_that_changes_no_row_scores_nothing_again(project: Project) ->
 
 def test_an_edited_normaliser_makes_a_batch_be_scored_again(project: Project) -> None:
     project.digits(*SCORE)
-    with (project.root / "pipeline/digits/images.py").open("a") as code:
+    with (project.root / "pipeline/digits/pictures/normalising.py").open("a") as code:
         code.write("\nEDITED = True\n")
 
     assert "nothing changed" not in project.run(*DIGITS, *SCORE).stdout
@@ -401,7 +401,7 @@ def test_an_edited_normaliser_makes_a_batch_be_scored_again(project: Project) ->
 def test_an_edited_normaliser_takes_no_rows_of_a_killed_run(killed: Project) -> None:
     first = parts(killed)[0]
     first.write_text(first.read_text().replace("v1.0.0", "from before the kill"))
-    with (killed.root / "pipeline/digits/images.py").open("a") as code:
+    with (killed.root / "pipeline/digits/pictures/normalising.py").open("a") as code:
         code.write("\nEDITED = True\n")
 
     killed.run(*DIGITS, *SCORE)

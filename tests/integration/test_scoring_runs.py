@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import atomic, params, registry, sample
-from pipeline.digits.files import decoding
-from pipeline.digits.files.limits import Limits
+from pipeline import atomic, params, registry
+from pipeline.datasets import sample
+from pipeline.digits.pictures.files import decoding
+from pipeline.digits.pictures.files.limits import Limits
 from pipeline.errors import PipelineError
 from pipeline.registry import ScoringModel
 from pipeline.reports import pages
@@ -137,7 +138,7 @@ def interrupt_after(shards: int) -> Callable[[run.Progress], None]:
 DYING = """
 import os, signal
 from pathlib import Path
-from pipeline.digits.files import decoding
+from pipeline.digits.pictures.files import decoding
 before = decoding.pages
 def pages(content, limits):
     {when}

@@ -5,9 +5,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipeline import dataset
-from pipeline.digits.model import Floats, probabilities
-from pipeline.digits.second_look import SURE, look_again
+from pipeline.datasets import dataset
+from pipeline.digits.arrays import Floats
+from pipeline.digits.network.model import probabilities
+from pipeline.digits.network.second_look import SURE, look_again
 from pipeline.stages import evaluate
 from tests.conftest import Project
 

@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import layout, lock
-from pipeline.digits import slices
+from pipeline.digits.network import slices
 from pipeline.stages import train
 from tests import in_process
 from tests.conftest import Project, copy_project

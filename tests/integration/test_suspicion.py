@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import params, registry, sample
+from pipeline import params, registry
+from pipeline.datasets import sample
 from pipeline.registry import ScoringModel
 from pipeline.scoring import batch as batches
 from pipeline.scoring import run

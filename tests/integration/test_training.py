@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import params, training
-from pipeline.digits import network
+from pipeline import params
+from pipeline.digits.network import networks
+from pipeline.digits.network.learning import training
 from pipeline.errors import PipelineError
 from tests import in_process
 from tests.conftest import ROOT, Project
@@ -23,7 +24,7 @@ RECIPE = params.load(ROOT / "params.yaml").train.compact
 @pytest.fixture(scope="module", autouse=True)
 def _keras() -> None:
     """Import Keras as the stages do, and not in every process that collects these tests."""
-    network.import_keras()
+    networks.import_keras()
 
 
 @pytest.mark.parametrize(("images", "steps"), [(54_000, 220), (1_293, 40), (1, 40)])
@@ -35,9 +36,9 @@ def test_an_epoch_shows_every_image_and_a_small_data_set_more_than_once(images: 
 @pytest.mark.parametrize("architecture", ["compact", "plain"])
 def test_the_network_that_scores_gives_the_answers_of_the_one_that_was_trained(architecture: str) -> None:
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1)).astype(np.float32)
-    trained = network.up_to_logits(network.build(architecture))
+    trained = networks.up_to_logits(networks.build(architecture))
 
-    scores = network.in_blocks(trained)
+    scores = networks.in_blocks(trained)
 
     assert (scores is trained) == (architecture == "plain")
     assert np.allclose(scores.predict(images, verbose=0), trained.predict(images, verbose=0), atol=1e-5)
@@ -46,7 +47,7 @@ def test_the_network_that_scores_gives_the_answers_of_the_one_that_was_trained(a
 def test_muon_moves_a_kernel_along_an_orthogonal_matrix_and_the_rest_as_adam_does() -> None:
     import keras
 
-    from pipeline.digits.muon import Muon
+    from pipeline.digits.network.learning.muon import Muon
 
     kernel = keras.Variable(np.zeros((3, 3, 4, 8), np.float32), name="kernel")
     bias = keras.Variable(np.zeros(8, np.float32), name="bias")
@@ -65,7 +66,7 @@ def test_muon_moves_a_kernel_along_an_orthogonal_matrix_and_the_rest_as_adam_doe
 def test_muon_leaves_the_layer_of_the_logits_to_adam() -> None:
     import keras
 
-    from pipeline.digits.muon import Muon
+    from pipeline.digits.network.learning.muon import Muon
 
     dense = keras.layers.Dense(3, name="logits", kernel_initializer="zeros")
     dense.build((None, 4))
@@ -76,7 +77,7 @@ def test_muon_leaves_the_layer_of_the_logits_to_adam() -> None:
 
 
 def test_the_compact_network_ends_in_logits_and_probabilities() -> None:
-    model = network.build("compact")
+    model = networks.build("compact")
 
     assert [layer.name for layer in model.layers[-2:]] == ["logits", "probabilities"]
     assert model.output_shape == (None, 10)
@@ -84,7 +85,7 @@ def test_the_compact_network_ends_in_logits_and_probabilities() -> None:
 
 
 def test_a_loss_that_is_no_number_stops_at_once_with_one_line() -> None:
-    progress = training._progress("compact", 5)
+    progress = training._progress("compact", 5, print)
 
     progress.on_train_batch_end(0, {"loss": 0.1})
     with pytest.raises(PipelineError, match=r"^the loss is not a number: no model .* train\.compact in params\.yaml .*\.$"):
@@ -115,7 +116,7 @@ def test_what_a_person_set_for_other_projects_of_keras_changes_nothing(tmp_path:
     home.mkdir()
     (home / "keras.json").write_text(json.dumps(of_others))
     code = (
-        "from pipeline.digits import network; keras = network.import_keras(); config = keras.config;"
+        "from pipeline.digits.network import networks; keras = networks.import_keras(); config = keras.config;"
         "print(config.backend(), config.floatx(), config.epsilon(), config.image_data_format(), config.max_epochs())"
     )
 

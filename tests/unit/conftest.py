@@ -28,7 +28,7 @@ def others() -> "np.ndarray":
     import numpy as np
     from sklearn.datasets import load_digits
 
-    from pipeline.digits.images import normalise
+    from pipeline.digits.pictures.normalising import normalise
 
     digits = load_digits()
     pictures = (digits.images[digits.target != 5] * 255 / 16).astype(np.uint8)

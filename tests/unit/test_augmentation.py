@@ -1,6 +1,5 @@
 """Images as other hands, pens and scanners would have given them, and pictures that are no digit."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,12 +8,13 @@ import pytest
 from sklearn.datasets import load_digits
 
 from pipeline import params
-from pipeline.digits.augmentation.epochs import Augmentation, draw_epochs
-from pipeline.digits.augmentation.european import european, with_crossbar, with_upstroke
-from pipeline.digits.augmentation.outliers import outliers
-from pipeline.digits.augmentation.pens import pens
-from pipeline.digits.augmentation.warp import warp
 from pipeline.digits.field import centre_on_mass, fit_to_box
+from pipeline.digits.network.learning.augmentation.epochs import draw_epochs
+from pipeline.digits.network.learning.augmentation.european import european, with_crossbar, with_upstroke
+from pipeline.digits.network.learning.augmentation.outliers import outliers
+from pipeline.digits.network.learning.augmentation.pens import pens
+from pipeline.digits.network.learning.augmentation.warp import warp
+from pipeline.params import Augmentation
 
 SHIPPED = params.load(Path(__file__).parents[2] / "params.yaml").train.compact.augmentation.model_dump()
 WARP = dict.fromkeys(SHIPPED["warp"], 0.0)
@@ -155,7 +155,7 @@ AUGMENTATION = Augmentation(**SHIPPED)
 
 def test_an_epoch_holds_every_digit_as_often_and_outliers_for_the_rest(digits: np.ndarray) -> None:
     ((images, targets),) = draw_epochs(
-        digits[:90], LABELS[:90], replace(AUGMENTATION, outlier_share=0.1), size=200, epochs=1, seed=1
+        digits[:90], LABELS[:90], AUGMENTATION.model_copy(update={"outlier_share": 0.1}), size=200, epochs=1, seed=1
     )
 
     is_digit = targets.max(axis=1) == 1
@@ -177,7 +177,7 @@ def test_epochs_are_given_by_their_seed_and_differ_from_each_other(digits: np.nd
 
 
 def test_the_late_epochs_are_distorted_less(digits: np.ndarray) -> None:
-    late = replace(AUGMENTATION, outlier_share=0, european_share=0, late_epochs=1, late_strength=0)
+    late = AUGMENTATION.model_copy(update={"outlier_share": 0, "european_share": 0, "late_epochs": 1, "late_strength": 0})
     _, (images, _) = draw_epochs(digits[:90], LABELS[:90], late, size=90, epochs=2, seed=1)
 
     assert {image.tobytes() for image in images} == {image.tobytes() for image in digits[:90]}

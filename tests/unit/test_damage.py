@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, TiffImagePlugin
 
-from pipeline.digits import images
-from pipeline.digits.files import decoding
-from pipeline.digits.files.limits import Decoded, DecodeError, Limits, PerhapsHalf
+from pipeline.digits.pictures import normalising
+from pipeline.digits.pictures.files import decoding
+from pipeline.digits.pictures.files.limits import Decoded, DecodeError, Limits, PerhapsHalf
 from tests.processes import peak_of
 from tests.written import CASES, CHANGES, WRITERS, Gray, by_pillow, mutate, tiff
 
@@ -75,7 +75,9 @@ def test_a_file_whose_rest_is_not_copied_yet_is_never_taken_for_whole(kind: str,
     for twentieth in range(1, 17):
         cut = first * twentieth // 20
         pages = read(content[:cut] + bytes(len(content) - cut))
-        assert all(isinstance(page, DecodeError | PerhapsHalf) or images.normalise(page).is_blank for page in pages), twentieth
+        assert all(isinstance(page, DecodeError | PerhapsHalf) or normalising.normalise(page).is_blank for page in pages), (
+            twentieth
+        )
 
 
 @pytest.mark.parametrize(("compression", "bits"), [("group3", 1), ("group4", 1), ("tiff_lzw", 8), ("tiff_adobe_deflate", 8)])
@@ -183,8 +185,8 @@ def test_a_small_file_with_a_chunk_that_declares_gigabytes_takes_none(tmp_path: 
     place = content.index(b"IDAT") - 4
     (tmp_path / "a.png").write_bytes(content[:place] + struct.pack(">L", 2**31 + 2**30) + content[place + 4 :])
     code = (
-        "import sys; from pathlib import Path; from pipeline.digits.files import decoding\n"
-        "from pipeline.digits.files.limits import Limits\n"
+        "import sys; from pathlib import Path; from pipeline.digits.pictures.files import decoding\n"
+        "from pipeline.digits.pictures.files.limits import Limits\n"
         "print(*decoding.pages(Path(sys.argv[1]).read_bytes(), Limits(10**6)))"
     )
 
@@ -225,14 +227,14 @@ def test_numbers_that_are_none_in_a_float_tiff_do_not_hide_the_digit(value: floa
     (page,) = read(tiff(values.tobytes(), scan.shape, 32, 1, 3))
 
     assert isinstance(page, np.ndarray)
-    assert np.abs(images.normalise(page[4:]).field.astype(int) - images.normalise(scan[4:]).field).mean() < 4
+    assert np.abs(normalising.normalise(page[4:]).field.astype(int) - normalising.normalise(scan[4:]).field).mean() < 4
 
 
 def test_a_float_tiff_of_nothing_but_nan_is_blank() -> None:
     (page,) = read(tiff(np.full((40, 30), np.nan, "<f4").tobytes(), (40, 30), 32, 1, 3))
 
     assert isinstance(page, np.ndarray)
-    assert images.normalise(page).is_blank
+    assert normalising.normalise(page).is_blank
 
 
 @pytest.mark.parametrize("change", [lambda deep: deep, lambda deep: np.dstack([deep] * 3)], ids=["grey", "RGB"])
@@ -243,7 +245,7 @@ def test_16_bits_of_which_few_are_used_show_the_digit(suffix: str, change: Calla
     (page,) = read(cv2.imencode(suffix, change(deep))[1].tobytes())
 
     assert isinstance(page, np.ndarray)
-    assert np.abs(images.normalise(page).field.astype(int) - images.normalise(scan).field).mean() < 4
+    assert np.abs(normalising.normalise(page).field.astype(int) - normalising.normalise(scan).field).mean() < 4
 
 
 def test_a_palette_with_a_transparent_colour_is_laid_on_paper(scan: Gray) -> None:
@@ -255,7 +257,7 @@ def test_a_palette_with_a_transparent_colour_is_laid_on_paper(scan: Gray) -> Non
     (page,) = read(file.getvalue())
 
     assert isinstance(page, np.ndarray)
-    assert np.abs(images.normalise(page).field.astype(int) - images.normalise(scan).field).mean() < 9
+    assert np.abs(normalising.normalise(page).field.astype(int) - normalising.normalise(scan).field).mean() < 9
 
 
 WHOLE = {(kind, name): WRITERS[kind][name](SMALL) for kind, name in CASES}

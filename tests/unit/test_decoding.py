@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.digits import images
-from pipeline.digits.files import plain, raster
-from pipeline.digits.files.decoding import decode
-from pipeline.digits.files.limits import DecodeError, Limits, PerhapsHalf
+from pipeline.digits.pictures import normalising
+from pipeline.digits.pictures.files import plain, raster
+from pipeline.digits.pictures.files.decoding import decode
+from pipeline.digits.pictures.files.limits import DecodeError, Limits, PerhapsHalf
 
 PIXELS = 1_000_000
 FILTERS = [
@@ -32,7 +32,7 @@ def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes
 
 
 def field(picture: np.ndarray) -> np.ndarray:
-    return images.normalise(picture).field
+    return normalising.normalise(picture).field
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16"])
@@ -124,7 +124,7 @@ def test_a_page_with_transparent_corners_keeps_its_colour(scan: np.ndarray, is_l
 
 
 def test_a_picture_that_is_transparent_all_over_is_blank() -> None:
-    assert images.normalise(decode(encoded(Image.new("RGBA", (40, 30))), maximum_pixels=PIXELS)).is_blank
+    assert normalising.normalise(decode(encoded(Image.new("RGBA", (40, 30))), maximum_pixels=PIXELS)).is_blank
 
 
 def by_pillow(content: bytes, maximum_pixels: int) -> np.ndarray:

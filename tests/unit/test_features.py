@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pipeline.digits import features
+from pipeline.digits.pictures import features
 
 
 def described(*images: np.ndarray, split: str = "train") -> pd.DataFrame:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.digits import images
-from pipeline.digits.files import decoding, grey, heif, pdf, plain
-from pipeline.digits.files.limits import Decoded, Limits
+from pipeline.digits.pictures import normalising
+from pipeline.digits.pictures.files import decoding, grey, heif, pdf, plain
+from pipeline.digits.pictures.files.limits import Decoded, Limits
 from pipeline.params import load
 from tests.written import CASES, FILES, ROUGH, WRITERS, Gray, by_pillow, coloured, filled_in, tiff
 
@@ -47,7 +47,7 @@ def test_a_file_of_every_kind_shows_its_digit(kind: str, name: str, scan: Gray) 
         owner = owner.base
     assert owner is None  # of its pixels is the page itself, not a decoder that is gone
     assert page[0, 0] > 200  # paper is light, ink is dark
-    mean_difference = np.abs(images.normalise(page).field.astype(int) - images.normalise(scan).field).mean()
+    mean_difference = np.abs(normalising.normalise(page).field.astype(int) - normalising.normalise(scan).field).mean()
     assert mean_difference < (9 if name in ROUGH else 4)
 
 
@@ -136,7 +136,7 @@ def test_a_sample_that_nothing_explains_is_ignored(scan: Gray, bits: int, sample
     (page,) = read(tiff(pixels.tobytes(), scan.shape, bits, photometric, more={277: samples + 1, 338: 0}))
 
     assert isinstance(page, np.ndarray)
-    assert np.abs(images.normalise(page).field.astype(int) - images.normalise(scan).field).mean() < 4
+    assert np.abs(normalising.normalise(page).field.astype(int) - normalising.normalise(scan).field).mean() < 4
 
 
 def stretched(scan: Gray, across: int, down: int) -> Image.Image:
@@ -166,7 +166,7 @@ def test_pixels_that_are_not_square_become_square(kind: str, across: int, down: 
     for page in (page for content in contents for page in (*read(content), *read_slowly(io.BytesIO(content)))):
         assert isinstance(page, np.ndarray)
         assert np.abs(np.subtract(page.shape, scan.shape)).max() <= 2
-        assert np.abs(images.normalise(page).field.astype(int) - images.normalise(scan).field).mean() < 9
+        assert np.abs(normalising.normalise(page).field.astype(int) - normalising.normalise(scan).field).mean() < 9
 
 
 @pytest.mark.parametrize("kind", ["AVIF", "JPEG", "PNG", "WEBP"])
@@ -197,7 +197,7 @@ def test_very_many_pixels_that_are_not_square_become_fewer() -> None:
 
 @pytest.mark.parametrize("kind", ["AVIF", "BMP", "JPEG 2000", "WebP"])
 def test_a_very_large_picture_is_shrunk_while_it_is_read(kind: str, scan: Gray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.digits.files.limits.WORKING_PIXELS", scan.size * 4 - 1)
+    monkeypatch.setattr("pipeline.digits.pictures.files.limits.WORKING_PIXELS", scan.size * 4 - 1)
     large = cv2.resize(scan, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
 
     for write in WRITERS[kind].values():
@@ -205,14 +205,14 @@ def test_a_very_large_picture_is_shrunk_while_it_is_read(kind: str, scan: Gray, 
 
         assert isinstance(page, np.ndarray)
         assert page.shape == scan.shape
-        assert np.abs(images.normalise(page).field.astype(int) - images.normalise(scan).field).mean() < 9
+        assert np.abs(normalising.normalise(page).field.astype(int) - normalising.normalise(scan).field).mean() < 9
 
 
 def test_what_a_field_of_a_form_says_is_drawn(scan: Gray) -> None:
     (page,) = read(filled_in(scan, is_drawn=False))
 
     assert isinstance(page, np.ndarray)
-    assert not images.normalise(page).is_blank
+    assert not normalising.normalise(page).is_blank
 
 
 @pytest.mark.parametrize("behind", [b"\n" * 3000, bytes(3000), b"<html>" + b"x" * 3000, bytes(100_000)])

@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from bench import pages
-from pipeline.digits import field as mnist_field
-from pipeline.digits import images, slices, trust
-from pipeline.digits.files import decoding
+from pipeline.digits.network import slices
+from pipeline.digits.pictures import normalising, trust
+from pipeline.digits.pictures.files import decoding
 from pipeline.stages import evaluate
 
 
 def field(picture: np.ndarray) -> np.ndarray:
-    return images.normalise(picture).field
+    return normalising.normalise(picture).field
 
 
 def test_a_normalised_picture_is_what_the_network_was_trained_on(scan: np.ndarray) -> None:
-    glyph = images.normalise(scan)
+    glyph = normalising.normalise(scan)
 
     _, _, width, height = cv2.boundingRect((glyph.field > 0).astype(np.uint8))
     moments = cv2.moments(glyph.field)
@@ -54,12 +54,12 @@ def small_pictures(draw: st.DrawFn) -> np.ndarray:
 
 @given(st.lists(small_pictures(), max_size=8))
 def test_many_pictures_that_pass_unchanged_are_found_as_each_of_them_is(pictures: list[np.ndarray]) -> None:
-    for picture, glyph in zip(pictures, images.unchanged(pictures), strict=True):
-        is_like = mnist_field.is_mnist_like(picture) or mnist_field.is_mnist_like(255 - picture)
+    for picture, glyph in zip(pictures, normalising.unchanged(pictures), strict=True):
+        is_like = normalising.is_mnist_like(picture) or normalising.is_mnist_like(255 - picture)
 
         assert (glyph is not None) == is_like
         if glyph:
-            expected = images.normalise(picture)
+            expected = normalising.normalise(picture)
             assert np.array_equal(glyph.field, expected.field)
             assert glyph[1:] == expected[1:]
 
@@ -79,13 +79,13 @@ def test_a_picture_four_times_the_size_is_the_same_digit(scan: np.ndarray) -> No
 
 @pytest.mark.parametrize("value", [0, 7, 128, 255])
 def test_a_picture_of_one_colour_is_blank(value: int) -> None:
-    assert images.normalise(np.full((40, 30), value, np.uint8)).is_blank
+    assert normalising.normalise(np.full((40, 30), value, np.uint8)).is_blank
 
 
 @given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=40)), st.integers(1, 12))
 def test_any_picture_at_all_is_normalised(picture: np.ndarray, scale: int) -> None:
     large = np.kron(picture, np.ones((scale, scale), np.uint8))
-    glyph = images.normalise(large)
+    glyph = normalising.normalise(large)
 
     assert glyph.field.shape == (28, 28)
     assert glyph.field.dtype == np.uint8
@@ -97,7 +97,7 @@ def test_one_hot_pixel_is_no_digit(size: int) -> None:
     picture = np.full((size, size), 250, np.uint8)
     picture[size // 3, size // 2] = 0
 
-    assert images.normalise(picture).is_blank
+    assert normalising.normalise(picture).is_blank
 
 
 # Two prints of a digit are nearer than any two digits: `test_no_other_digit_is_as_near` holds it to that.
@@ -121,8 +121,8 @@ def test_the_test_set_is_evaluated_by_way_of_the_normaliser(scan: np.ndarray, mo
 
     (glyph,) = evaluate.as_scanned(digit[np.newaxis, ..., np.newaxis], slices.plain, 1)
     np.testing.assert_array_equal(glyph.field, digit)
-    monkeypatch.setattr(images, "normalise", lambda _: images.BLANK)
-    assert evaluate.as_scanned(digit[np.newaxis, ..., np.newaxis], slices.plain, 1) == [images.BLANK]
+    monkeypatch.setattr(normalising, "normalise", lambda _: normalising.BLANK)
+    assert evaluate.as_scanned(digit[np.newaxis, ..., np.newaxis], slices.plain, 1) == [normalising.BLANK]
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +214,7 @@ def test_pictures_of_extreme_shapes_are_normalised(shape: tuple[int, int]) -> No
     for seed in range(5):
         picture = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
-        assert images.normalise(picture).field.shape == (28, 28)
+        assert normalising.normalise(picture).field.shape == (28, 28)
 
 
 def test_a_page_with_nothing_but_light_or_noise_on_it_is_blank() -> None:
@@ -223,7 +223,7 @@ def test_a_page_with_nothing_but_light_or_noise_on_it_is_blank() -> None:
     for depth in (0, 0.3, 0.6):
         page = 220 * (1 - depth * np.hypot(x - 0.4, y - 0.5)) + random.normal(0, 4, x.shape)
 
-        assert images.normalise(np.clip(page, 0, 255).astype(np.uint8)).is_blank
+        assert normalising.normalise(np.clip(page, 0, 255).astype(np.uint8)).is_blank
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +237,7 @@ def three() -> np.ndarray:
 @pytest.mark.parametrize("kind", pages.NO_DIGIT)
 def test_a_page_without_a_digit_is_not_taken_for_one(kind: str, three: np.ndarray) -> None:
     random = np.random.default_rng(11)
-    odd = [trust.oddity(images.normalise(pages.NO_DIGIT[kind](three, random))) for _ in range(30)]
+    odd = [trust.oddity(normalising.normalise(pages.NO_DIGIT[kind](three, random))) for _ in range(30)]
 
     assert odd.count("") <= 2  # the network doubts most of those
 
@@ -247,7 +247,7 @@ def test_a_digit_is_found_on_any_page(kind: str, three: np.ndarray) -> None:
     random = np.random.default_rng(11)
     for _ in range(5):
         page = cv2.imencode(".png", pages.DIGITS[kind](three, random))[1].tobytes()
-        glyph = images.normalise(decoding.decode(page, maximum_pixels=10**7))
+        glyph = normalising.normalise(decoding.decode(page, maximum_pixels=10**7))
 
         assert trust.oddity(glyph) == ""
         assert np.corrcoef(glyph.field.ravel(), three.ravel())[0, 1] > 0.7
@@ -259,14 +259,14 @@ def test_a_digit_that_runs_out_of_the_picture_is_cut_off(large: np.ndarray, quar
     page = np.ascontiguousarray(np.rot90(np.pad(large, 150, constant_values=250), quarters))
     cut = np.pad(large, ((0, 0), (200, 200)), constant_values=250)[: top + height * 2 // 3]
 
-    assert not images.normalise(page).is_cut_off
-    assert images.normalise(np.ascontiguousarray(np.rot90(cut, quarters))).is_cut_off
+    assert not normalising.normalise(page).is_cut_off
+    assert normalising.normalise(np.ascontiguousarray(np.rot90(cut, quarters))).is_cut_off
 
 
 def test_a_cut_out_that_fits_closely_is_not_cut_off(large: np.ndarray) -> None:
     left, top, width, height = cv2.boundingRect((large < 128).astype(np.uint8))
 
-    assert not images.normalise(large[top : top + height, left : left + width]).is_cut_off
+    assert not normalising.normalise(large[top : top + height, left : left + width]).is_cut_off
 
 
 @pytest.mark.parametrize("shape", [(90, 120), (360, 480)])
@@ -274,15 +274,15 @@ def test_ink_that_is_hardly_darker_than_the_paper_is_too_faint(scan: np.ndarray,
     page = cv2.resize(scan, shape, interpolation=cv2.INTER_CUBIC)
     faint = 240 - cv2.convertScaleAbs(255 - page, alpha=9 / 255)
 
-    assert images.normalise(faint).is_faint
-    assert not images.normalise(page).is_faint
+    assert normalising.normalise(faint).is_faint
+    assert not normalising.normalise(page).is_faint
 
 
 def test_ink_that_touches_every_edge_is_normalised() -> None:
     cross = np.full((200, 150), 240, np.uint8)
     cross[90:110], cross[:, 65:85] = 20, 20
 
-    assert images.normalise(cross).field.shape == (28, 28)
+    assert normalising.normalise(cross).field.shape == (28, 28)
 
 
 @pytest.mark.parametrize("shape", [(20, 2068), (2068, 20), (1, 3000), (3000, 1), (2, 9000)])
@@ -292,4 +292,4 @@ def test_a_very_narrow_picture_is_normalised_like_any(shape: tuple[int, int]) ->
         blocks = random.choice([0, 90, 250], (1 + shape[0] // 10, 1 + shape[1] // 10)).astype(np.uint8)
         picture = np.kron(blocks, np.ones((10, 10), np.uint8))[: shape[0], : shape[1]]
 
-        assert images.normalise(picture).field.shape == (28, 28)
+        assert normalising.normalise(picture).field.shape == (28, 28)

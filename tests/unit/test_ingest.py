@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import download, raw
-from pipeline.digits import idx
-from pipeline.download import SourceError
+from pipeline.datasets import download, idx, raw
+from pipeline.datasets.download import SourceError
 from pipeline.errors import PipelineError
 from pipeline.stages import ingest
 

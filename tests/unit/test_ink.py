@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.digits import images
-from pipeline.digits.files import grey
+from pipeline.digits.pictures import normalising
+from pipeline.digits.pictures.files import grey
 
 CREAM, WHITE, KRAFT = (240, 235, 210), (248, 248, 248), (180, 140, 100)
 INKS = {
@@ -31,7 +31,7 @@ def drawn(scan: np.ndarray, ink: tuple[int, ...], paper: tuple[int, ...], noise:
 
 def shows(picture: np.ndarray, scan: np.ndarray, most: float = 20) -> bool:
     """Tell whether a digit is read; another one, or none, differs by more than 30."""
-    return bool(np.abs(images.normalise(picture).field.astype(int) - images.normalise(scan).field).mean() < most)
+    return bool(np.abs(normalising.normalise(picture).field.astype(int) - normalising.normalise(scan).field).mean() < most)
 
 
 @pytest.mark.parametrize("name", INKS)
@@ -54,7 +54,7 @@ def test_where_luminance_shows_the_ink_it_is_taken(name: str, scan: np.ndarray) 
 @pytest.mark.parametrize("noise", [2, 8, 20])
 def test_a_blank_page_is_blank_however_much_its_channels_differ(noise: float, scan: np.ndarray) -> None:
     for paper in (WHITE, CREAM, KRAFT):
-        assert images.normalise(grey.of_colour(drawn(np.full((240, 180), 250), (0, 0, 0), paper, noise))).is_blank
+        assert normalising.normalise(grey.of_colour(drawn(np.full((240, 180), 250), (0, 0, 0), paper, noise))).is_blank
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 700), (700, 1), (2, 3), (65, 64)])
@@ -98,4 +98,4 @@ def test_a_blank_page_on_a_transparent_ground_is_blank() -> None:
     page = np.dstack([drawn(np.full((240, 180), 250), (0, 0, 0), WHITE), np.full((240, 180), 255, np.uint8)])
     page[:14], page[:, :9] = 0, 0
 
-    assert images.normalise(grey.of_transparent(page)).is_blank
+    assert normalising.normalise(grey.of_transparent(page)).is_blank

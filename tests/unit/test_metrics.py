@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.digits import metrics
+from pipeline.digits.network import metrics
 
 RANDOM = np.random.default_rng(7)
 

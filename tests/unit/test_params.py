@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import params
+from pipeline.digits.network.learning.training import chosen_recipe
 from pipeline.errors import PipelineError
 
 SHIPPED = (Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8")
@@ -20,7 +21,7 @@ def test_the_shipped_file_is_valid(tmp_path: Path) -> None:
     loaded = load(tmp_path, SHIPPED)
 
     assert loaded.ingest.dataset == "mnist"
-    assert loaded.train.recipe == loaded.train.compact
+    assert chosen_recipe(loaded.train) == loaded.train.compact
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_a_number_in_the_short_form_of_yaml_is_a_number(tmp_path: Path) -> None:
 
 
 def test_train_epochs_takes_the_place_of_the_recipes(tmp_path: Path) -> None:
-    assert load(tmp_path, SHIPPED.replace("epochs: null", "epochs: 3")).train.recipe.epochs == 3
+    assert chosen_recipe(load(tmp_path, SHIPPED.replace("epochs: null", "epochs: 3")).train).epochs == 3
 
 
 @pytest.mark.parametrize("text", ["", "train: [", "- 1\n", "\x00", "a: 1\na: 2\n", "train: 1\t\n", "train: 2024-13-01\n"])

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pipeline import raw
-from pipeline.digits import idx
+from pipeline.datasets import idx, raw
 from pipeline.errors import PipelineError
 
 

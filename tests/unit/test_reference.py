@@ -5,7 +5,8 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 
-from pipeline.digits import features, idx
+from pipeline.datasets import idx
+from pipeline.digits.pictures import features
 from pipeline.quality import reference
 from pipeline.stages import ingest
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline import dataset, raw
-from pipeline.digits import idx
+from pipeline.datasets import dataset, idx, raw
 from pipeline.errors import PipelineError
 from pipeline.stages import ingest, reshape
 

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.digits import images
-from pipeline.digits.model import Classifier
+from pipeline.digits.network.model import Classifier
+from pipeline.digits.pictures import normalising
 from pipeline.params import load
 from pipeline.scoring import shard, version
 from pipeline.scoring.row import COLUMNS, Row, Rules, csv_lines, name_in_csv
@@ -172,11 +172,11 @@ def test_a_single_digit_that_can_occur_has_no_second(tmp_path: Path, scan: np.nd
 def test_a_picture_that_the_normaliser_breaks_on_is_an_error_row(
     tmp_path: Path, scan: np.ndarray, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(picture: np.ndarray) -> images.Glyph:
-        return normalise(picture) if picture.shape != (5, 5) else images.BLANK.missing  # type: ignore[attr-defined]
+    def broken(picture: np.ndarray) -> normalising.Glyph:
+        return normalise(picture) if picture.shape != (5, 5) else normalising.BLANK.missing  # type: ignore[attr-defined]
 
-    normalise = images.normalise
-    monkeypatch.setattr(shard.images, "normalise", broken)  # type: ignore[attr-defined]
+    normalise = normalising.normalise
+    monkeypatch.setattr(shard.normalising, "normalise", broken)  # type: ignore[attr-defined]
     write(tmp_path / "a.png", scan)
     write(tmp_path / "b.png", scan[:5, :5])
 
@@ -225,14 +225,18 @@ def test_a_line_of_the_csv_ends_in_lf() -> None:
 
 @pytest.mark.parametrize(
     ("module", "changes"),
-    [("digits/images.py", True), ("digits/scan/pen.py", True), ("scoring/shard.py", True), ("digits/network.py", False)],
+    [
+        ("digits/field.py", True),
+        ("digits/pictures/scan/pen.py", True),
+        ("scoring/shard.py", True),
+        ("digits/network/networks.py", False),
+    ],
 )
 def test_the_version_of_scoring_changes_with_the_code_that_decides_on_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, changes: bool
 ) -> None:
-    for name in (*version.MODULES, module):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes((version.PACKAGE / name).read_bytes())
+    for place in ("digits", "scoring"):
+        shutil.copytree(version.PACKAGE / place, tmp_path / place)
     monkeypatch.setattr(version, "PACKAGE", tmp_path)
     before = version.of_scoring.__wrapped__()
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.digits.images import normalise
+from pipeline.digits.pictures.normalising import normalise
 from pipeline.scoring import sheet
 from pipeline.scoring.reuse import Rows
 from pipeline.scoring.row import Row, csv_lines

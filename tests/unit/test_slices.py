@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.digits.files.decoding import decode
-from pipeline.digits.images import normalise
-from pipeline.digits.slices import MAXIMUM_PIXELS, SLICES
+from pipeline.digits.network.slices import MAXIMUM_PIXELS, SLICES
+from pipeline.digits.pictures.files.decoding import decode
+from pipeline.digits.pictures.normalising import normalise
 
 Gray = np.ndarray
 

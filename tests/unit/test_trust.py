@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.digits.images import BLANK, Glyph
-from pipeline.digits.trust import doubt
+from pipeline.digits.pictures.normalising import BLANK, Glyph
+from pipeline.digits.pictures.trust import doubt
 
 SURE = 0.99
 FIELD = np.full((28, 28), 25, np.uint8)

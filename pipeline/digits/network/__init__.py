@@ -1,0 +1,1 @@
+"""From a field to a digit: the network, its answers, and what they are worth."""

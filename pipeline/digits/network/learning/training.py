@@ -1,0 +1,212 @@
+"""Fitting a network to the training images by its recipe."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.datasets.dataset import Dataset
+from pipeline.digits.arrays import Floats, Images
+from pipeline.digits.network import networks
+from pipeline.digits.network.learning.allocator import keep_freed_memory
+from pipeline.digits.network.learning.augmentation.epochs import draw_epochs
+from pipeline.errors import PipelineError
+from pipeline.params import CompactRecipe, PlainRecipe, Recipe, Train
+
+# Going back to Python after every step would cost a twentieth of the time, and of small batches a fifth.
+STEPS_A_CALL = 20
+VALIDATION_BATCH = 1024
+FIRST_RATE = 0.05
+LAST_RATE = 0.002
+CURVES = {"loss": "loss", "accuracy": "accuracy", "val_loss": "validation_loss", "val_accuracy": "validation_accuracy"}
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch that is done, of ``total``: ``loss`` in nats, ``rate`` of learning, accuracy from 0 to 1."""
+
+    done: int
+    total: int
+    loss: float
+    validation_loss: float
+    validation_accuracy: float
+    rate: float
+    seconds: float
+    seconds_left: float
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        return (
+            f"epoch {self.done} of {self.total}: loss {self.loss:.4f}, validation loss {self.validation_loss:.4f}, "
+            f"validation accuracy {self.validation_accuracy:.4f}, rate {self.rate:.5f}, {self.seconds:.1f} s, "
+            f"{self.seconds_left:.0f} s left"
+        )
+
+
+Tell = Callable[[Epoch], None]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained keras.Model, and the learning curves: a row for each epoch, counted from 1.
+
+    Columns: ``epoch``, ``loss`` and ``accuracy`` on what was trained on, ``validation_loss``, ``validation_accuracy``.
+    """
+
+    model: Any
+    curves: pd.DataFrame
+
+
+def chosen_recipe(settings: Train) -> Recipe:
+    """Give the recipe of the chosen architecture, with ``train.epochs`` in place of its own where that is set."""
+    recipe: Recipe = getattr(settings, settings.architecture)
+    return recipe if settings.epochs is None else recipe.model_copy(update={"epochs": settings.epochs})
+
+
+def fit(data: Dataset, architecture: str, seed: int, recipe: Recipe, tell: Tell) -> Fitted:
+    """Train a network, and tell of each epoch: the same data, recipe and seed give the same weights on one machine.
+
+    Raises PipelineError when the loss stops being a number.
+    """
+    keras = networks.import_keras()
+    import tensorflow as tf
+
+    keep_freed_memory()
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    model = networks.build(architecture)
+    progress = _progress(architecture, recipe.epochs, tell)
+    if isinstance(recipe, PlainRecipe):
+        history = _fit_plain(model, data, recipe, progress)
+    else:
+        history = _fit_compact(model, data, seed, recipe, progress)
+    curves = pd.DataFrame(history.history)[list(CURVES)].rename(columns=CURVES)
+    curves.insert(0, "epoch", range(1, len(curves) + 1))
+    return Fitted(model, curves)
+
+
+def _fit_plain(model: Any, data: Dataset, recipe: PlainRecipe, progress: Any) -> Any:
+    import keras
+
+    model.compile(
+        optimizer=keras.optimizers.Adam(recipe.learning_rate),
+        loss=recipe.loss,
+        metrics=["accuracy"],
+        steps_per_execution=STEPS_A_CALL,
+    )
+    return model.fit(
+        data.train_images.astype(np.float32),
+        data.train_labels,
+        validation_data=(data.validation_images.astype(np.float32), data.validation_labels),
+        batch_size=recipe.batch_size,
+        epochs=recipe.epochs,
+        callbacks=[progress],
+        verbose=0,
+    )
+
+
+def _fit_compact(model: Any, data: Dataset, seed: int, recipe: CompactRecipe, progress: Any) -> Any:
+    """Fit by Muon over one cycle (Smith and Topin, 2018): the rate rises in a line, then falls along a cosine."""
+    import keras
+
+    from pipeline.digits.network.learning.muon import Muon
+
+    steps = steps_an_epoch(len(data.train_images), recipe)
+    rising = round(steps * recipe.epochs * recipe.warmup_share)
+    rate = keras.optimizers.schedules.CosineDecay(
+        FIRST_RATE * recipe.peak_learning_rate,
+        decay_steps=steps * recipe.epochs - rising,
+        alpha=LAST_RATE,
+        warmup_target=recipe.peak_learning_rate,
+        warmup_steps=rising,
+    )
+    optimizer = Muon(
+        rate,
+        weight_decay=recipe.weight_decay,
+        # The running mean of the weights is what Keras leaves in the model at the end of `fit`.
+        use_ema=True,
+        ema_momentum=recipe.average_momentum,
+    )
+    # The loss from logits: from probabilities, small ones would be cut off.
+    trainee = networks.up_to_logits(model)
+    # What makes its variables only in the first step has TensorFlow trace that step twice.
+    optimizer.build(trainee.trainable_variables)
+    trainee.compile(
+        optimizer=optimizer,
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        steps_per_execution=STEPS_A_CALL,
+    )
+    return trainee.fit(
+        _batches(data, steps, seed, recipe),
+        validation_data=(data.validation_images, np.eye(networks.CLASSES, dtype=np.float32)[data.validation_labels]),
+        validation_batch_size=VALIDATION_BATCH,
+        shuffle=False,
+        steps_per_epoch=steps,
+        epochs=recipe.epochs,
+        callbacks=[progress],
+        verbose=0,
+    )
+
+
+def steps_an_epoch(images: int, recipe: CompactRecipe) -> int:
+    """Give the steps of an epoch that shows every digit at least once; more where ``minimum_steps`` asks for more."""
+    steps = images / (1 - recipe.augmentation.outlier_share) / recipe.batch_size
+    return int(-(-max(steps, recipe.minimum_steps) // STEPS_A_CALL) * STEPS_A_CALL)
+
+
+def _batches(data: Dataset, steps: int, seed: int, recipe: CompactRecipe) -> Any:
+    """Give a tf.data.Dataset of the batches of all epochs; one epoch is drawn while the one before it is learned."""
+    import cv2
+    import tensorflow as tf
+
+    cv2.setNumThreads(1)  # the cores are busy learning
+    size, smoothing = steps * recipe.batch_size, recipe.label_smoothing
+
+    def epochs() -> Iterator[tuple[Images, Floats]]:
+        drawing = recipe.augmentation
+        images = data.train_images[..., 0]
+        for pictures, targets in draw_epochs(images, data.train_labels, drawing, size=size, epochs=recipe.epochs, seed=seed):
+            yield pictures[..., np.newaxis], targets * (1 - smoothing) + np.float32(smoothing / networks.CLASSES)
+
+    signature = tf.TensorSpec((size, 28, 28, 1), tf.uint8), tf.TensorSpec((size, networks.CLASSES), tf.float32)
+    drawn = tf.data.Dataset.from_generator(epochs, output_signature=signature).prefetch(1)
+    # Batches of views: slicing image by image would cost a tenth of the time of training.
+    batches = drawn.flat_map(
+        lambda images, targets: tf.data.Dataset.from_tensor_slices(
+            (tf.reshape(images, (steps, -1, 28, 28, 1)), tf.reshape(targets, (steps, -1, networks.CLASSES)))
+        )
+    )
+    options = tf.data.Options()
+    # There is nothing to tune, and the thread that would sleeps for up to a minute, which the end of `fit` waits for.
+    options.autotune.enabled = False
+    return batches.prefetch(2).with_options(options)
+
+
+def _progress(architecture: str, epochs: int, tell: Tell) -> Any:
+    """Make a Keras callback that tells of each epoch, and raises PipelineError for a loss that is no number."""
+    import keras
+
+    started = epoch_started = time.monotonic()
+
+    def begin(_: int, __: Any) -> None:
+        nonlocal epoch_started
+        epoch_started = time.monotonic()
+
+    def check(_: int, logs: dict[str, float]) -> None:
+        if not np.isfinite(logs["loss"]):
+            raise PipelineError(
+                f"the loss is not a number: no model was written. Lower the learning rate of train.{architecture} in "
+                f"params.yaml and run again."
+            )
+
+    def end(epoch: int, logs: dict[str, float]) -> None:
+        now, done = time.monotonic(), epoch + 1
+        measured = logs["loss"], logs["val_loss"], logs["val_accuracy"], float(callback.model.optimizer.learning_rate)
+        tell(Epoch(done, epochs, *measured, now - epoch_started, (now - started) / done * (epochs - done)))
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end, on_train_batch_end=check)
+    return callback

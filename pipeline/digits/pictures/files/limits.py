@@ -1,0 +1,66 @@
+"""How much a file may ask for, and how one is refused."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+from pipeline.digits.arrays import Gray
+
+# Of a larger picture, squares of 2x2, 4x4 … pixels become one: a page of A4 at 300 dots per inch has half as many.
+WORKING_PIXELS = 2**24
+
+
+class DecodeError(Exception):
+    """There is no picture that can be scored; the message is the reason, for a person."""
+
+
+class PerhapsHalf(NamedTuple):
+    """A page of which the lower part may be missing: (h, w) uint8."""
+
+    picture: Gray
+
+
+# A page as it is decoded, or the reason why it is not.
+Decoded = Gray | PerhapsHalf | DecodeError
+Picture = TypeVar("Picture")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most ``pixels`` of a page and ``pages`` of a file; ``resolution``: dots per inch that pages of a PDF are drawn at."""
+
+    pixels: int
+    pages: int = 1
+    resolution: int = 200
+
+    def require(self, width: int, height: int) -> None:
+        """Raise DecodeError for a picture of too many pixels, or none."""
+        if not 0 < width * height <= self.pixels:
+            raise DecodeError(f"{width}x{height} pixels, more than {self.pixels}" if width * height else "no pixels")
+
+
+def attempt(decode: Callable[[], Picture]) -> Picture | DecodeError:
+    """Decode a page, or give the reason why that fails."""
+    try:
+        return decode()
+    except Exception as error:  # noqa: BLE001 - whatever a decoder raises on broken bytes is this page's reason
+        return refusal(error)
+
+
+def refusal(error: Exception) -> DecodeError:
+    """Say what a library that decodes has against a file."""
+    if isinstance(error, DecodeError):
+        return error
+    if isinstance(error, MemoryError):
+        return DecodeError("needs more memory than there is")
+    if isinstance(error, OSError) and error.strerror:
+        return DecodeError(f"cannot be read: {error.strerror}")
+    return DecodeError(f"broken image: {' '.join(str(error).split())[:120] or type(error).__name__}")
+
+
+def shrinking(width: int, height: int) -> int:
+    """Give how many pixels of a picture, along a side, become one: a power of two."""
+    factor = 1
+    while width * height > WORKING_PIXELS * factor * factor:
+        factor *= 2
+    return factor
