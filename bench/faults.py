@@ -14,9 +14,9 @@ from pathlib import Path
 from queue import Queue
 
 ROOT = Path(__file__).parents[1]
-GATE = "pipeline/gate.py"
+GATE = "pipeline/registry/gate.py"
 RUN = "pipeline/scoring/run.py"
-REGISTRY = "pipeline/registry.py"
+REGISTRY = "pipeline/registry/contents.py"
 TRUST = "pipeline/digits/pictures/trust.py"
 OF_RUNS = "tests/integration/test_scoring_runs.py"
 OF_REGISTRY = "tests/integration/test_registry.py"
@@ -60,7 +60,7 @@ FAULTS = [
     ),
     Fault(
         "accept a model that is not of the lock",
-        "pipeline/lock.py",
+        "pipeline/registry/contents.py",
         "recorded not in (None, found)",
         "False",
         "tests/unit/test_lock.py",

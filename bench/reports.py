@@ -14,9 +14,10 @@ import numpy as np
 
 from bench.report import replace_table
 from bench.scoring import Run, fill, run
-from pipeline import layout, registry
+from pipeline import layout
 from pipeline.datasets import dataset
 from pipeline.digits.network.slices import SLICES
+from pipeline.registry import contents
 
 COUNT = 10_000
 REPEATS = 11
@@ -28,7 +29,7 @@ MANY, MANY_REPEATS = 100_000, 5
 def main() -> None:
     """Measure, and write the table into docs/benchmarks.md."""
     images = dataset.read(layout.ARRAYS).test_images
-    registry.load("champion")
+    contents.load("champion")
     rows = []
     for words, kind in KINDS.items():
         random = np.random.default_rng(0)

@@ -16,8 +16,9 @@ from pathlib import Path
 from statistics import median
 
 from bench.report import replace_table
-from pipeline import layout, registry
+from pipeline import layout
 from pipeline.datasets import sample
+from pipeline.registry import contents
 from pipeline.scoring import runner
 
 SIZES = {100: 5, 10_000: 5, 100_000: 5}
@@ -43,7 +44,7 @@ def main() -> None:
         place = Path(name)
         model = place / layout.KERAS_MODEL
         shutil.copyfile(layout.MODEL / layout.KERAS_MODEL, model)
-        registry.load("champion")
+        contents.load("champion")
         sample.run(layout.ARRAYS, place / "sample", count=TEST_IMAGES)
         pictures = [file.read_bytes() for file in sorted((place / "sample").iterdir())]
         ours: dict[int, list[Run]] = {}

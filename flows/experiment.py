@@ -84,7 +84,7 @@ def workspace(changes: Mapping[str, Any]) -> Iterator[str]:
     """
     root, name = Path.cwd(), f"train-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     busy = "another training with overrides is running in this project. Wait for it, then start this one again."
-    with exclusive.alone(PLACE / ".lock", busy):
+    with exclusive.held(PLACE / ".lock", busy):
         _remove_all(root)  # what a run that was killed left
         place = root / PLACE / name
         try:

@@ -69,11 +69,12 @@ def _flows(folder: Path, count: int, wait: Callable[[], None], say: Say) -> list
 
 def _verdict(trained: State[Any], scores: Path, place: Path) -> list[str]:
     """Say in three lines what came of it, then where it is: in 80 columns, where ``place`` is short."""
-    from pipeline import registry, tags, training_report
+    from pipeline.registry import versions
+    from pipeline.reports import training
     from pipeline.scoring import manifest, report
     from pipeline.scoring.join import SCORES
 
-    champion, written = registry.find(tags.CHAMPION), manifest.read(scores)
+    champion, written = versions.find(versions.CHAMPION), manifest.read(scores)
     figures = champion.metrics
     accuracy = f"{figures['accuracy']:.4f} of {figures['images']} test images of {figures['dataset']}"
     counts = ", ".join(f"{count} {status}" for status, count in written.statuses.items()) if written else "none"
@@ -81,13 +82,13 @@ def _verdict(trained: State[Any], scores: Path, place: Path) -> list[str]:
         "report": scores / report.NAME,
         "model": layout.MODEL,
         "metrics": layout.METRICS,
-        "training": training_report.PAGE,
+        "training": training.PAGE,
         "Data Docs": layout.VALIDATION / layout.DATA_DOCS / "index.html",
         "log": LOG,
     }
     return [
         "",
-        f"model     {tags.NAME} {champion.version}, {VERDICTS[trained.name or '']}",
+        f"model     {versions.NAME} {champion.version}, {VERDICTS[trained.name or '']}",
         f"accuracy  {accuracy}; {figures['worst_accuracy']:.4f} when {figures['worst_slice']}",
         f"scores    {place / scores / SCORES}: {counts}",
         "",

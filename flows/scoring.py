@@ -17,10 +17,11 @@ from prefect.states import Completed, Failed
 
 from flows import standalone, states
 from flows.artifacts import Meter, link, name_run, plain
-from pipeline import console, layout, params, registry, tags
+from pipeline import console, layout, params
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
+from pipeline.registry import contents, versions
 from pipeline.scoring import batch as batches
 from pipeline.scoring import inbox as inboxes
 from pipeline.scoring import report, run, source
@@ -48,7 +49,7 @@ class Outcome:
 
 
 @task(name="score", cache_policy=NO_CACHE, timeout_seconds=TIME_LIMIT)
-def score_batch(folder: Path, model: registry.ScoringModel, settings: Score, *, fresh: bool) -> Outcome:
+def score_batch(folder: Path, model: contents.ScoringModel, settings: Score, *, fresh: bool) -> Outcome:
     """Score one folder of the inbox, unless its scores stand already or it is still being copied.
 
     Raises PipelineError past the share of errors, once: the rows stand, and the next run finds them.
@@ -100,7 +101,7 @@ def _teller(description: str) -> run.Tell:
 
 
 @flow(name="score-inbox", flow_run_name="score-inbox")
-def score_inbox(folder: Path = layout.INBOX, model: str = tags.CHAMPION, fresh: bool = False) -> State[None]:
+def score_inbox(folder: Path = layout.INBOX, model: str = versions.CHAMPION, fresh: bool = False) -> State[None]:
     """Score what is new in the inbox. One batch that fails does not keep the others from being scored.
 
     A run that leaves something in the inbox without a row ends as ``Incomplete``, one that scored a batch whose labels are
@@ -118,10 +119,10 @@ def score_inbox(folder: Path = layout.INBOX, model: str = tags.CHAMPION, fresh: 
         inbox = inboxes.look_into(folder)
         if not inbox.batches and not inbox.loose:
             return _named("empty", Completed(name="Empty", message=f"no batch in {shown(folder)}"))
-        scoring_model = registry.load(model)
+        scoring_model = contents.load(model)
     except PipelineError as error:
         return _named("failed", Failed(message=str(error)))
-    logger.info("%s %s, trained on %s", tags.NAME, scoring_model.version, scoring_model.dataset)
+    logger.info("%s %s, trained on %s", versions.NAME, scoring_model.version, scoring_model.dataset)
     done = {
         batch: score_batch.with_options(task_run_name=_literally(batch))(
             batch, scoring_model, settings, fresh=fresh, return_state=True
@@ -209,7 +210,7 @@ def _summary(batch: Path, manifest: Manifest) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in manifest.statuses.items())
     lines = [
         f"## {plain(batch.name)}",
-        f"{manifest.size_words} with {tags.NAME} {manifest.model}: {counts}, in {manifest.seconds:.1f} s",
+        f"{manifest.size_words} with {versions.NAME} {manifest.model}: {counts}, in {manifest.seconds:.1f} s",
         " · ".join(links),
         *(f"- {plain(words)}" for words in manifest.warnings),
     ]

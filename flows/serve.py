@@ -34,8 +34,9 @@ from flows import deploy, password
 from flows.artifacts import PAGES_URL
 from flows.processes import HOME, end_runs, family, holding, process, require, runs_of, works
 from flows.server import HOST, command, locked
-from pipeline import atomic, exclusive, layout, registry, tags
+from pipeline import atomic, exclusive, layout
 from pipeline.errors import PipelineError, exit_on_error
+from pipeline.registry import versions
 
 PORTS = HOME / "ports.json"
 Port = Annotated[int, Field(gt=0, lt=2**16)]
@@ -56,7 +57,7 @@ def main() -> None:
         layout.require_root()
         usual = os.umask(password.UMASK)
         _use_own_home()
-        with exclusive.alone(HOME / "lock", _how_to_end_it) as lock, ExitStack() as started:
+        with exclusive.held(HOME / "lock", _how_to_end_it) as lock, ExitStack() as started:
             password.keep_to_owner()
             serve(lock, started, usual)
 
@@ -99,7 +100,7 @@ def serve(lock: BinaryIO, started: ExitStack, umask: int) -> None:
 def _champion() -> str:
     """Say what scores are made with, or how to get it."""
     try:
-        return f"champion {registry.find(tags.CHAMPION).version}"
+        return f"champion {versions.find(versions.CHAMPION).version}"
     except PipelineError as error:
         return str(error)
 

@@ -28,9 +28,10 @@ from prefect.settings import (
 
 from flows import password, server
 from flows.states import INCOMPLETE, SUSPECT
-from pipeline import layout, params, registry
+from pipeline import layout, params
 from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
+from pipeline.registry import versions
 
 # In a terminal Prefect notes in the user's home what was reached, also where it may not tell anybody.
 milestones._is_interactive_terminal = lambda: False  # type: ignore[attr-defined]  # noqa: SLF001 - it has no setting
@@ -86,7 +87,7 @@ def is_well(state: State[Any]) -> bool:
 def require_trainable() -> None:
     """Raise PipelineError for what would stop a training at its end: bad settings, or a repository that takes no tag."""
     params.load(layout.PARAMS)
-    registry.require_repository()
+    versions.require_repository()
 
 
 def require_prefect() -> None:

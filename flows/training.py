@@ -17,8 +17,10 @@ from flows import experiment, standalone, states
 from flows.artifacts import link, name_run
 from flows.experiment import Overrides
 from flows.stages import read_graph, run_stage
-from pipeline import layout, params, registration, tags, training_report
+from pipeline import console, layout, params
 from pipeline.errors import PipelineError
+from pipeline.registry import catalogue, registering, versions
+from pipeline.reports import training
 
 VALIDATE = "validate"
 HOUR = 60 * 60
@@ -36,8 +38,8 @@ def register() -> State[str]:
     Returns what the run is to be called after.
     """
     try:
-        done = registration.register(params.load(layout.PARAMS))
-    except registration.GateRefusal as refusal:
+        done = registering.register(params.load(layout.PARAMS), console.say, console.progress)
+    except registering.GateRefusal as refusal:
         _publish_gate(refusal.verdict.as_json(), "refused")
         return Completed(name=states.REFUSED, message=f"{refusal}\n{refusal.verdict}", data="refused")
     _publish_gate(done.verdict, done.version)
@@ -139,7 +141,7 @@ def _publish_gate(verdict: Mapping[str, Any] | None, what: str) -> None:
                 "value": comparison["outcome"],
             }
         )
-    create_table_artifact(key="gate", table=rows, description=f"What the gate says of {tags.NAME}: {what}")
+    create_table_artifact(key="gate", table=rows, description=f"What the gate says of {versions.NAME}: {what}")
 
 
 def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
@@ -148,7 +150,7 @@ def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
     create_table_artifact(
         key="metrics",
         table=[{"metric": name, "value": value} for name, value in metrics.items()],
-        description=f"Metrics of {tags.NAME} on {metrics['dataset']}",
+        description=f"Metrics of {versions.NAME} on {metrics['dataset']}",
     )
     with (layout.PLOTS / layout.CLASSES).open(encoding="utf-8", newline="") as rows:
         by_class = "\n".join(
@@ -158,7 +160,7 @@ def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
     create_markdown_artifact(
         key="training-summary",
         markdown=(
-            f"# {outcome.name}: {tags.NAME} on {metrics['dataset']}\n\n"
+            f"# {outcome.name}: {versions.NAME} on {metrics['dataset']}\n\n"
             f"```\n{outcome.message}\n```\n\n"
             f"See {', '.join(filter(None, [_report(), *_validation_pages()]))}.\n\n"
             f"| stage | outcome |\n|---|---|\n{stages}\n\n"
@@ -171,7 +173,7 @@ def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
 def _report() -> str:
     """Write the training report, and give the link to it; a run is as good without, and says so."""
     try:
-        page = training_report.write(params.load(layout.PARAMS))
+        page = training.write(catalogue.origin(params.load(layout.PARAMS)))
     except PipelineError as error:
         get_run_logger().warning("no training report: %s", error)
         return ""

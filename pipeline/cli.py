@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from pipeline import git, layout, registry_cli
+from pipeline import git, layout
 from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
+from pipeline.registry import commands
 
 STANDARD_INPUT = Path("-")
 
@@ -114,12 +115,14 @@ def evaluate() -> None:
 @command()
 def report() -> None:
     """Write reports/training.html: verdict, curves, errors, slices, and what made the model."""
-    from pipeline import params, training_report
+    from pipeline import params
+    from pipeline.registry import catalogue
+    from pipeline.reports import training
 
-    print(shown(training_report.write(params.load(layout.PARAMS))))
+    print(shown(training.write(catalogue.origin(params.load(layout.PARAMS)))))
 
 
-for one in registry_cli.COMMANDS:
+for one in commands.COMMANDS:
     command()(one)
 
 
@@ -166,7 +169,8 @@ def score(
     try:
         # They take as long to start as the rest of this takes to find out what they are to do.
         with runner.started(runner.foreseen(folder, out, workers)) as early:
-            from pipeline import console, params, registry
+            from pipeline import console, params
+            from pipeline.registry import contents
             from pipeline.scoring import batch as batches
             from pipeline.scoring import run
 
@@ -175,7 +179,7 @@ def score(
                 raise typer.BadParameter(f"{shown(folder)} is a picture: name its folder.", param_hint="FOLDER")
             if confidence is not None:
                 settings = settings.model_copy(update={"minimum_confidence": confidence})
-            scoring_model = registry.load(model)
+            scoring_model = contents.load(model)
             batch = batches.prepare(
                 folder,
                 out,

@@ -4,12 +4,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from itertools import islice
 
-from pipeline import tags
 from pipeline.names import shown
-from pipeline.registry import ScoringModel
+from pipeline.registry import versions
+from pipeline.registry.contents import ScoringModel
 from pipeline.scoring import run
 from pipeline.scoring.batch import Batch
 from pipeline.scoring.manifest import Manifest
@@ -34,7 +33,12 @@ def progress() -> Iterator[Tell]:
         with _bar() as tell:
             yield tell
     else:
-        yield Lines(partial(print, file=sys.stderr, flush=True)).tell
+        yield Lines(say).tell
+
+
+def say(words: str) -> None:
+    """Say on standard error what a person should know while a command works."""
+    print(words, file=sys.stderr, flush=True)
 
 
 class Lines:
@@ -77,7 +81,7 @@ def summary(batch: Batch, manifest: Manifest, *, is_new: bool) -> None:
         table.add_row(f"and {others} other reasons", "")
     Console(highlight=False).print(table)
     effort = _effort(manifest) if is_new else "nothing changed since these scores were written"
-    print(f"{manifest.size_words} with {tags.NAME} {manifest.model} ({manifest.dataset}): {effort}")
+    print(f"{manifest.size_words} with {versions.NAME} {manifest.model} ({manifest.dataset}): {effort}")
     _name_files(batch, manifest)
     if not is_new and batch.is_edited(manifest):
         print("scores.csv itself was changed; --fresh writes it anew, and keeps what it is now beside it")

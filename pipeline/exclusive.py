@@ -1,4 +1,4 @@
-"""Keeping a second process out of what only one may do."""
+"""Keeping a second process out of what only one may do; the system lets go of a lock however its process ends."""
 
 import fcntl
 from collections.abc import Callable, Iterator
@@ -11,17 +11,36 @@ from pipeline.errors import PipelineError
 
 
 @contextmanager
-def alone(lock: Path, otherwise: str | Callable[[], str]) -> Iterator[BinaryIO]:
-    """Hold a lock file, which is made where it is not there; the system lets go of it however this process ends.
+def held(lock: Path, otherwise: str | Callable[[], str]) -> Iterator[BinaryIO]:
+    """Hold a lock file, which is made where it is not there.
 
     Raises PipelineError with ``otherwise`` where another process holds it, or when it cannot be written.
     """
+    with _opened(lock) as file:
+        if not _take(file):
+            raise PipelineError(otherwise if isinstance(otherwise, str) else otherwise())
+        yield file
+
+
+@contextmanager
+def awaited(lock: Path, say: Callable[[str], None], other: str) -> Iterator[None]:
+    """Hold a lock file once nobody else does, and say whom this process waits for. Raises PipelineError."""
+    with _opened(lock) as file:
+        if not _take(file):
+            say(f"waiting for {other}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _opened(lock: Path) -> BinaryIO:
     with atomic.refusals_of(lock):
         lock.parent.mkdir(parents=True, exist_ok=True)
-        held = lock.open("ab")
-    with held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PipelineError(otherwise if isinstance(otherwise, str) else otherwise()) from None
-        yield held
+        return lock.open("ab")
+
+
+def _take(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

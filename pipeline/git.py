@@ -1,31 +1,29 @@
 """Running Git, as the user's own command: their configuration, their identity, their hooks left alone."""
 
-import fcntl
 import getpass
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pipeline import atomic
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 
 # A line of the settings of a clone that asks a remote for what it lacks.
 PARTIAL = re.compile(r"^(remote\..*\.promisor=true|extensions\.partialclone=.*)$", re.MULTILINE)
-# And of one that was made without tags, or of a single branch, which brings the tags of its commits alone.
+# A line of the settings of a clone without tags, or of a single branch, which brings the tags of its commits alone.
 WITHOUT_TAGS = re.compile(r"^remote\..*\.(tagopt=--no-tags|fetch=\+?refs/heads/[^*:]+:.*)$", re.MULTILINE)
-# Of OpenPGP, X.509 and SSH alike.
+# OpenPGP, X.509 and SSH all begin a signature so.
 SIGNATURE = "\n-----BEGIN "
-# Of a clock, in seconds.
-MOST_AHEAD = 300
+MOST_AHEAD_SECONDS = 300
+
+# What is said to a person while a command works.
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -122,6 +120,11 @@ def tag_objects(*patterns: str) -> str:
     return run("for-each-ref", "--format=%(objectname) %(refname)", *_refs(patterns))
 
 
+def common_folder() -> Path:
+    """Give Git's own folder, which all worktrees of a repository share."""
+    return Path(run("rev-parse", "--git-common-dir").strip())
+
+
 def fetch_of_tags() -> str:
     """Give the command that fetches the tags which a clone was made without; nothing where it was not, or has no remote."""
     if not run("remote").strip():
@@ -131,7 +134,7 @@ def fetch_of_tags() -> str:
     return "git fetch --tags" if WITHOUT_TAGS.search(run("config", "--list")) else ""
 
 
-def tag(*tags: Tag, after: tuple[str, ...]) -> None:
+def tag(*tags: Tag, after: tuple[str, ...], say: Say) -> None:
     """Make annotated tags, all of them or none, each younger than every tag that fits a pattern of ``after``.
 
     They are signed where the user's ``tag.gpgSign`` says so. GTO and DVC go by the time of tags, in whole seconds: a clock that
@@ -140,12 +143,11 @@ def tag(*tags: Tag, after: tuple[str, ...]) -> None:
     form = "%(taggerdate:unix) %(refname:strip=2)"
     youngest, _, name = run("for-each-ref", "--sort=-taggerdate", "--count=1", f"--format={form}", *_refs(after)).partition(" ")
     now, first = int(time.time()), int(youngest or 0) + 1
-    if first - now > MOST_AHEAD:
+    if first - now > MOST_AHEAD_SECONDS:
         day = f"{datetime.fromtimestamp(first).astimezone():%Y-%m-%d}"
-        print(
+        say(
             f"warning: the tag {name.strip()} was made on {day}, by a clock that was ahead. What is tagged from now until then "
-            f"gets that date too: the champion is the one whose tag is the youngest.",
-            file=sys.stderr,
+            f"gets that date too: the champion is the one whose tag is the youngest."
         )
     first = max(now, first)
     with tempfile.TemporaryDirectory() as folder:
@@ -175,21 +177,6 @@ def _tag_objects(folder: Path, tags: tuple[Tag, ...], first: int) -> list[str]:
             f"{shown(Path.cwd())}: tag.gpgSign is set, and Git made no signature. See why with `git tag --sign -m trial trial`."
         )
     return found
-
-
-@contextmanager
-def alone(name: str, other: str) -> Iterator[None]:
-    """Wait until no other process that does this in the same repository, in any of its worktrees, is in here."""
-    place = Path(run("rev-parse", "--git-common-dir").strip()) / f"{name}.lock"
-    with atomic.refusals_of(place):
-        lock = place.open("ab")
-    with lock:  # which the system unlocks however this process ends
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for {other}", file=sys.stderr, flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _refs(patterns: tuple[str, ...]) -> list[str]:

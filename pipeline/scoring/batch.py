@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
-from pipeline.registry import ScoringModel
+from pipeline.registry.contents import ScoringModel
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring import report, source, version
 from pipeline.scoring.join import REVIEW, SCORES, sha256

@@ -12,7 +12,7 @@ from pipeline import atomic, layout
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
-from pipeline.registry import ScoringModel
+from pipeline.registry.contents import ScoringModel
 from pipeline.reports import pages
 from pipeline.scoring import batch as batches
 from pipeline.scoring import report, run, shard, sheet, source

@@ -15,7 +15,7 @@ from pipeline import atomic, exclusive
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
-from pipeline.registry import ScoringModel
+from pipeline.registry.contents import ScoringModel
 from pipeline.reports import pages
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring import report, runner, sheet, source, suspicion
@@ -54,7 +54,7 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker]
     cannot be written, holds the scores of something else, or another run is writing it.
     """
     busy = f"{shown(batch.out)}: another run is writing its scores here. Wait for it, or name another --out."
-    with exclusive.alone(batch.out / LOCK, busy):
+    with exclusive.held(batch.out / LOCK, busy):
         source.claim(batch.scores, batch.given)
         started = time.monotonic()
         is_resumed = _begin(batch)

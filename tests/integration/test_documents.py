@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import params, registry
+from pipeline import params
 from pipeline.console import words
 from pipeline.datasets import sample
 from pipeline.errors import PipelineError
-from pipeline.registry import ScoringModel
+from pipeline.registry import contents
+from pipeline.registry.contents import ScoringModel
 from pipeline.reports import pages
 from pipeline.scoring import audit, difference, run
 from pipeline.scoring import batch as batches
@@ -35,7 +36,7 @@ def champion(registered_project: Project, tmp_path_factory: pytest.TempPathFacto
     project = copy_project(registered_project, tmp_path_factory.mktemp("project"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.root)
-        return registry.load("champion")
+        return contents.load("champion")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ def test_scoring_never_imports_tensorflow() -> None:
     code = (
         "import sys\n"
         "for name in ('tensorflow', 'keras'): sys.modules[name] = None\n"
-        "import flows.scoring, pipeline.scoring.run, pipeline.registry\n"
+        "import flows.scoring, pipeline.scoring.run, pipeline.registry.contents\n"
         "from pipeline.digits.network.model import Classifier\n"
         "try: Classifier(b'')\n"
         "except ValueError: print('refused')\n"

@@ -12,8 +12,9 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import pytest
 
-from pipeline import params, registry
+from pipeline import params
 from pipeline.datasets import sample
+from pipeline.registry import contents
 from pipeline.scoring import batch as batches
 from pipeline.scoring import run, sheet
 from pipeline.scoring.batch import Options
@@ -87,7 +88,7 @@ def scores(project: Project) -> Path:
 
 
 def _score(folder: Path, out: Path = Path("data/scores/batch"), **options: Any) -> None:
-    model = registry.load("champion")
+    model = contents.load("champion")
     run.score(batches.prepare(folder, out, model, SETTINGS, Options(**options)), model, lambda _: None)
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline import registration, registry
+from pipeline import console
+from pipeline.registry import registering
 from pipeline.reports import pages
 from tests.conftest import DIGITS, ROOT, Project, copy_project
 
@@ -216,15 +217,15 @@ def test_the_registry_may_change_while_a_model_is_judged_which_is_judged_again_t
 ) -> None:
     project = copy_of(in_turn[0])
     answer(project, range(12), "better than v1.0.0")
-    judge, judged = registration._judge, []
+    judge, judged = registering._judge, []
 
     def judge_and_meanwhile(*arguments: Any, **options: Any) -> Any:
         verdict = judge(*arguments, **options)
         judged.append(verdict.comparison.promotes if verdict.comparison else None)
-        registry.promote("v1.0.0", "meanwhile")
+        registering.promote("v1.0.0", "meanwhile", console.say)
         return verdict
 
-    monkeypatch.setattr(registration, "_judge", judge_and_meanwhile)
+    monkeypatch.setattr(registering, "_judge", judge_and_meanwhile)
 
     printed = project.digits("register").stdout
 

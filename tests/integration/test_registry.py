@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from dvc.repo import Repo
 
-from pipeline import lock, registry
-from pipeline import tags as of_registry
+from pipeline import console
 from pipeline.datasets import dataset
 from pipeline.digits.network import metrics
 from pipeline.digits.network.model import Classifier, probabilities
 from pipeline.digits.network.second_look import look_again
 from pipeline.digits.pictures.normalising import normalise
+from pipeline.registry import contents, registering
+from pipeline.registry import versions as of_registry
 from pipeline.scoring.row import Rules
 from pipeline.scoring.shard import score_files
 from pipeline.stages import evaluate
@@ -158,9 +159,9 @@ def test_a_dozen_promotions_in_a_second_leave_the_last_one_champion(
     project = copy_of(second_version[0])
     monkeypatch.chdir(project.root)
     for turn in range(12):
-        registry.promote(f"v1.{1 - turn % 2}.0")
+        registering.promote(f"v1.{1 - turn % 2}.0", "", console.say)
 
-    version = next(one.version for one in of_registry.versions() if one.is_champion)
+    version = next(one.version for one in of_registry.registered() if one.is_champion)
     with Repo(".") as repo:
         commit = repo.artifacts.get_rev("digit-cnn", stage="champion")
 
@@ -265,7 +266,7 @@ def test_what_dvc_found_is_kept_until_a_tag_changes(
 ) -> None:
     project = copy_of(registered_project)
     monkeypatch.chdir(project.root)
-    model = registry.load("champion")
+    model = contents.load("champion")
     kept = project.root / ".dvc/tmp/digit-cnn-champion.json"
     if change == "a tag":
         project.git("tag", "--annotate", "digit-cnn@v7.0.0", "--message", "another")
@@ -278,10 +279,10 @@ def test_what_dvc_found_is_kept_until_a_tag_changes(
     elif change == "what it says":
         kept.write_text(kept.read_text().replace('"state"', '"other"'))
     fetched: list[str] = []
-    fetch = registry._fetch
-    monkeypatch.setattr(registry, "_fetch", lambda state, selector: fetched.append(selector) or fetch(state, selector))  # type: ignore[func-returns-value]
+    fetch = contents._fetch
+    monkeypatch.setattr(contents, "_fetch", lambda state, selector: fetched.append(selector) or fetch(state, selector))  # type: ignore[func-returns-value]
 
-    assert registry.load("champion") == model
+    assert contents.load("champion") == model
     assert fetched == ([] if change == "none" else ["champion"])
     assert project.git("status", "--porcelain") == ""
 
@@ -294,7 +295,7 @@ def test_the_cache_is_freed_of_what_nothing_names_and_of_no_registered_model(
     (project.root / "dvc.lock").unlink()  # now only the tag names the champion
     project.git("commit", "--quiet", "--all", "--message", "Forget")
     content = b"nobody's"
-    junk = project.root / ".dvc/cache/files/md5" / lock.md5(content)[:2] / lock.md5(content)[2:]
+    junk = project.root / ".dvc/cache/files/md5" / contents.md5(content)[:2] / contents.md5(content)[2:]
     junk.parent.mkdir(exist_ok=True)
     junk.write_bytes(content)
 
@@ -339,7 +340,7 @@ def test_confidence_has_the_temperature_that_is_stored_with_the_model(
     card = json.loads(Path("models/digit-cnn/model.json").read_text())
     batch = b"data/inbox/batch", [b"00000.png"]
 
-    model = registry.load("champion")
+    model = contents.load("champion")
     rows = [
         score_files(*batch, Classifier(model.content), model.version, Rules(temperature, 0.5, 10**6, 1000, 1, 200))[0]
         for temperature in (1.0, model.temperature * 10)
@@ -452,7 +453,7 @@ def listed(project: Project) -> tuple[list[str], str | None]:
     """Give the versions and the champion as the pipeline has them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.root)
-        found = [(one.version, one.is_champion) for one in of_registry.versions()]
+        found = [(one.version, one.is_champion) for one in of_registry.registered()]
         reigning = [one.version for one in of_registry.history() if one.until is None]
     assert reigning == [version for version, champion in found if champion]
     return sorted(version for version, _ in found), next((version for version, champion in found if champion), None)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cache, params, registration, registry, tags
+from pipeline import console, params
 from pipeline.errors import PipelineError
+from pipeline.registry import contents, registering, versions
 from tests.conftest import Project
 
 Copy = Callable[[Project], Project]
@@ -35,8 +36,8 @@ def work_in(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     return project
 
 
-def register() -> registration.Registration:
-    return registration.register(params.load(Path("params.yaml")))
+def register() -> registering.Registration:
+    return registering.register(params.load(Path("params.yaml")), console.say, console.progress)
 
 
 def forget(project: Project) -> None:
@@ -51,14 +52,14 @@ def forget(project: Project) -> None:
 
 
 def champion() -> str | None:
-    return next((one.version for one in tags.versions() if one.is_champion), None)
+    return next((one.version for one in versions.registered() if one.is_champion), None)
 
 
 def assert_dvc_finds_the_champion(project: Project, out: Path) -> None:
     """Let DVC alone fetch the champion: it must be the model that scores."""
     project.dvc("artifacts", "get", ".", "digit-cnn", "--stage", "champion", "--out", str(out))
 
-    assert (out / "model.tflite").read_bytes() == registry.load("champion").content
+    assert (out / "model.tflite").read_bytes() == contents.load("champion").content
 
 
 def test_tags_are_signed_where_the_user_signs_tags(project: Project, tmp_path: Path) -> None:
@@ -80,8 +81,8 @@ def test_tags_are_signed_where_the_user_signs_tags(project: Project, tmp_path: P
     for tag in ("digit-cnn@v1.0.0", "digit-cnn#champion#1"):
         verified = project.run("git", "verify-tag", tag)
         assert 'Good "git" signature for tester@localhost' in verified.stderr
-    assert tags.versions()[0].verdict
-    assert tags.history()[0].how == "gate"
+    assert versions.registered()[0].verdict
+    assert versions.history()[0].how == "gate"
     assert_dvc_finds_the_champion(project, tmp_path / "model")
 
 
@@ -165,9 +166,9 @@ def test_a_partial_clone_fetches_what_it_lacks(
     clone = cloned(registered, tmp_path, f"--filter={lacking}")
     work_in(clone, monkeypatch)
 
-    assert registry.answers(registry.find("champion"))
-    assert registry.load("champion").version == "v1.0.0"
-    assert cache.collect(dry=True).files == 0
+    assert contents.answers(versions.find("champion"))
+    assert contents.load("champion").version == "v1.0.0"
+    assert contents.free(dry=True).files == 0
 
 
 def test_a_partial_clone_without_its_remote_says_so_in_a_line(
@@ -181,7 +182,7 @@ def test_a_partial_clone_without_its_remote_says_so_in_a_line(
     work_in(clone, monkeypatch)
 
     with pytest.raises(PipelineError, match=r"could not fetch [0-9a-f]+ from promisor remote"):
-        registry.load("champion")
+        contents.load("champion")
 
 
 @pytest.mark.parametrize(
@@ -202,10 +203,10 @@ def test_a_clone_without_the_tags_says_how_to_fetch_them(
     assert clone.digits("models").stdout == f"{words}\n"
     assert clone.digits("history").stdout == f"{words}\n"
     with pytest.raises(PipelineError, match=re.escape(words)):
-        registry.load("champion")
+        contents.load("champion")
 
     clone.git(*command.split()[1:], "--quiet")
-    assert registry.load("champion").version == "v1.0.0"
+    assert contents.load("champion").version == "v1.0.0"
 
 
 def test_a_project_that_cannot_be_written_scores_elsewhere(registered: Project, tmp_path: Path) -> None:
@@ -237,11 +238,11 @@ def test_a_tag_that_a_clock_made_too_early_is_warned_of(
 
     commit = registered.git("rev-parse", "digit-cnn@v1.0.0^{}").strip()
     at(1924000000)  # in 2030
-    tags.add(tags.assignment("v1.0.0", commit, tags.HAND, ""))
+    versions.add(versions.assignment("v1.0.0", commit, versions.HAND, ""), say=console.say)
     assert capfd.readouterr().err == ""
 
     at(1800000000)
-    tags.add(tags.assignment("v1.0.0", commit, tags.HAND, ""))
+    versions.add(versions.assignment("v1.0.0", commit, versions.HAND, ""), say=console.say)
 
     said = capfd.readouterr().err
     assert said.startswith("warning: the tag digit-cnn#champion#2 was made on 2030-12-20, by a clock that was ahead.")
@@ -258,7 +259,7 @@ def test_a_folder_with_spaces_and_letters_of_other_alphabets(
 
     assert register().is_champion
 
-    assert registry.promote("v1.0.0") is False
+    assert registering.promote("v1.0.0", "", console.say) is False
     assert_dvc_finds_the_champion(project, tmp_path / "model")
 
 
@@ -269,8 +270,8 @@ def test_tags_of_other_artifacts_are_neither_versions_nor_champions(project: Pro
     done = register()
 
     assert (done.version, done.is_champion) == ("v1.0.0", True)
-    assert [one.version for one in tags.versions()] == ["v1.0.0"]
-    assert [one.version for one in tags.history()] == ["v1.0.0"]
+    assert [one.version for one in versions.registered()] == ["v1.0.0"]
+    assert [one.version for one in versions.history()] == ["v1.0.0"]
 
 
 def test_a_lightweight_tag_with_the_name_of_a_champion_is_none(registered: Project) -> None:
@@ -282,7 +283,7 @@ def test_a_lightweight_tag_with_the_name_of_a_champion_is_none(registered: Proje
 
     assert done.version == "v1.2.0"
     assert champion() == "v1.0.0"
-    assert registry.promote("v1.2.0", "by hand")
+    assert registering.promote("v1.2.0", "by hand", console.say)
     assert champion() == "v1.2.0"
 
 
@@ -294,16 +295,16 @@ def test_where_a_tag_was_deleted_the_rest_stands_and_the_next_model_is_champion(
     registered: Project, deleted: str, left: list[str]
 ) -> None:
     registered.git("tag", "--delete", deleted)
-    assert [one.version for one in tags.versions()] == left
+    assert [one.version for one in versions.registered()] == left
     assert champion() is None
-    assert tags.history() == []
+    assert versions.history() == []
     forget(registered)
 
     done = register()
 
     assert done.is_champion
     assert champion() == done.version
-    assert tags.history()[-1].version == done.version
+    assert versions.history()[-1].version == done.version
 
 
 def test_packed_tags_are_read_and_added_to(registered: Project, tmp_path: Path) -> None:
@@ -312,7 +313,7 @@ def test_packed_tags_are_read_and_added_to(registered: Project, tmp_path: Path) 
     forget(registered)
 
     done = register()
-    registry.promote(done.version)
+    registering.promote(done.version, "", console.say)
 
     assert (done.version, champion()) == ("v1.1.0", "v1.1.0")
     assert_dvc_finds_the_champion(registered, tmp_path / "model")
@@ -369,7 +370,7 @@ def test_a_version_whose_bytes_are_nowhere_is_listed_and_compared_and_says_how_t
     shown = registered.digits("models", "v1.0.0")
     compared = registered.digits("compare", "v1.0.0", "v1.0.0")
     with pytest.raises(PipelineError) as raised:
-        registry.load("v1.0.0")
+        contents.load("v1.0.0")
 
     assert "accuracy 0." in shown.stdout
     assert "`dvc fetch --all-tags metrics/predictions.csv`" in compared.stdout
@@ -384,7 +385,7 @@ def test_another_project_fetches_the_champion_from_where_tags_and_bytes_were_pus
     project.git("init", "--quiet", "--bare", "--initial-branch=main", str(hub))
     project.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))
     register()
-    content = registry.load("champion").content
+    content = contents.load("champion").content
     project.git("push", "--quiet", str(hub), "main", "--tags")
     project.dvc("push", "--all-tags")
     shutil.rmtree(project.root / ".dvc/cache")

@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from pipeline import exclusive, layout, params, registry
+from pipeline import exclusive, layout, params
+from pipeline.registry import contents
 from pipeline.scoring import batch as batches
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring import run
@@ -35,7 +36,7 @@ def project_with_a_batch(registered_project: Project, tmp_path_factory: pytest.T
     # What it keeps makes every later command a second faster.
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.root)
-        registry.load("champion")
+        contents.load("champion")
     return project
 
 
@@ -305,7 +306,7 @@ def test_a_second_run_on_the_same_output_stops_with_a_clear_error(project: Proje
     out = project.root / "data/scores/batch"
     out.mkdir(parents=True)
 
-    with exclusive.alone(out / ".lock", "nobody else is here"):
+    with exclusive.held(out / ".lock", "nobody else is here"):
         done = project.digits(*SCORE, check=False)
 
     assert done.returncode == 1
@@ -318,7 +319,7 @@ def test_rows_of_one_model_never_stand_beside_the_manifest_of_another(
 ) -> None:
     project.digits(*SCORE)
     monkeypatch.chdir(project.root)
-    model = dataclasses.replace(registry.load("champion"), version="v9.9.9")
+    model = dataclasses.replace(contents.load("champion"), version="v9.9.9")
     prepared = batches.prepare(batch(project), project.root / "data/scores/batch", model, params.load(layout.PARAMS).score)
     with monkeypatch.context() as stopped, pytest.raises(ZeroDivisionError):
         stopped.setattr(manifests, "write", lambda *_: 1 / 0)  # between the rows and the manifest

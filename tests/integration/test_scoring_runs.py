@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 
-from pipeline import atomic, params, registry
+from pipeline import atomic, params
 from pipeline.datasets import sample
 from pipeline.digits.pictures.files import decoding
 from pipeline.digits.pictures.files.limits import Limits
 from pipeline.errors import PipelineError
-from pipeline.registry import ScoringModel
+from pipeline.registry import contents
+from pipeline.registry.contents import ScoringModel
 from pipeline.reports import pages
 from pipeline.scoring import batch as batches
 from pipeline.scoring import join, run, runner, source
@@ -49,7 +50,7 @@ def project(registered_project: Project, tmp_path_factory: pytest.TempPathFactor
 def champion(project: Project) -> ScoringModel:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.root)
-        return registry.load("champion")
+        return contents.load("champion")
 
 
 @pytest.fixture(scope="module")
@@ -352,7 +353,7 @@ def test_workers_run_the_code_that_started_them(scans: Scans, tmp_path: Path) ->
 
 
 def test_an_error_in_a_worker_is_raised_with_its_traceback(scans: Scans, startup: Callable[[str], None]) -> None:
-    startup("from pipeline.digits import second_look\nsecond_look.look_again = None\n")
+    startup("from pipeline.digits.network import second_look\nsecond_look.look_again = None\n")
 
     with pytest.raises(RuntimeError, match="'NoneType' object is not callable"):
         scans.score(workers=2)

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import layout, lock
+from pipeline import layout
 from pipeline.digits.network import slices
+from pipeline.registry import contents
 from pipeline.stages import train
 from tests import in_process
 from tests.conftest import Project, copy_project
@@ -27,7 +28,7 @@ def ran(output: str) -> list[str]:
 
 
 def model_hash(project: Project) -> str:
-    return str(lock.recorded_hash((project.root / "dvc.lock").read_text(), layout.MODEL))
+    return str(contents.recorded_hash((project.root / "dvc.lock").read_text(), layout.MODEL))
 
 
 def test_a_second_repro_runs_nothing(trained_project: Project) -> None:

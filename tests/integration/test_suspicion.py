@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import params, registry
+from pipeline import params
 from pipeline.datasets import sample
-from pipeline.registry import ScoringModel
+from pipeline.registry import contents
+from pipeline.registry.contents import ScoringModel
 from pipeline.scoring import batch as batches
 from pipeline.scoring import run
 from pipeline.scoring.manifest import Manifest, read
@@ -23,7 +24,7 @@ Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 def champion(registered_project: Project) -> ScoringModel:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(registered_project.root)
-        return registry.load("champion")
+        return contents.load("champion")
 
 
 @pytest.fixture

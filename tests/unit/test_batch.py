@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import params
-from pipeline.registry import ScoringModel
+from pipeline.registry.contents import ScoringModel
 from pipeline.scoring import batch
 
 SETTINGS = params.load(Path(__file__).parents[2] / "params.yaml").score

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline import catalogue, git, layout
-from pipeline.tags import Reign, Version
+from pipeline import git, layout
+from pipeline.registry import catalogue
+from pipeline.registry.versions import Reign, Version
 
 DAY = datetime(2026, 11, 26, 12, tzinfo=UTC)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import gate
-from pipeline.gate import Answers, Contender, Verdict
 from pipeline.params import Bounds
+from pipeline.registry import gate
+from pipeline.registry.gate import Answers, Contender, Verdict
 
 BOUNDS = Bounds(
     minimum_accuracy=0.98,

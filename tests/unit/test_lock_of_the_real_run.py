@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import lock
+from pipeline.registry import contents
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +23,7 @@ def committed(path: str) -> bytes:
 
 
 def md5(path: str) -> str:
-    return lock.md5(committed(path))
+    return contents.md5(committed(path))
 
 
 def md5_of_code(path: str) -> str:
@@ -39,7 +39,7 @@ def md5_of_code(path: str) -> str:
 def md5_of_folder(hashes: dict[str, str]) -> str:
     """Hash a folder as DVC does, by the hashes of its files."""
     listed = [{"md5": hashes[name], "relpath": name} for name in sorted(hashes)]
-    return f"{lock.md5(json.dumps(listed).encode())}.dir"
+    return f"{contents.md5(json.dumps(listed).encode())}.dir"
 
 
 def recorded_hash(stages: dict[str, Any], stage: str, output: str) -> str:

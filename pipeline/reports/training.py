@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from pipeline import catalogue, git, layout, lock, registration
+from pipeline import layout
 from pipeline.datasets import dataset
 from pipeline.datasets.dataset import Dataset
 from pipeline.digits.arrays import Images
@@ -19,16 +19,29 @@ from pipeline.digits.network import metrics
 from pipeline.digits.network.slices import SLICES
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.params import Params
 from pipeline.reports import charts, pages
-from pipeline.tags import NAME
 
 PAGE = layout.REPORTS / "training.html"
 MOST_ERRORS = 100
 # Of the test set, to show what a slice does to a digit.
 EXAMPLES = 3
-# What decides on the outcome beside the data.
-CODE = (layout.PARAMS, layout.STAGES, layout.PARAMS.with_name("pipeline"))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the model in the workspace is, and what made it.
+
+    ``version``: as it is registered, or None; ``verdict``: the gate's, in lines; ``made_from``: hashes by what they are of;
+    ``parameters``: what the stages read; ``commands``: those that make it again; ``changed``: files that no commit has.
+    """
+
+    name: str
+    version: str | None
+    verdict: str
+    made_from: dict[str, str | None]
+    parameters: dict[str, Any]
+    commands: list[str]
+    changed: list[str]
 
 
 @dataclass(frozen=True)
@@ -42,7 +55,7 @@ class Error:
     confidence: float
 
 
-def write(settings: Params) -> Path:
+def write(origin: Origin) -> Path:
     """Write the page on what the stages left, and give its place. Raises PipelineError, also where they left nothing."""
     try:
         summary = json.loads(layout.METRICS.read_text(encoding="utf-8"))
@@ -51,7 +64,6 @@ def write(settings: Params) -> Path:
         curves = pd.read_csv(layout.CURVES)
         predictions = pd.read_csv(layout.PREDICTIONS)
         reliability = pd.read_csv(layout.PLOTS / layout.RELIABILITY)
-        recorded = layout.LOCK.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise PipelineError(f"nothing to report on: {error}. Run `dvc repro` first.") from error
     data = dataset.read(layout.ARRAYS)
@@ -60,27 +72,24 @@ def write(settings: Params) -> Path:
     logits = predictions.filter(regex="^logit_[0-9]$").to_numpy(np.float32)
     answers, confidence = metrics.answers_and_confidence(logits, float(card.get("temperature", 1)))
     errors = list(_errors(data, answers, confidence))
-    version, verdict = registration.standing(settings)
-    commit = version.commit if version else git.run("rev-parse", "HEAD").strip()
-    parameters = catalogue.parameters_of(recorded)
     page = pages.render(
         "training.html.jinja",
-        title=f"{NAME} {version.version if version else 'not registered'}, trained on {summary['dataset']}",
-        version=version,
-        verdict=verdict.splitlines(),
+        title=f"{origin.name} {origin.version or 'not registered'}, trained on {summary['dataset']}",
+        version=origin.version,
+        verdict=origin.verdict.splitlines(),
         metrics=summary,
         card=card,
         curves=charts.learning_curves(curves),
         confusion=charts.confusion(data.test_labels, answers),
         calibration=charts.calibration(reliability),
         slices=[(name, row, _spoilt(data.test_images, name)) for name, row in by_slice.items()],
-        slice_images=parameters.get("evaluate.slice_images", summary["images"]),
+        slice_images=origin.parameters.get("evaluate.slice_images", summary["images"]),
         errors=errors[:MOST_ERRORS],
         error_count=len(errors),
-        origin=_origin(commit, recorded),
-        parameters=parameters,
-        commands=catalogue.commands_again(version, commit),
-        changed=[] if version else [shown(file) for file in git.changed(*CODE)],
+        origin=origin.made_from,
+        parameters=origin.parameters,
+        commands=origin.commands,
+        changed=[shown(file) for file in origin.changed],
     )
     pages.write(PAGE, page)
     return PAGE
@@ -103,11 +112,3 @@ def _spoilt(test_images: Images, name: str) -> list[str]:
 def _address(content: bytes) -> str:
     kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _origin(commit: str, recorded: str) -> dict[str, Any]:
-    return {
-        "code": commit,
-        "raw data (md5 in dvc.lock)": lock.recorded_hash(recorded, layout.RAW),
-        "model (md5 in dvc.lock)": lock.recorded_hash(recorded, layout.MODEL),
-    }

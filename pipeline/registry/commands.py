@@ -14,11 +14,12 @@ NONE_YET = "No model is registered yet. Train and register one: `make run`."
 
 def register() -> None:
     """Register the trained model if it passes the gate; make it champion if it beats the champion."""
-    from pipeline import params, registration
+    from pipeline import console, params
+    from pipeline.registry import registering
 
     try:
-        print(registration.register(params.load(layout.PARAMS)).message)
-    except registration.GateRefusal as refusal:
+        print(registering.register(params.load(layout.PARAMS), console.say, console.progress).message)
+    except registering.GateRefusal as refusal:
         print(refusal.verdict)
         raise
 
@@ -28,10 +29,10 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print all that is known, bounds and verdicts too.")] = False,
 ) -> None:
     """List the registered models, or show one VERSION whole."""
-    from pipeline import catalogue, registry, tags
+    from pipeline.registry import catalogue, versions
 
-    known = tags.versions() if version is None else [registry.find(version)]
-    reigns = tags.history()
+    known = versions.registered() if version is None else [versions.find(version)]
+    reigns = versions.history()
     if as_json:
         values = catalogue.as_json(known, reigns)
         print(json.dumps(values if version is None else values[0], indent=2))
@@ -40,7 +41,7 @@ def models(
     elif known:
         catalogue.show_models(known, reigns)
     else:
-        print(tags.left_out() or NONE_YET)
+        print(versions.left_out() or NONE_YET)
 
 
 def promote(
@@ -48,21 +49,22 @@ def promote(
     because: Annotated[str, typer.Option(help="The reason, which is kept with the promotion.")] = "",
 ) -> None:
     """Make a registered version the champion: forward, or back to an older one."""
-    from pipeline import registry, tags
+    from pipeline import console
+    from pipeline.registry import registering, versions
 
-    changed = registry.promote(version, because)
-    print(f"{tags.NAME} {version} is {'now' if changed else 'already'} the {tags.CHAMPION}")
+    changed = registering.promote(version, because, console.say)
+    print(f"{versions.NAME} {version} is {'now' if changed else 'already'} the {versions.CHAMPION}")
 
 
 def history() -> None:
     """List who was champion when, by whom and why."""
-    from pipeline import catalogue, tags
+    from pipeline.registry import catalogue, versions
 
-    reigns = tags.history()
+    reigns = versions.history()
     if reigns:
         catalogue.show_history(reigns)
     else:
-        print(tags.left_out() or "There was no champion yet.")
+        print(versions.left_out() or "There was no champion yet.")
 
 
 def compare(
@@ -81,14 +83,15 @@ def compare(
     ] = None,
 ) -> None:
     """Compare two versions: metrics, slices, a paired test, and what changes in real folders."""
-    from pipeline import catalogue, console, params, registry
+    from pipeline import console, params
+    from pipeline.registry import catalogue, contents, versions
     from pipeline.scoring import difference
 
-    versions = registry.find(first), registry.find(second)
-    catalogue.show_comparison(*versions)
+    compared = versions.find(first), versions.find(second)
+    catalogue.show_comparison(*compared)
     folders = [*(on or ()), *(more or ())]
     if folders:
-        models = registry.load(versions[0].version), registry.load(versions[1].version)
+        models = contents.load(compared[0].version), contents.load(compared[1].version)
         with console.progress() as tell:
             found = difference.measure(folders, models, params.load(layout.PARAMS).score, tell, out)
         catalogue.show_difference(found)
@@ -98,9 +101,9 @@ def gc(
     force: Annotated[bool, typer.Option("--force", help="Remove them; without, only say how many there are.")] = False,
 ) -> None:
     """Free DVC's cache of what no tag, branch or experiment names: no registered model is lost, as by `dvc gc -w`."""
-    from pipeline import cache
+    from pipeline.registry import contents
 
-    found = cache.collect(dry=not force)
+    found = contents.free(dry=not force)
     if not found.files:
         print("DVC's cache holds nothing that nothing names.")
     elif force:

@@ -9,14 +9,19 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline import git, layout, registry
+from pipeline import git, layout
 from pipeline.errors import PipelineError
-from pipeline.gate import Pairs
 from pipeline.names import shown
+from pipeline.params import Params
+from pipeline.registry import contents, registering
+from pipeline.registry.gate import Pairs
+from pipeline.registry.versions import CHAMPION, NAME, Reign, Version
+from pipeline.reports.training import Origin
 from pipeline.scoring.difference import Difference
-from pipeline.tags import CHAMPION, NAME, Reign, Version
 
-# Of a table that is no terminal's: a line is never broken.
+# What decides on a model beside the data.
+CODE = (layout.PARAMS, layout.STAGES, layout.PARAMS.with_name("pipeline"))
+# A table that is in no terminal is so wide that no line is ever broken.
 WIDTH = 10_000
 MOST_LABELS = 10
 NOTHING = "unknown"
@@ -81,6 +86,29 @@ def show_model(one: Version, reigns: list[Reign]) -> None:
     _lines(commands_again(one, one.commit))
 
 
+def origin(settings: Params) -> Origin:
+    """Give what the model in the workspace is, and what made it. Raises PipelineError where the stages left nothing."""
+    try:
+        recorded = layout.LOCK.read_text(encoding="utf-8")
+        version, verdict = registering.standing(settings)
+    except (OSError, ValueError) as error:
+        raise PipelineError(f"nothing to report on: {error}. Run `dvc repro` first.") from error
+    commit = version.commit if version else git.run("rev-parse", "HEAD").strip()
+    return Origin(
+        name=NAME,
+        version=version.version if version else None,
+        verdict=verdict,
+        made_from={
+            "code": commit,
+            "raw data (md5 in dvc.lock)": contents.recorded_hash(recorded, layout.RAW),
+            "model (md5 in dvc.lock)": contents.recorded_hash(recorded, layout.MODEL),
+        },
+        parameters=parameters_of(recorded),
+        commands=commands_again(version, commit),
+        changed=[] if version else git.changed(*CODE),
+    )
+
+
 def commands_again(version: Version | None, commit: str) -> list[str]:
     """Give the commands that make a version, or what the stages left at a commit, again, in a new folder beside the project."""
     if version:
@@ -140,7 +168,7 @@ def show_difference(found: Difference) -> None:
 
 def _paired_words(first: Version, second: Version) -> str:
     try:
-        pairs = Pairs.of(registry.answers(first), registry.answers(second))
+        pairs = Pairs.of(contents.answers(first), contents.answers(second))
     except PipelineError as error:
         return f"No paired test: {error}"
     if pairs is None:

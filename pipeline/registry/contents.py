@@ -1,23 +1,34 @@
-"""The model registry: versions and the champion are Git tags by GTO's conventions, the bytes lie in DVC."""
+"""What a registered version holds: its model, its answers and their hashes, from DVC's cache or its remote."""
 
 import hashlib
 import json
-from contextlib import suppress
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline import atomic, git, layout, lock, tags
+from pipeline import atomic, git, layout
 from pipeline.errors import PipelineError
-from pipeline.gate import Answers
 from pipeline.names import shown
-from pipeline.tags import CHAMPION, NAME, Version, versions
+from pipeline.registry import versions
+from pipeline.registry.gate import Answers
+from pipeline.registry.versions import CHAMPION, NAME, Version
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
 
 DVC = Path(".dvc")
-# What need not last, and Git leaves out.
+# DVC's folder for what need not last, which Git leaves out.
 KEPT = DVC / "tmp"
 PARTS = (layout.MODEL / layout.SCORING_MODEL, layout.MODEL / layout.MODEL_CARD)
+# Nobody knows the files of a folder whose list is missing here; with force, that is no reason to keep all others.
+NAMED = {"all_tags": True, "all_branches": True, "all_experiments": True, "force": True}
 # What says that something is not in DVC's cache, or is damaged there.
 NOT_THERE = (OSError, ValueError, TypeError, KeyError)
 
@@ -34,37 +45,6 @@ class ScoringModel:
     sha256: str
     dataset: str
     temperature: float
-
-
-def require_repository() -> None:
-    """Raise PipelineError where no version could be tagged: no Git repository, no commit, no identity."""
-    git.require_commit()
-    git.require_identity()
-
-
-def find(selector: str) -> Version:
-    """Give the ``champion``, or a registered version such as ``v1.2.0``. Raises PipelineError for one that is not there."""
-    known = versions()
-    chosen = next((one for one in known if one.version == selector or (selector == CHAMPION and one.is_champion)), None)
-    if chosen:
-        return chosen
-    if not known and (words := tags.left_out()):
-        raise PipelineError(f"{shown(selector)}: {words} Where there are none, train and register a model: `make run`.")
-    if selector == CHAMPION:
-        raise PipelineError("no champion yet. Train and register a model: `make run`, or `dvc repro` and `digits register`.")
-    names = ", ".join(one.version for one in known) or "none yet"
-    raise PipelineError(f"{shown(selector)}: no such version of {NAME}. Registered: {names}. See `digits models`.")
-
-
-def promote(version: str, because: str = "") -> bool:
-    """Make a registered version the champion, by hand. Returns False when it is that already. Raises PipelineError."""
-    require_repository()
-    with tags.alone():
-        chosen = find(version)
-        if chosen.is_champion:
-            return False
-        tags.add(tags.assignment(chosen.version, chosen.commit, tags.HAND, because))
-        return True
 
 
 def of_workspace(version: str) -> ScoringModel:
@@ -88,14 +68,26 @@ def load(selector: str) -> ScoringModel:
     Its bytes come from DVC's cache, or by DVC from the remote, and must have the hash that the version's ``dvc.lock`` names.
     GTO takes half a second to find it: where it was found is kept for as long as the registry's tags are the same.
     """
-    state = tags.state()
+    state = versions.state()
     return _recall(state, selector) or _fetch(state, selector)
+
+
+def recorded_hash(lock: str, output: Path) -> str | None:
+    """Find the hash of an output in the text of a ``dvc.lock``; None where it names none."""
+    stages = (YAML(typ="safe").load(lock) or {}).get("stages", {})
+    outs = (out for stage in stages.values() for out in stage.get("outs", ()))
+    return next((str(out["md5"]) for out in outs if out["path"] == output.as_posix()), None)
+
+
+def md5(content: bytes) -> str:
+    """Hash the bytes of a file as DVC does."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def recorded_model(commit: str) -> str | None:
     """Give the hash of the model that the ``dvc.lock`` of a commit, or of a tag, names."""
     try:
-        return lock.recorded_hash(git.show(commit, layout.LOCK) or "", layout.MODEL)
+        return recorded_hash(git.show(commit, layout.LOCK) or "", layout.MODEL)
     except (YAMLError, AttributeError, KeyError, TypeError):  # no dvc.lock as DVC writes it
         return None
 
@@ -122,7 +114,7 @@ def _from_cache(cache: Path, commit: str) -> list[bytes]:
 def _cached(cache: Path, hashed: str) -> bytes:
     """Read what has a hash from DVC's cache."""
     content = (cache / hashed[:2] / hashed[2:]).read_bytes()
-    if lock.md5(content) != hashed.removesuffix(".dir"):
+    if md5(content) != hashed.removesuffix(".dir"):
         raise ValueError(hashed)
     return content
 
@@ -130,7 +122,7 @@ def _cached(cache: Path, hashed: str) -> bytes:
 def _fetch(state: str, selector: str) -> ScoringModel:
     from dvc.config import Config, ConfigError
 
-    chosen = find(selector)
+    chosen = versions.find(selector)
     try:
         cache = Path(Config(DVC)["cache"].get("dir", DVC / "cache"), "files/md5").resolve()
         contents = _from_cache(cache, chosen.commit)
@@ -174,10 +166,52 @@ def _read_verified(version: Version, *places: Path) -> list[bytes]:
             f"{NAME} {version.version}: {' and '.join(paths)} cannot be read: {error}. Fetch them with {fetch}; {again}."
         ) from error
     for path, expected, content in read:
-        found = lock.md5(content)
+        found = md5(content)
         if found != expected:
             raise PipelineError(
                 f"{NAME} {version.version}: {path} has the md5 {found[:8]}…, its dvc.lock says {expected[:8]}…: refused. "
                 f"Delete the damaged file from DVC's cache and run {fetch}."
             )
     return [content for _, _, content in read]
+
+
+@dataclass(frozen=True)
+class Freed:
+    """Files of the cache that nothing names, and their size."""
+
+    files: int
+    bytes: int
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        return f"{self.files:,} {'file' if self.files == 1 else 'files'}, {self.bytes / 1e6:,.1f} MB"
+
+
+def free(*, dry: bool) -> Freed:
+    """Find what nothing names and, unless ``dry``, let DVC remove it. Raises PipelineError."""
+    git.complete(*git.run("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/tags", "refs/exps").split())
+    logging.disable(logging.WARNING)  # DVC has one for each stage that never ran here
+    try:
+        with opened() as repo:
+            with repo.lock:
+                named = {one.value for one in chain.from_iterable(repo.used_objs(**NAMED).values())}
+                cache = repo.cache.local
+                sizes = [Path(cache.oid_to_path(one)).stat().st_size for one in cache.all() if one not in named]
+            if not dry:
+                repo.gc(workspace=True, **NAMED)
+    finally:
+        logging.disable(logging.NOTSET)
+    return Freed(len(sizes), sum(sizes))
+
+
+@contextmanager
+def opened() -> "Iterator[Repo]":
+    """Open the DVC project of the working folder. Raises PipelineError where there is none, or another process has it."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(".") as repo:
+            yield repo
+    except DvcException as error:
+        raise PipelineError(f"{shown(Path.cwd())}: DVC: {' '.join(str(error).split())}") from error

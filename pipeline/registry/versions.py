@@ -1,25 +1,26 @@
-"""The registry's Git tags: versions and their champion, as GTO writes and reads them."""
+"""Versions and their champion: Git tags as GTO reads them, made by Git, which signs them."""
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline import git, layout
+from pipeline import exclusive, git, layout
 from pipeline.errors import PipelineError
+from pipeline.names import shown
 
 if TYPE_CHECKING:
+    from gto.base import Artifact
     from scmrepo.git import Git
 
 NAME = "digit-cnn"
 CHAMPION = "champion"
 FIRST_VERSION = "v1.0.0"
 GATE, HAND = "gate", "hand"
-# Lines of a tag's message that are read back.
+# These lines of a tag's message are read back.
 VERDICT, PROMOTED_BY, BECAUSE = "Verdict", "Promoted-by", "Because"
 ALL = (f"{NAME}@*", f"{NAME}#*")
 
@@ -61,78 +62,86 @@ class Reign:
     because: str
 
 
-# What a tag of GTO's says, and the tag.
-Event = tuple[dict[str, Any], Any]
+def registered() -> list[Version]:
+    """List the registered versions, oldest first, as ``gto show`` has them. Raises PipelineError outside a Git repository."""
+    from gto.constants import VersionSort
 
-
-def versions() -> list[Version]:
-    """List the registered versions, oldest first, as ``gto show`` has them. Raises PipelineError outside a Git repository.
-
-    An event of GTO's stands until a later one of its kind: what was deprecated is not listed, or is champion no more.
-    """
-    active, champion = _standing(_events())
+    artifact = next((artifact for artifact, _ in reversed(list(_states())) if artifact.is_active), None)
+    champion = artifact and _champion(artifact)
     return [
         Version(
-            version,
-            tag.target,
-            _time(tag),
-            tag.tagger_name,
-            tag.target == champion,
-            _metrics(tag.target),
-            _verdict(tag.message),
+            one.version,
+            one.commit_hexsha,
+            one.created_at.astimezone(),
+            one.author,
+            one.version == champion,
+            _metrics(one.commit_hexsha),
+            _verdict(one.message),
         )
-        for version, tag in active.items()
+        for one in (artifact.get_versions(sort=VersionSort.Timestamp, ascending=True) if artifact else ())
     ]
 
 
 def history() -> list[Reign]:
     """List who was champion when, oldest first."""
-    events = _events()
-    names = {tag.target: parsed["version"] for parsed, tag in events if "version" in parsed}
     reigns: list[Reign] = []
     current = None
-    for number, (_, tag) in enumerate(events, 1):
-        _, champion = _standing(events[:number])
-        champion = champion if champion in names else None  # the tag of its version was deleted
+    for artifact, tag in _states():
+        champion = _champion(artifact)
         if champion == current:
             continue
+        when = datetime.fromtimestamp(tag.tag_time).astimezone()
         if current:
-            reigns[-1] = replace(reigns[-1], until=_time(tag))
+            reigns[-1] = replace(reigns[-1], until=when)
         if champion:
             how = _line(tag.message, PROMOTED_BY) or "gto"
-            because = _line(tag.message, BECAUSE) or ""
-            reigns.append(Reign(names[champion], _time(tag), None, tag.tagger_name, how, because))
+            reigns.append(Reign(champion, when, None, tag.tagger_name, how, _line(tag.message, BECAUSE) or ""))
         current = champion
     return reigns
 
 
-def _events() -> list[Event]:
-    """Read the tags, oldest first."""
+def _states() -> "Iterator[tuple[Artifact, Any]]":
+    """Give the artifact as GTO has it after each tag, oldest first, with that tag."""
+    from gto.base import Artifact
     from gto.constants import Action
-    from gto.tag import find, parse_name
+    from gto.tag import find, index_tag, parse_name
 
     git.require_commit()
     with _scm() as scm:
-        events = [(parse_name(tag.name), tag) for tag in find(name=NAME, scm=scm)]
+        tags = find(name=NAME, scm=scm)
     # Within a second GTO takes what takes away for the later one.
-    events.sort(key=lambda event: (event[1].tag_time, event[0]["action"] in (Action.UNASSIGN, Action.DEREGISTER)))
-    return events
+    tags.sort(key=lambda tag: (tag.tag_time, parse_name(tag.name)["action"] in (Action.UNASSIGN, Action.DEREGISTER)))
+    artifact = Artifact(artifact=NAME, versions=[])
+    for tag in tags:
+        yield index_tag(artifact, tag), tag
 
 
-def _standing(events: list[Event]) -> tuple[dict[str, Any], str | None]:
-    """Give the tags of the versions that stand after some events, and the commit of the champion."""
-    from gto.constants import Action
+def _champion(artifact: "Artifact") -> str | None:
+    """Give the version that is champion."""
+    from gto.constants import VersionSort
 
-    if not events or events[-1][0]["action"] == Action.DEPRECATE:
-        return {}, None
-    registrations = {parsed["version"]: (parsed["action"], tag) for parsed, tag in events if "version" in parsed}
-    assignments = {tag.target: (parsed["action"], tag) for parsed, tag in events if parsed.get("stage") == CHAMPION}
-    active = {version: tag for version, (action, tag) in registrations.items() if action == Action.REGISTER}
-    # GTO shows no stage of a version that was deprecated, though the stage was never taken from it.
-    gone = {tag.target for _, tag in registrations.values()} - {tag.target for tag in active.values()}
-    assigned = [tag for action, tag in assignments.values() if action == Action.ASSIGN and tag.target not in gone]
-    champion = max(assigned, key=lambda tag: tag.tag_time).target if assigned else None
-    return active, champion
+    assigned = artifact.get_vstages(registered_only=True, sort=VersionSort.Timestamp).get(CHAMPION)
+    return str(assigned[0].version) if assigned and artifact.is_active else None
+
+
+def require_repository() -> None:
+    """Raise PipelineError where no version could be tagged: no Git repository, no commit, no identity."""
+    git.require_commit()
+    git.require_identity()
+
+
+def find(selector: str) -> Version:
+    """Give the ``champion``, or a registered version such as ``v1.2.0``. Raises PipelineError for one that is not there."""
+    known = registered()
+    chosen = next((one for one in known if one.version == selector or (selector == CHAMPION and one.is_champion)), None)
+    if chosen:
+        return chosen
+    if not known and (words := left_out()):
+        raise PipelineError(f"{shown(selector)}: {words} Where there are none, train and register a model: `make run`.")
+    if selector == CHAMPION:
+        raise PipelineError("no champion yet. Train and register a model: `make run`, or `dvc repro` and `digits register`.")
+    names = ", ".join(one.version for one in known) or "none yet"
+    raise PipelineError(f"{shown(selector)}: no such version of {NAME}. Registered: {names}. See `digits models`.")
 
 
 def state() -> str:
@@ -171,11 +180,11 @@ def assignment(version: str, commit: str, how: str, because: str) -> git.Tag:
         return git.Tag(name_tag(Action.ASSIGN, NAME, stage=CHAMPION, scm=scm), commit, message)
 
 
-def add(*tags: git.Tag) -> None:
+def add(*tags: git.Tag, say: git.Say) -> None:
     """Make tags, all of them or none, younger than all others of the registry, by whose time GTO and DVC go."""
     if words := left_out():
-        print(f"warning: {words} Another model may have that version elsewhere.", file=sys.stderr)
-    git.tag(*tags, after=ALL)
+        say(f"warning: {words} Another model may have that version elsewhere.")
+    git.tag(*tags, after=ALL, say=say)
 
 
 def left_out() -> str:
@@ -184,18 +193,14 @@ def left_out() -> str:
     return f"this clone was made without the tags that are the registry: `{fetch}` fetches them." if fetch else ""
 
 
-def alone() -> AbstractContextManager[None]:
+def changing(say: git.Say) -> AbstractContextManager[None]:
     """Keep every other process from changing the registry meanwhile."""
-    return git.alone(NAME, f"another command that changes the registry of {NAME}")
+    return exclusive.awaited(git.common_folder() / f"{NAME}.lock", say, f"another command that changes the registry of {NAME}")
 
 
-def judging() -> AbstractContextManager[None]:
+def judging(say: git.Say) -> AbstractContextManager[None]:
     """Keep every other process from judging a model meanwhile: what is replayed goes into one folder."""
-    return git.alone(f"{NAME}-register", f"another `digits register` of {NAME}")
-
-
-def _time(tag: Any) -> datetime:
-    return datetime.fromtimestamp(tag.tag_time).astimezone()
+    return exclusive.awaited(git.common_folder() / f"{NAME}-register.lock", say, f"another `digits register` of {NAME}")
 
 
 def _line(message: str, key: str) -> str | None:

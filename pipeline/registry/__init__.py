@@ -1,0 +1,1 @@
+"""The registry: versions, their champion and the gate, in Git tags; the bytes in DVC."""

@@ -1,0 +1,212 @@
+"""From the workspace to a version: the gate, the comparison with the champion, the snapshot, the tags."""
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline import git, layout
+from pipeline.errors import PipelineError
+from pipeline.names import shown
+from pipeline.params import Params
+from pipeline.registry import contents, gate, versions
+from pipeline.registry.gate import Answers, Check, Comparison, Contender, Verdict
+from pipeline.registry.versions import NAME, Version, registered
+from pipeline.scoring import difference
+from pipeline.scoring.run import Tell
+
+# `evaluate` rounds what it writes.
+ROUNDING = 1e-6
+
+
+class GateRefusal(PipelineError):
+    """The model misses a bound of the gate and was not registered; ``verdict`` lists them all."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        """Say what it misses."""
+        self.verdict = verdict
+        missed = "; ".join(map(str, verdict.missed))
+        super().__init__(f"not registered: {missed}. Train a better model, or change `register` in params.yaml.")
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What ``register`` did: the version, whether it was there before, the words for a person, and the gate's verdict as JSON.
+
+    ``verdict`` is None where the gate was never asked, as of a version that somebody tagged by hand.
+    """
+
+    version: str
+    is_new: bool
+    is_champion: bool
+    message: str
+    verdict: dict[str, Any] | None
+
+
+def register(settings: Params, say: git.Say, progress: Callable[[], AbstractContextManager[Tell]]) -> Registration:
+    """Register the model in the workspace as the next version, and as champion if it beats the champion.
+
+    The user's branch, index and files stay as they are. Other commands may change the registry while the model is judged, which
+    takes long where batches are replayed: it is judged again then. ``say`` is called with what a person should know meanwhile;
+    ``progress`` gives what shows how far a replay is. Raises GateRefusal when the model misses a bound, and PipelineError when
+    the workspace is not what ``dvc repro`` left.
+    """
+    versions.require_repository()
+    with versions.judging(say):
+        while True:
+            judged = _state()
+            _require_clean()
+            known = registered()
+            if same := _of_workspace(known):
+                return _registered(same)
+            new = versions.next_version()
+            verdict = _judge(settings, known, new, progress)
+            if verdict.missed or verdict.comparison is None:
+                raise GateRefusal(verdict)
+            with versions.changing(say):
+                if _state() == judged:
+                    _require_clean()
+                    return _tag(new, verdict, verdict.comparison, say)
+
+
+def promote(version: str, because: str, say: git.Say) -> bool:
+    """Make a registered version the champion, by hand. Returns False when it is that already. Raises PipelineError."""
+    versions.require_repository()
+    with versions.changing(say):
+        chosen = versions.find(version)
+        if chosen.is_champion:
+            return False
+        versions.add(versions.assignment(chosen.version, chosen.commit, versions.HAND, because), say=say)
+        return True
+
+
+def _state() -> tuple[str, str]:
+    """Give what the verdict on a model depends on: the registry's tags, and what the stages left."""
+    return versions.state(), layout.LOCK.read_text(encoding="utf-8")
+
+
+def _registered(same: Version) -> Registration:
+    message = f"{NAME} {same.version} is this very model already; nothing was changed"
+    return Registration(same.version, is_new=False, is_champion=same.is_champion, message=message, verdict=same.verdict)
+
+
+def _tag(new: str, verdict: Verdict, comparison: Comparison, say: git.Say) -> Registration:
+    commit = _snapshot(f"Snapshot of the workspace for {NAME}")
+    made = [versions.registration(new, commit, verdict.as_json())]
+    if comparison.promotes:
+        made.append(versions.assignment(new, commit, versions.GATE, comparison.summary))
+    versions.add(*made, say=say)
+    message = f"{NAME} {new}\n{verdict}"
+    return Registration(new, is_new=True, is_champion=comparison.promotes, message=message, verdict=verdict.as_json())
+
+
+def standing(settings: Params) -> tuple[Version | None, str]:
+    """Give the version that the workspace's model is registered as, if it is, and the gate's verdict, in lines.
+
+    For a model that is not registered it is what the gate says today, without a replay.
+    """
+    known = registered()
+    if same := _of_workspace(known):
+        return same, (same.verdict or {}).get("words", "the gate was not asked")
+    return None, str(_judge(settings, known, versions.next_version(), None))
+
+
+def _of_workspace(known: list[Version]) -> Version | None:
+    """Find the version whose model is the one that the stages left."""
+    model = contents.recorded_hash(layout.LOCK.read_text(encoding="utf-8"), layout.MODEL)
+    return next((version for version in known if contents.recorded_model(version.commit) == model), None)
+
+
+def _judge(
+    settings: Params, known: list[Version], new: str, progress: Callable[[], AbstractContextManager[Tell]] | None
+) -> Verdict:
+    """Hold the workspace's model, about to be version ``new``, to the bounds; where it keeps them, to the champion.
+
+    ``progress``: None where no batch is to be replayed.
+    """
+    champion = next((version for version in known if version.is_champion), None)
+    metrics = json.loads(layout.METRICS.read_text(encoding="utf-8"))
+    bounds = getattr(settings.register, metrics["dataset"])
+    verdict = Verdict(metrics["dataset"], metrics["test_set"], gate.check(metrics, bounds))
+    if not verdict.missed and champion and progress and settings.register.replay.batches:
+        verdict = _replayed(verdict, settings, champion, new, progress)
+    if verdict.missed:
+        return verdict
+    answers = Answers.of_csv(layout.PREDICTIONS.read_bytes())
+    if abs(answers.accuracy - metrics["accuracy"]) > ROUNDING:
+        raise PipelineError(
+            f"{layout.METRICS}: accuracy {metrics['accuracy']}, but {layout.PREDICTIONS} has {answers.accuracy:.6f}: refused. "
+            f"Run `dvc repro --force evaluate`, then register again."
+        )
+    contender = Contender(champion.version, champion.metrics, _answers(champion)) if champion else None
+    comparison = gate.compare(metrics, answers, contender, bounds, settings.register.significance)
+    if settings.register.promotion == "ask":
+        comparison = gate.ask(comparison, new)
+    return replace(verdict, comparison=comparison)
+
+
+def _replayed(
+    verdict: Verdict, settings: Params, champion: Version, new: str, progress: Callable[[], AbstractContextManager[Tell]]
+) -> Verdict:
+    """Add what the model would change in the last batches."""
+    folders = difference.last_batches(layout.SCORES, settings.register.replay.batches)
+    if not folders:
+        return replace(verdict, replay="replay: no batch that was scored is still there")
+    try:
+        pair = contents.load(champion.version), contents.of_workspace(new)
+        with progress() as tell:
+            found = difference.measure(folders, pair, settings.score, tell)
+    except PipelineError as error:
+        words, share = str(error), math.nan
+    else:
+        named = ", ".join(map(shown, folders))
+        words, share = f"{named} with {champion.version} and {new}: {found}; {shown(found.file)}", found.share
+    bound = settings.register.replay.maximum_changed_share
+    held = [] if bound is None else [Check("changed share of the replay", share, bound, is_maximum=True)]
+    measured = None if math.isnan(share) else share
+    return replace(verdict, checks=[*verdict.checks, *held], replay=f"replay: {words}", changed_share=measured)
+
+
+def _answers(version: Version) -> Answers | None:
+    try:
+        return contents.answers(version)
+    except PipelineError:
+        return None
+
+
+def _require_clean() -> None:
+    """Raise PipelineError unless code, settings and data are those that the last run of every stage left."""
+    with contents.opened() as repo:
+        changed = repo.status()
+    if changed or not layout.METRICS.exists():
+        stages = ", ".join(changed) or "evaluate"
+        raise PipelineError(
+            f"the workspace is not what the last run left: `dvc status` names {stages}. Run `dvc repro`, then register again."
+        )
+
+
+def _snapshot(message: str) -> str:
+    """Commit the workspace outside any branch, through an index of its own, and give the commit's hash."""
+    with tempfile.TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        git.run("read-tree", "HEAD", environment=index)
+        git.run("add", "--update", ".", environment=index)
+        # Whatever a person's Git ignores, but for what Python makes of code.
+        git.run("add", "--force", "--", *_files_of_the_stages(), ":(exclude,glob)**/__pycache__/**", environment=index)
+        tree = git.run("write-tree", environment=index).strip()
+    return git.run("commit-tree", tree, "-p", "HEAD", "-m", message).strip()
+
+
+def _files_of_the_stages() -> list[str]:
+    """List what the stages read and write and DVC does not keep: code, settings, metrics, plots; tracked by Git or not."""
+    with contents.opened() as repo:
+        stages = repo.index.stages
+        cached = {out.fspath for stage in stages for out in stage.outs if out.use_cache}
+        named = {item.fspath for stage in stages for item in (*stage.deps, *stage.outs)}
+    kept = [path for path in named if not any(path == out or path.startswith(out + os.sep) for out in cached)]
+    return ["dvc.yaml", str(layout.LOCK), *sorted(os.path.relpath(path) for path in kept)]
