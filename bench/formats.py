@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from bench.report import replace_table
+from bench.tables import replace_table
 from pipeline import layout, params
 from pipeline.digits.network.model import Classifier
 from pipeline.scoring import shard

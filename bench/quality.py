@@ -16,7 +16,7 @@ from statistics import median
 import numpy as np
 
 from bench.corruptions import CORRUPTIONS, Corruption, Files, files_of
-from bench.report import replace_table
+from bench.tables import replace_table
 from pipeline import layout, params
 from pipeline.datasets import idx, raw
 from pipeline.datasets.raw import RawData
@@ -24,7 +24,7 @@ from pipeline.digits.pictures import features
 from pipeline.digits.pictures.features import TRAIN
 from pipeline.params import Validate
 from pipeline.quality import checks, expectations, reference, tables
-from pipeline.quality.checks import Outcome, Verdict
+from pipeline.quality.checks import Finding, Findings
 from pipeline.quality.tables import Split
 from pipeline.stages import ingest, validate
 
@@ -105,7 +105,7 @@ def draw(data: RawData, random: np.random.Generator, *, with_copies: bool) -> Ra
     )
 
 
-def verdict_on(dataset: str, files: Files, bounds: Validate, folder: Path) -> Verdict:
+def verdict_on(dataset: str, files: Files, bounds: Validate, folder: Path) -> Findings:
     """Validate files, without pages."""
     raw.write(folder, dataset, files)
     faults = raw.inspect(folder)
@@ -116,7 +116,7 @@ def verdict_on(dataset: str, files: Files, bounds: Validate, folder: Path) -> Ve
 
 def caught(corruption: Corruption, data: RawData, bounds: Validate, folder: Path) -> str:
     """Corrupt ten draws of a data set, and give a row of the table."""
-    hits: list[Outcome] = []
+    hits: list[Finding] = []
     for seed in range(SEEDS):
         random = np.random.default_rng(seed)
         part = draw(data, random, with_copies=False)

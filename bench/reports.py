@@ -12,8 +12,8 @@ from statistics import median
 
 import numpy as np
 
-from bench.report import replace_table
 from bench.scoring import Run, fill, run
+from bench.tables import replace_table
 from pipeline import layout
 from pipeline.datasets import dataset
 from pipeline.digits.network.slices import SLICES

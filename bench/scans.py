@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench import pages
-from bench.report import replace_table
+from bench.tables import replace_table
 from pipeline import layout, params
 from pipeline.datasets import dataset
 from pipeline.digits import field

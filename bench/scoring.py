@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench.report import replace_table
+from bench.tables import replace_table
 from pipeline import layout
 from pipeline.datasets import sample
 from pipeline.registry import contents
@@ -45,7 +45,7 @@ def main() -> None:
         model = place / layout.KERAS_MODEL
         shutil.copyfile(layout.MODEL / layout.KERAS_MODEL, model)
         contents.load("champion")
-        sample.run(layout.ARRAYS, place / "sample", count=TEST_IMAGES)
+        sample.cut(layout.ARRAYS, place / "sample", count=TEST_IMAGES)
         pictures = [file.read_bytes() for file in sorted((place / "sample").iterdir())]
         ours: dict[int, list[Run]] = {}
         peers: dict[int, list[Run]] = {}

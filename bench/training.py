@@ -17,7 +17,7 @@ from unittest import mock
 
 import numpy as np
 
-from bench.report import replace_table
+from bench.tables import replace_table
 from pipeline import layout, params
 from pipeline.datasets import dataset
 from pipeline.digits.network import networks

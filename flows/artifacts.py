@@ -15,14 +15,14 @@ from prefect.context import FlowRunContext
 from flows import experiment
 from pipeline.names import shown
 
-# Where `flows.pages` answers. A browser opens no file of the disk from a page that came from a server.
+# The address of `flows.pages`. From a page of a server, a browser opens no file of the disk.
 PAGES_URL = "DIGITS_PAGES_URL"
 SECONDS_BETWEEN_UPDATES = 1
 MOST_NAME = 200
 
 
 class Meter:
-    """How far a task is: an artifact of its run, made when there is something to show."""
+    """How far a task is, as an artifact of its run. It is made once there is something to show."""
 
     def __init__(self, description: str) -> None:
         """Begin at nothing; ``description`` is what a person reads beside the bar."""
@@ -63,5 +63,5 @@ def link(page: Path, text: str = "") -> str:
 
 
 def plain(text: str) -> str:
-    """Keep Markdown from seeing more than text in a name."""
+    """Escape a name, so that Markdown takes all of it for text."""
     return re.sub(r"([\\`*_{}\[\]<>|#&~])", r"\\\1", shown(text))

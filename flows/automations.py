@@ -1,4 +1,7 @@
-"""The automations of ``automations.yaml`` on a Prefect server: made once, brought up to date ever after."""
+"""The automations of ``automations.yaml`` on a Prefect server: made once, then kept up to date.
+
+``prefect automation create`` wants ids in place of names, and makes another automation each time.
+"""
 
 import os
 import re
@@ -21,14 +24,14 @@ from pipeline.errors import PipelineError, exit_on_error
 
 FILE = Path("automations.yaml")
 WEBHOOK_URL = "DIGITS_WEBHOOK_URL"
-# Keys of actions, under which the file has a name and Prefect wants an id.
+# Under these keys of an action the file has a name, and Prefect wants an id.
 BLOCK, DEPLOYMENT = "block_document_id", "deployment_id"
 
 
 def apply() -> list[str]:
     """Bring the server to what ``automations.yaml`` says, and tell what was done, a line each.
 
-    What a person switched on or off stays so. One that notifies is left out where there is no address to notify.
+    What a person switched on or off stays so. An automation that notifies is left out where no address is set.
     """
     with get_client(sync_client=True) as client:
         _keep_address()
@@ -61,7 +64,7 @@ def _on(automation: AutomationCore) -> str:
 
 
 def _keep_address() -> None:
-    """Keep the address to notify as a block of the server, where one is given now; the address is a secret."""
+    """Store the address to notify, a secret, as a block of the server, if one is given."""
     if address := os.environ.get(WEBHOOK_URL):
         if not re.match("https?://.", address):
             raise PipelineError(f"{WEBHOOK_URL}: not an address. Set it to one that begins with https:// or http://.")

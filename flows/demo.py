@@ -14,8 +14,8 @@ from pipeline.errors import exit_on_error
 
 FOLDER = Path(".demo")
 CLONE = FOLDER / "digit-pipeline"
-# 1,797 digits need no more than a quarter of the recipe's pictures in a step, but half as many steps again: after its 8 epochs
-# the gate refuses the model of some seeds, and where a processor rounds otherwise it is another model.
+# For 1,797 digits a quarter of the recipe's batch is enough, but half as many epochs again are needed: after 8 the gate refuses
+# the model of some seeds, and other processors, which round differently, give other models.
 BATCH_SIZE = 64
 EPOCHS = 12
 
@@ -27,7 +27,7 @@ def main() -> None:
     shutil.rmtree(CLONE, ignore_errors=True)
     if subprocess.run(["git", "clone", "--quiet", "--no-tags", ".", str(CLONE)], env=_environment(), check=False).returncode:
         sys.exit("error: the demo works in a clone, and this folder cannot be cloned. Get the project with git and run again.")
-    # Whose registry is its own, and lacks no tags of another.
+    # The clone's registry is its own: without a remote it lacks no tags.
     for arguments in ("config user.name demo", "config user.email demo@localhost", "remote remove origin"):
         subprocess.run(["git", *arguments.split()], cwd=CLONE, env=_environment(), check=True)
     settings = YAML().load(CLONE / layout.PARAMS)
@@ -42,10 +42,10 @@ def main() -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Give the environment less what leads to the user's Prefect server, mirror, home or Git repository."""
+    """Give the environment without the variables that lead to the user's Prefect server, mirror, home or Git repository."""
     elsewhere = ("PREFECT_", "DIGITS_", "GIT_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(elsewhere)}
-    # Kept from demo to demo: to make its database takes Prefect ten seconds.
+    # This folder is kept from demo to demo, because Prefect takes ten seconds to make its database.
     prefect = FOLDER / f"prefect-{version('prefect')}"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**kept, "PATH": path, "PREFECT_HOME": str(prefect.absolute())}

@@ -1,6 +1,7 @@
 """Everything that a Prefect server must have: the work pool, the deployments of ``prefect.yaml``, the automations.
 
-``python -m flows.deploy`` brings the server at ``PREFECT_API_URL`` to it, as often as it is run.
+``python -m flows.deploy`` brings the server at ``PREFECT_API_URL`` to it, as often as it is run. ``prefect deploy --all``
+alone starts again what people paused, and makes no work pool.
 """
 
 import os
@@ -24,7 +25,7 @@ from pipeline.errors import PipelineError, exit_on_error
 
 POOL = "digits"
 TAG = "digits"
-# A run is what its deployment says and no more: no command, environment or folder of whoever starts it.
+# A run does what its deployment says: nobody who starts one can give it a command, an environment or a folder.
 JOBS: dict[str, Any] = {
     "job_configuration": {"stream_output": True},
     "variables": {"type": "object", "properties": {}, "additionalProperties": False},
@@ -45,7 +46,7 @@ def apply() -> list[str]:
 
 
 def _make_pool(client: SyncPrefectClient) -> None:
-    """Make the work pool, or bring one of processes to it; one that a person made of another kind stays."""
+    """Make the work pool, or update one of the type process; a pool of another type, which a person made, stays as it is."""
     try:
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=JOBS))
     except ObjectAlreadyExists:

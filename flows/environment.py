@@ -1,4 +1,4 @@
-"""What a person's environment and settings must be like before Prefect is imported, which reads them meanwhile."""
+"""Checking and preparing the environment, which Prefect reads when it is imported."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from pipeline.names import shown
 
 
 def prepare() -> None:
-    """Let no proxy come between this process, or those that it starts, and servers on this machine; and give a user a name.
+    """Ask servers of this machine without a proxy, here and in processes that are started, and give every user a name.
 
     Raises PipelineError where no client can be made, or Prefect cannot read its settings.
     """
@@ -38,7 +38,7 @@ def _require_network() -> None:
 
 
 def _require_settings() -> None:
-    logging.disable()  # what Prefect has against them is said here, in a line
+    logging.disable()  # the error below says in one line what Prefect would log
     try:
         from prefect.settings import get_current_settings
 

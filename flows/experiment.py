@@ -1,4 +1,7 @@
-"""A training with other settings than those of ``params.yaml``: in a copy of the workspace, kept as a DVC experiment."""
+"""A training with other settings than those of ``params.yaml``: in a copy of the workspace, kept as a DVC experiment.
+
+``dvc exp run --temp -S`` would run all stages as one: no task for each with its retries and time limit, no model for the gate.
+"""
 
 import os
 import shutil
@@ -9,28 +12,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_serializer, model_validator
-from ruamel.yaml import YAML
 
 from pipeline import exclusive, git, layout, params
 from pipeline.errors import PipelineError
 from pipeline.scoring.difference import COMPARISONS
 
-# DVC's own folder for what need not last, which Git leaves out.
+# DVC's own folder for temporary files, which Git ignores.
 PLACE = Path(".dvc/tmp/digits-experiments")
-# Where the pages of experiments lie when their workspaces are gone.
+# The pages of an experiment stay here when its workspace is gone.
 KEPT = layout.REPORTS / "experiments"
 PAGES = (layout.REPORTS, layout.VALIDATION / layout.REPORT_PAGE, layout.VALIDATION / layout.DATA_DOCS)
 
 
 class _Partial(BaseModel):
-    """Settings of which any may be left out."""
+    """Settings that are all optional."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     @model_validator(mode="before")
     @classmethod
     def _without_empty(cls, values: Any) -> Any:
-        """Take a field that a form sends empty for one that was left out."""
+        """Drop the fields that a form sends empty."""
         return {name: one for name, one in values.items() if one is not None} if isinstance(values, dict) else values
 
     @model_serializer(mode="wrap")
@@ -39,7 +41,7 @@ class _Partial(BaseModel):
 
 
 def _optional(section: type[BaseModel]) -> type[BaseModel]:
-    """Make every field of a section one that may be left out, and those of the sections in it."""
+    """Make every field of a section optional, and those of the sections in it."""
     fields: dict[str, Any] = {}
     for name, field in section.model_fields.items():
         kinds = [one for one in get_args(field.annotation) if one is not type(None)]
@@ -55,14 +57,14 @@ def _optional(section: type[BaseModel]) -> type[BaseModel]:
 
 
 def _open(schema: dict[str, Any]) -> None:
-    """Keep a form from offering nothing as the value to begin with."""
+    """Remove the default, so that a form does not show it as a value."""
     schema.pop("default")
 
 
 if TYPE_CHECKING:
     Overrides = BaseModel
 else:
-    # Bounds that data and models are held to are no matter of one run.
+    # A run cannot change the bounds that data and models are held to.
     Overrides = create_model(
         "Overrides",
         __base__=_Partial,
@@ -85,7 +87,7 @@ def workspace(changes: Mapping[str, Any]) -> Iterator[str]:
     root, name = Path.cwd(), f"train-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     busy = "another training with overrides is running in this project. Wait for it, then start this one again."
     with exclusive.held(PLACE / ".lock", busy):
-        _remove_all(root)  # what a run that was killed left
+        _remove_all(root)  # a run that was killed leaves its copy behind
         place = root / PLACE / name
         try:
             _copy(place)
@@ -124,9 +126,9 @@ def _copy(place: Path) -> None:
     """Check out the last commit beside the workspace, and bring over what was changed since in what Git tracks."""
     from dvc.repo import Repo
 
-    git.run("worktree", "add", "--quiet", "--detach", str(place), "HEAD")
-    if changed := git.run("stash", "create").strip():
-        git.run("-C", str(place), "restore", f"--source={changed}", "--worktree", "--", ".")
+    git.output("worktree", "add", "--quiet", "--detach", str(place), "HEAD")
+    if changed := git.output("stash", "create").strip():
+        git.output("-C", str(place), "restore", f"--source={changed}", "--worktree", "--", ".")
     if layout.MIRROR.exists():
         shutil.copytree(layout.MIRROR, place / layout.MIRROR, dirs_exist_ok=True)
     local = Path(".dvc/config.local")
@@ -147,22 +149,13 @@ def _share(root: Path, place: Path) -> None:
 
 
 def _change(changes: Mapping[str, Any]) -> None:
-    """Write settings into the ``params.yaml`` of the working folder. Raises PipelineError where they cannot be."""
-    yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 2**12, True  # it may become the user's own
-    content = yaml.load(layout.PARAMS.read_text(encoding="utf-8"))
-    _merge(content, changes)
-    with layout.PARAMS.open("w", encoding="utf-8") as file:
-        yaml.dump(content, file)
+    """Write settings into the ``params.yaml`` of the working folder, as DVC does. Raises PipelineError where they cannot be."""
+    from dvc.utils.collections import merge_dicts
+    from dvc.utils.serialize import modify_yaml
+
+    with modify_yaml(layout.PARAMS) as content:
+        merge_dicts(content, dict(changes))
     params.load(layout.PARAMS)
-
-
-def _merge(content: dict[str, Any], changes: Mapping[str, Any]) -> None:
-    for name, value in changes.items():
-        if isinstance(value, Mapping):
-            _merge(content[name], value)
-        else:
-            content[name] = value
 
 
 def _keep_pages(place: Path, kept: Path) -> None:
@@ -177,4 +170,4 @@ def _keep_pages(place: Path, kept: Path) -> None:
 def _remove_all(root: Path) -> None:
     for place in (root / PLACE).glob("train-*"):
         shutil.rmtree(place, ignore_errors=True)
-    git.run("worktree", "prune")
+    git.output("worktree", "prune")

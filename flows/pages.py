@@ -1,4 +1,4 @@
-"""Reports, Data Docs and CSV files over HTTP, for who knows the password: what the links in Prefect's UI lead to."""
+"""Reports, Data Docs and CSV files over HTTP, behind the password: the links in Prefect's UI lead to them."""
 
 import os
 import secrets
@@ -22,7 +22,7 @@ OURS = (layout.SCORES, layout.REPORTS, layout.VALIDATION)
 
 
 class Scans(StaticFiles):
-    """What people put into the inbox, and a report links to: shown, but none of it runs."""
+    """The files of the inbox, to which a report links: a browser shows them, and runs nothing in them."""
 
     def file_response(self, *args: Any, **options: Any) -> Response:
         """Send a file as from a place of its own, whatever it says it is."""
@@ -42,7 +42,7 @@ def application() -> FastAPI:
         if not secrets.compare_digest(request.headers.get("Authorization", "").encode(), expected):
             return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": f'Basic realm="{password.FILE}"'})
         response = await answer(request)
-        # A browser that knows the password gives it for whatever page asks: none from elsewhere may show these.
+        # A browser sends the password for a page from elsewhere too; this header keeps such a page from showing these.
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return response
 

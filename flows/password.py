@@ -1,4 +1,4 @@
-"""The password of what ``make serve`` starts: made the first time, and for nobody but who owns the project's files."""
+"""The password of the servers of ``make serve``: made at the first start, readable for the owner alone."""
 
 import secrets
 from pathlib import Path
@@ -8,7 +8,7 @@ from pipeline import atomic
 from pipeline.errors import PipelineError
 
 FILE = HOME / "password"
-# Of who writes what nobody else may read.
+# With this mask, nobody else can read what this process writes.
 UMASK = 0o077
 USER = "digits"
 
@@ -34,7 +34,7 @@ def new() -> str:
 
 
 def keep_to_owner(home: Path = HOME) -> None:
-    """Let nobody but the owner into a folder and what is in it. Raises PipelineError."""
+    """Make a folder and everything in it accessible to the owner alone. Raises PipelineError."""
     with atomic.refusals_of(home):
         for path in (home, *home.rglob("*")):
             if not path.is_symlink():

@@ -1,4 +1,7 @@
-"""Processes that a command starts: a log for each of ``make serve``, and an end in order."""
+"""Processes that a command starts: a log for each of ``make serve``, and an end in order.
+
+Under systemd a unit would end them together; in a terminal nothing does, and runs have to tell the server first.
+"""
 
 import os
 import signal
@@ -16,9 +19,9 @@ from pipeline import atomic
 from pipeline.errors import PipelineError
 
 HOME = Path(".prefect")
-# What these say is of use when something fails; what the worker says, and so what the flows do, is for the terminal.
+# These write a log for when something fails; the worker, and with it the flows, writes to the terminal.
 LOGGED = ("server", "pages")
-# A stage that is stopped has twenty seconds; its run tells the server then.
+# A stage has twenty seconds to stop, and then its run has to tell the server.
 STOP_SECONDS = 40
 
 
@@ -26,7 +29,7 @@ STOP_SECONDS = 40
 def process(name: str, command: Sequence[str], *files: BinaryIO | socket, umask: int = -1) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process with some open files, and in the end stop it and all that it started.
 
-    The lock is one of the files: while any such process is left, whatever became of this one, nobody starts them twice.
+    The lock is one of the files: as long as one such process lives, even without this one, nobody can start them again.
     """
     with atomic.refusals_of(HOME), (HOME / f"{name}.log").open("wb") as file:
         output = file if name in LOGGED else None
@@ -54,7 +57,7 @@ def runs_of(worker: subprocess.Popen[bytes]) -> set[psutil.Process]:
 
 
 def end_runs(worker: subprocess.Popen[bytes], runs: set[psutil.Process]) -> None:
-    """Let a worker's runs end in order, while the server can be told; the worker stands still and starts no others."""
+    """End a worker's runs while they can still tell the server; meanwhile the worker is stopped and starts no others."""
     worker.send_signal(signal.SIGSTOP)
     runs |= runs_of(worker)
     for run in filter(works, runs):
@@ -76,7 +79,7 @@ def holding(file: Path) -> list[psutil.Process]:
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
-    """Give a process and all that it started, and they in turn; none where it has ended."""
+    """Give a process and all its descendants; none where it has ended."""
     try:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -84,7 +87,7 @@ def family(process: psutil.Process) -> list[psutil.Process]:
 
 
 def works(process: psutil.Process) -> bool:
-    """Tell whether a process still does anything; one that ended stays in the list until its parent looks."""
+    """Tell whether a process has not ended; one that did stays in the list until its parent asks for its code."""
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -92,7 +95,7 @@ def works(process: psutil.Process) -> bool:
 
 
 def end(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Stop a process, and at once whatever of those that it started does not stop with it."""
+    """Stop a process, and kill those of its descendants that do not stop with it."""
     try:
         started = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:

@@ -19,7 +19,7 @@ from pipeline.errors import exit_on_error
 
 LOG = Path("reports/prefect.log")
 
-# What a training came to, as said of the model that scores.
+# The outcome of a training, in words about the model that scores.
 VERDICTS = {
     "Champion": "the new champion",
     "Registered": "still the champion; what was trained is registered beside it",
@@ -42,13 +42,13 @@ def main(batch: str = "test-images", count: int = 1000, place: Path = Path()) ->
             states = _flows(layout.INBOX / batch, count, wait, say)
     if not standalone.is_well(states[-1]):
         sys.exit("\n".join(f"{state.name}: {state.message}" for state in states))
-    logging.getLogger("prefect").setLevel(logging.WARNING)  # the end of its server is no last word
+    logging.getLogger("prefect").setLevel(logging.WARNING)  # else the end of its server would be the last line
     print("\n".join(_verdict(states[0], layout.SCORES / batch, place)))
 
 
 def _flows(folder: Path, count: int, wait: Callable[[], None], say: Say) -> list[State[Any]]:
     """Run both flows and give the states of those that ran."""
-    # What is needed later too: meanwhile the server starts.
+    # These are needed later too; the server starts meanwhile.
     for package in ("altair", "dvc.repo", "networkx"):
         import_module(package)
     from flows import scoring, stages, training
@@ -61,14 +61,14 @@ def _flows(folder: Path, count: int, wait: Callable[[], None], say: Say) -> list
     if not standalone.is_well(trained):
         return [trained]
     if not folder.exists():
-        sample.run(layout.ARRAYS, folder, count=count)
+        sample.cut(layout.ARRAYS, folder, count=count)
         (folder / inbox.READY).touch()
     say("score")
     return [trained, scoring.score_inbox(return_state=True)]
 
 
 def _verdict(trained: State[Any], scores: Path, place: Path) -> list[str]:
-    """Say in three lines what came of it, then where it is: in 80 columns, where ``place`` is short."""
+    """Give the outcome in three lines, then the places of the files; 80 columns are enough where ``place`` is short."""
     from pipeline.registry import versions
     from pipeline.reports import training
     from pipeline.scoring import manifest, report

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-# It sets up logging when imported; inside a run, Prefect would wait five seconds for that.
+# GTO sets up logging when it is imported; Prefect would wait five seconds for that inside a run.
 import gto  # noqa: F401, TID253
 from prefect import State, flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -29,7 +29,7 @@ from pipeline.scoring.join import REVIEW, SCORES
 from pipeline.scoring.listing import name_some
 from pipeline.scoring.manifest import Manifest
 
-# Of one batch, in seconds: a million pictures take minutes. What has its rows by then is not done again by the next run.
+# Seconds for one batch; a million pictures take minutes. The next run keeps the rows that are there by then.
 TIME_LIMIT = 2 * 60 * 60
 # Sent for every batch whose labels are not to be trusted; `automations.yaml` can start a training on it.
 SUSPECT_EVENT = "digits.batch.suspect"
@@ -37,7 +37,7 @@ SUSPECT_EVENT = "digits.batch.suspect"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a batch: the manifest of what was scored now, and in words what else there is to say.
+    """What came of a batch: the manifest if it was scored now, and what else a person should know, in words.
 
     ``waits``: what it waits for before it is scored; ``undone``: what was left undone; ``unread``: what was not read.
     """
@@ -63,7 +63,7 @@ def score_batch(folder: Path, model: contents.ScoringModel, settings: Score, *, 
         is_finished = batch.finished() is not None
         if not is_finished and (waits := inboxes.waits_for(folder, settings)):
             return _waiting(name, waits)
-        batch = batch if is_finished else prepare()  # with what came while it was looked at
+        batch = batch if is_finished else prepare()  # files may have come in the meantime
     except batches.NothingToScoreError as nothing:
         if waits := inboxes.waits_for(folder, settings):
             return _waiting(name, waits)
@@ -91,7 +91,7 @@ def _waiting(name: str, waits: str) -> Outcome:
 
 def _teller(description: str) -> run.Tell:
     """Give what shows progress: as an artifact of the task's run, and as a line in its log every ten seconds."""
-    lines, meter = console.Lines(get_run_logger().info), Meter(description)
+    lines, meter = console.Ticker(get_run_logger().info), Meter(description)
 
     def tell(progress: run.Progress) -> None:
         lines.tell(progress)
@@ -167,12 +167,12 @@ def _named(what: str, state: State[None]) -> State[None]:
 
 
 def _literally(batch: Path) -> str:
-    """Keep Prefect from filling in what stands in braces."""
+    """Escape braces, which Prefect would fill in."""
     return shown(batch.name).replace("{", "{{").replace("}", "}}")
 
 
 def _publish(scored: dict[Path, Manifest]) -> None:
-    """Show what was scored, as a table and as a page with links, and send word of what looks like no batch of digits."""
+    """Show what was scored, as a table and as a page with links, and send an event for a batch that looks like no digits."""
     if not scored:
         return
     rows = [
@@ -204,7 +204,7 @@ def _publish(scored: dict[Path, Manifest]) -> None:
 
 
 def _summary(batch: Path, manifest: Manifest) -> str:
-    """Write of a batch what came of it, and where to look."""
+    """Write the part of the page about one batch: its counts, its links, its warnings."""
     out = source.default_out(batch)
     links = filter(None, (link(out / name) for name in (report.NAME, SCORES, REVIEW)))
     counts = ", ".join(f"{count} {status}" for status, count in manifest.statuses.items())
@@ -218,4 +218,4 @@ def _summary(batch: Path, manifest: Manifest) -> str:
 
 
 if __name__ == "__main__":
-    standalone.run(score_inbox)
+    standalone.run_flow(score_inbox)

@@ -1,6 +1,7 @@
 """``make serve``: a Prefect server with its UI, the pages that its links lead to, the deployments, and a worker.
 
-All of it is this project's own: files in ``.prefect/``, addresses on this machine alone, and a password.
+`prefect server start` lets everybody in, uses the user's home and starts no worker. This keeps to files in ``.prefect/``, to
+addresses of this machine, and to a password.
 """
 
 import json
@@ -40,11 +41,11 @@ from pipeline.registry import versions
 
 PORTS = HOME / "ports.json"
 Port = Annotated[int, Field(gt=0, lt=2**16)]
-# Where Prefect's UI is by default, and the one after it; others where something else has them.
+# Prefect's own port for its UI, and the next one; free ports where these are taken.
 USUAL = {"server": 4200, "pages": 4201}
 START_SECONDS = 120
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# Nobody works on a run that the last worker left in one of these.
+# A run that the last worker left in one of these states has nobody who works on it.
 UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
@@ -65,7 +66,7 @@ def main() -> None:
 def serve(lock: BinaryIO, started: ExitStack, umask: int) -> None:
     """Start everything in order, say where it is, and wait. Raises PipelineError when a part of it ends.
 
-    ``umask``: that of the worker, whose files are for whom they always were.
+    ``umask``: the user's own, for the worker and the files that it writes.
     """
     secret = password.kept()
     listening = _listen(started)
@@ -93,12 +94,12 @@ def serve(lock: BinaryIO, started: ExitStack, umask: int) -> None:
     while True:
         require(running)
         runs -= {run for run in runs if not works(run)}
-        runs |= runs_of(running["worker"])  # a worker that is killed leaves them to nobody
+        runs |= runs_of(running["worker"])  # nobody else knows them once the worker is killed
         time.sleep(1)
 
 
 def _champion() -> str:
-    """Say what scores are made with, or how to get it."""
+    """Name the champion, or say how to get one."""
     try:
         return f"champion {versions.find(versions.CHAMPION).version}"
     except PipelineError as error:
@@ -106,23 +107,23 @@ def _champion() -> str:
 
 
 def _use_own_home() -> None:
-    """Let nothing of the user's Prefect into this one, and send no word of it anywhere."""
+    """Ignore the settings of the user's own Prefect, and switch off telemetry."""
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
     os.environ |= {
         "PREFECT_HOME": str(HOME.absolute()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT__SERVER_FINAL": "1",
-        # Else its database grows for good: old runs go after 90 days.
+        # Runs go after 90 days; by default the database grows for good.
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     }
 
 
 def _listen(started: ExitStack) -> dict[str, socket.socket]:
-    """Take the ports: those of the last time, to which links lead, or the usual ones, or any that are free."""
+    """Listen at the ports of the last time, to which links lead, else at the usual ones, else at free ones."""
     try:
         last = TypeAdapter(dict[str, Port]).validate_json(PORTS.read_bytes())
-    except (OSError, ValueError):  # nobody wrote them, or can read them
+    except (OSError, ValueError):  # there is no such file, or it cannot be read
         last = {}
     listening: dict[str, socket.socket] = {}
     for name, usual in USUAL.items():
@@ -147,7 +148,7 @@ def _wait_for(address: str, running: dict[str, subprocess.Popen[bytes]]) -> None
 
 
 def _tidy() -> None:
-    """End the runs that a killed worker left, which keep others from starting, and of those that were missed keep the last."""
+    """Crash the runs that a killed worker left, because they keep others from starting; delete all missed runs but the last."""
     with get_client(sync_client=True) as client:
         for one in deploy.deployments(client):
             deployment = DeploymentFilter(id=DeploymentFilterId(any_=[one.id]))
@@ -169,11 +170,11 @@ def _in_states(types: list[StateType]) -> FlowRunFilter:
 
 
 def _how_to_end_it() -> str:
-    """Name who holds the lock: this program, or what it left when it was killed."""
+    """Say which processes hold the lock, and how to end them: this program, or those that it left when it was killed."""
     holders = holding(HOME / "lock")
     if serving := [one.pid for one in holders if "flows.serve" in one.info["cmdline"]]:
         return f"{HOME}: `make serve` runs here already: `kill {serving[0]}` ends it."
-    # The worker was started last, and is to start nothing more; like its runs it would wait for the server before it ends.
+    # The worker, which was started last, comes first: it must start nothing more, and would wait for the server before it ends.
     numbers = " ".join(str(one.pid) for holder in reversed(holders) for one in family(holder))
     return f"{HOME}: `make serve` was killed and left others behind. End them with `kill -9 {numbers}`, then start again."
 

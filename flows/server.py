@@ -1,4 +1,4 @@
-"""A Prefect server for this machine alone, which asks for a password; a temporary one, while what uses it is still imported."""
+"""A Prefect server for this machine alone, which asks for a password, and a temporary one that starts during other imports."""
 
 import asyncio
 import logging
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 HOST = "127.0.0.1"
-# What a browser may call this machine. By any other name a page from elsewhere makes itself one of ours.
+# The names by which a browser may ask this machine. Under any other, a page from elsewhere could pass for one of ours.
 NAMES = (HOST, "localhost")
-# Unless somebody set it: no telemetry; and blocks and a UI, which nobody comes to, would take a fifth of the start.
+# No telemetry, no blocks and no UI, which nobody looks at and which take a fifth of the start. A user's setting counts first.
 SETTINGS = {
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -29,13 +29,13 @@ SETTINGS = {
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
 }
-# A seventh of the start would be looking for garbage.
+# Collecting garbage takes a seventh of the start.
 SERVE = "import gc; gc.set_threshold(100_000); import uvicorn; uvicorn.main()"
 STOP_SECONDS = 5
 
 
 def application() -> "ASGIApp":
-    """Make Prefect's server, which answers under this machine's own names alone, and says nothing of its own end."""
+    """Make Prefect's server; it answers only under this machine's own names, and logs no errors of its own shutdown."""
     from prefect.server.api.server import create_app
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -47,15 +47,12 @@ def application() -> "ASGIApp":
 
 
 def _is_no_cancellation(record: logging.LogRecord) -> bool:
-    """Tell what is to be logged from what a service says that is just writing, as on a busy machine, when the server ends.
-
-    It is cancelled, logs that with a traceback, and writes once more.
-    """
+    """Tell whether a record is worth logging: a service that is cancelled while it writes logs that, and then writes again."""
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def command(factory: str, listening: socket.socket, level: str) -> list[str]:
-    """Give the command that serves an application at a socket that listens already: nobody else can have its port."""
+    """Give the command that serves an application at a socket that listens already: nobody else can take its port."""
     options = ["--fd", str(listening.fileno()), "--lifespan", "on", "--log-level", level]
     return [sys.executable, "-c", SERVE, "--factory", factory, *options]
 

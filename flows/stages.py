@@ -22,11 +22,11 @@ from pipeline.names import shown
 from pipeline.stages import PROGRESS
 
 STOP_SECONDS = 20
-# From either on, DVC gives hints to a person at a terminal.
+# From one of these lines on, DVC gives hints to a person at a terminal.
 DVC_HINTS = frozenset({"To track the changes with git, run:", "Use `dvc push` to send your updates to remote storage."})
 
 
-# Who else wants to know how far the stages are.
+# These are called with how far a stage is, in the figures that it gives.
 listeners: list[Callable[[dict[str, Any]], None]] = []
 
 
@@ -79,7 +79,7 @@ def run_stage(stage: str) -> State[None]:
 
 
 def _progress(line: str) -> dict[str, Any]:
-    """Read how far a stage says that it is; nothing where the line is another."""
+    """Read a line in which a stage tells how far it is; nothing for any other line."""
     try:
         progress = json.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Running a flow as a module: one line for what a user can mend, and no server left behind, however it ends."""
+"""Running a flow as a module: errors in one line, and no server left behind, however the process ends."""
 
 import atexit
 import os
@@ -33,14 +33,14 @@ from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
 from pipeline.registry import versions
 
-# In a terminal Prefect notes in the user's home what was reached, also where it may not tell anybody.
+# In a terminal Prefect writes into the user's home which features were used, even with telemetry switched off.
 milestones._is_interactive_terminal = lambda: False  # type: ignore[attr-defined]  # noqa: SLF001 - it has no setting
 
-# Unless somebody set it: Prefect's own 20 seconds do not suffice where the cores are busy.
+# Prefect's own 20 seconds are not enough where the cores are busy; a user's setting counts first.
 START = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 60}
 
 
-def run(flow: Flow[..., State[Any]], check: Callable[[], None] = layout.require_root) -> NoReturn:
+def run_flow(flow: Flow[..., State[Any]], check: Callable[[], None] = layout.require_root) -> NoReturn:
     """Run a flow here and now: against ``PREFECT_API_URL`` where it is set, else on a temporary server.
 
     ``check`` raises PipelineError for what would stop it at its end. Exits 1 when the flow fails or a person has to look.
@@ -55,7 +55,7 @@ def run(flow: Flow[..., State[Any]], check: Callable[[], None] = layout.require_
 
 @contextmanager
 def ready(check: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """Let flows run in the block, after a call of what it is given, which waits for their server or raises PipelineError.
+    """Start a server for the flows of the block, and give a function that waits for it, or raises PipelineError.
 
     Exits with one line where nothing can run, and by its own number where a signal ends it.
     """
@@ -69,7 +69,7 @@ def ready(check: Callable[[], None]) -> Iterator[Callable[[], None]]:
         if settings.api.url:
             yield require_prefect
         else:
-            # Until Python ends: what is logged last is sent then.
+            # The server lives until Python ends, because the last lines of the log are sent then.
             atexit.register((stack := ExitStack()).close)
             given = {**os.environ, **settings.to_environment_variables(exclude_unset=True)}
             url, secret = stack.enter_context(server.running(given))
@@ -128,7 +128,7 @@ def _require_home(home: Path) -> None:
 
 
 def _end_orderly() -> None:
-    """Leave by way of Python's own end where a signal would stop the process dead, and with it what ends its server."""
+    """Turn signals that would kill the process at once into an exit, so that Python can end the server."""
 
     def leave(number: int, _: FrameType | None) -> NoReturn:
         sys.exit(128 + number)

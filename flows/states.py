@@ -5,7 +5,7 @@ from typing import Any
 from prefect import State
 from prefect.states import Failed
 
-# Kinds of Completed: something was left undone; what was labelled may be no batch of digits; the gate refused the model; a
+# Kinds of Completed, in this order: something was left undone, the batch may show no digits, the gate refused the model, a
 # batch is still being copied.
 INCOMPLETE = "Incomplete"
 SUSPECT = "Suspect"

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-# It sets up logging when imported; inside a run, Prefect would wait five seconds for that.
+# GTO sets up logging when it is imported; Prefect would wait five seconds for that inside a run.
 import gto  # noqa: F401, TID253
 from prefect import State, flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -25,9 +25,9 @@ from pipeline.reports import training
 VALIDATE = "validate"
 HOUR = 60 * 60
 NONE = Overrides()
-# Only what a stage fetches from elsewhere can come right by itself.
+# Only a stage that fetches from elsewhere can succeed without a change.
 RETRIES: dict[str, dict[str, Any]] = {"ingest": {"retries": 2, "retry_delay_seconds": [5, 20]}}
-# In seconds, many times what each takes on two cores: past it something hangs. A stage that is not named has an hour.
+# Seconds, many times what a stage takes on two cores: past them something hangs. A stage that is not named has an hour.
 TIME_LIMITS = {"train": 12 * HOUR}
 
 
@@ -99,7 +99,7 @@ def _publish_validation() -> None:
     """Show what validation found: the counts, what failed, and where the pages are."""
     try:
         report = json.loads((layout.VALIDATION / layout.REPORT).read_text(encoding="utf-8"))
-    except FileNotFoundError:  # it found nothing, for it could not begin
+    except FileNotFoundError:  # validation could not begin
         return
     failed = "\n".join(
         "| {severity} | {expectation} | {offending_count} of {count} {suite} | {why} |".format(**one)
@@ -171,7 +171,7 @@ def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
 
 
 def _report() -> str:
-    """Write the training report, and give the link to it; a run is as good without, and says so."""
+    """Write the training report, and give the link to it. Without one the run goes on, with a warning."""
     try:
         page = training.write(catalogue.origin(params.load(layout.PARAMS)))
     except PipelineError as error:
@@ -181,4 +181,4 @@ def _report() -> str:
 
 
 if __name__ == "__main__":
-    standalone.run(train, standalone.require_trainable)
+    standalone.run_flow(train, standalone.require_trainable)

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 
-# Refusals that only a writer meets.
+# Only a writer meets these refusals.
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 
 
@@ -45,7 +45,7 @@ def replacing(target: Path) -> Iterator[Path]:
                 raise
     finally:
         _remove(temporary)
-        if os.path.lexists(target):  # else what was moved aside is all that there is
+        if os.path.lexists(target):  # without a target, the one that was moved aside is the only one left
             _remove(aside)
 
 

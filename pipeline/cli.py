@@ -4,6 +4,7 @@ import gc
 import re
 import sys
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +32,7 @@ def main() -> None:
         with exit_on_error():
             app()
     finally:
-        # The search for cycles in all that was imported, at the end of Python, would take a tenth of a second.
+        # At its end Python would search all imported modules for cycles, which takes a tenth of a second.
         gc.freeze()
 
 
@@ -48,13 +49,18 @@ class InProject(TyperCommand):
 command = partial(app.command, cls=InProject)
 
 
-@command()
-def ingest() -> None:
-    """Stage: fetch the data set and verify every byte."""
-    from pipeline.stages import ingest as stage
+def add_stage(name: str, what: str) -> None:
+    """Add the command that runs a stage without asking DVC."""
 
-    stage.main()
-    print("ingest: done")
+    def stage() -> None:
+        import_module(f"pipeline.stages.{name}").main()
+        print(f"{name}: done")
+
+    stage.__name__ = name
+    command(help=f"Stage: {what}.")(stage)
+
+
+add_stage("ingest", "fetch the data set and verify every byte")
 
 
 @command()
@@ -74,42 +80,23 @@ def validate(
         stage.main()
         return
     from pipeline import params
-    from pipeline.quality import report
+    from pipeline.quality import publishing
     from pipeline.scoring import audit
 
     settings = params.load(layout.PARAMS)
     out = out or layout.VALIDATION.with_name("validations") / (folder.resolve().name or "root")
-    verdict, unread = audit.run(folder, out, settings.score, settings.validate)
+    verdict, unread = audit.check_folder(folder, out, settings.score, settings.validate)
     for words in unread:
         print(f"warning: {words}")
-    print(*report.conclude(verdict, out / layout.REPORT_PAGE), shown(out / layout.REPORT_PAGE), sep="\n")
+    print(*publishing.conclude(verdict, out / layout.REPORT_PAGE), shown(out / layout.REPORT_PAGE), sep="\n")
 
 
-@command()
-def reshape() -> None:
-    """Stage: split and shape the images for Keras."""
-    from pipeline.stages import reshape as stage
-
-    stage.main()
-    print("reshape: done")
-
-
-@command()
-def train() -> None:
-    """Stage: fit the network and write it for Keras and for scoring."""
-    from pipeline.stages import train as stage
-
-    stage.main()
-    print("train: done")
-
-
-@command()
-def evaluate() -> None:
-    """Stage: test the model that scores."""
-    from pipeline.stages import evaluate as stage
-
-    stage.main()
-    print("evaluate: done")
+for name, what in (
+    ("reshape", "split and shape the images for Keras"),
+    ("train", "fit the network and write it for Keras and for scoring"),
+    ("evaluate", "test the model that scores"),
+):
+    add_stage(name, what)
 
 
 @command()
@@ -167,7 +154,7 @@ def score(
     digits = _digits(allow)
     out = out or source.default_out(folder)
     try:
-        # They take as long to start as the rest of this takes to find out what they are to do.
+        # Workers take as long to start as the rest of this block takes to find their work.
         with runner.started(runner.foreseen(folder, out, workers)) as early:
             from pipeline import console, params
             from pipeline.registry import contents
@@ -210,7 +197,7 @@ def sample(
     """Cut a batch of PNG pictures from the test set, to try scoring on."""
     from pipeline.datasets import sample as cutter
 
-    print(f"{cutter.run(layout.ARRAYS, folder, count=count)} pictures in {shown(folder)}")
+    print(f"{cutter.cut(layout.ARRAYS, folder, count=count)} pictures in {shown(folder)}")
 
 
 def _digits(text: str) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What a person sees of a run of scoring: how far it is, and at the end what came of it."""
+"""What a person sees of a scoring run: how far it is, and at the end its outcome."""
 
 import sys
 import time
@@ -33,7 +33,7 @@ def progress() -> Iterator[Tell]:
         with _bar() as tell:
             yield tell
     else:
-        yield Lines(say).tell
+        yield Ticker(say).tell
 
 
 def say(words: str) -> None:
@@ -41,7 +41,7 @@ def say(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
-class Lines:
+class Ticker:
     """A line every ten seconds, printed by ``write``."""
 
     def __init__(self, write: Callable[[str], None]) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class PipelineError(Exception):
-    """Says on one line what happened, where, and what to do next. A process that meets it prints it and exits 1."""
+    """Its message says on one line what happened, where, and what to do next; a process prints it and exits 1."""
 
 
 @contextmanager

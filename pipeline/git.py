@@ -14,9 +14,9 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 
-# A line of the settings of a clone that asks a remote for what it lacks.
+# A partial clone, which asks a remote for what it lacks, has such a line in its settings.
 PARTIAL = re.compile(r"^(remote\..*\.promisor=true|extensions\.partialclone=.*)$", re.MULTILINE)
-# A line of the settings of a clone without tags, or of a single branch, which brings the tags of its commits alone.
+# A clone without tags has such a line, and so has one of a single branch, which has the tags of that branch alone.
 WITHOUT_TAGS = re.compile(r"^remote\..*\.(tagopt=--no-tags|fetch=\+?refs/heads/[^*:]+:.*)$", re.MULTILINE)
 # OpenPGP, X.509 and SSH all begin a signature so.
 SIGNATURE = "\n-----BEGIN "
@@ -35,12 +35,12 @@ class Tag:
     message: str
 
 
-def run(*arguments: str, environment: dict[str, str] | None = None, text: str | None = None) -> str:
+def output(*arguments: str, environment: dict[str, str] | None = None, text: str | None = None) -> str:
     """Run Git and give what it prints. ``text`` is its standard input. Raises PipelineError with Git's own words."""
     try:
         done = subprocess.run(
             ["git", *arguments],
-            env={**os.environ, "LC_ALL": "C", **(environment or {})},  # its words are looked at
+            env={**os.environ, "LC_ALL": "C", **(environment or {})},  # the code below reads what Git says
             input=text,
             capture_output=True,
             encoding="utf-8",
@@ -57,27 +57,27 @@ def run(*arguments: str, environment: dict[str, str] | None = None, text: str | 
 def show(commit: str, path: Path) -> str | None:
     """Give the text of a file in a commit, None where the commit has no such file."""
     try:
-        return run("show", f"{commit}:./{path.as_posix()}")
+        return output("show", f"{commit}:./{path.as_posix()}")
     except PipelineError:
         return None
 
 
 def complete(*commits: str) -> None:
-    """Fetch all that a partial clone lacks of some commits: DVC does not ask for it, and waits for ever.
+    """Fetch everything that a partial clone lacks of some commits: DVC would wait for it for ever.
 
     Raises PipelineError where the remote cannot be reached.
     """
-    if not PARTIAL.search(run("config", "--list")):
+    if not PARTIAL.search(output("config", "--list")):
         return
-    nothing = run("hash-object", "-t", "tree", "--stdin", text="").strip()
+    nothing = output("hash-object", "-t", "tree", "--stdin", text="").strip()
     for commit in commits:
-        # What compares all content asks for all of it at once, and not again for what is there.
-        run("diff", "--numstat", nothing, commit, environment={"GIT_TERMINAL_PROMPT": "0"})
+        # A command that compares all content fetches what is missing in one go.
+        output("diff", "--numstat", nothing, commit, environment={"GIT_TERMINAL_PROMPT": "0"})
 
 
 def changed(*paths: Path) -> list[str]:
     """List the files below some paths that are not as the last commit has them, or that it has not."""
-    lines = run("status", "--porcelain", "--", *map(str, paths)).splitlines()
+    lines = output("status", "--porcelain", "--", *map(str, paths)).splitlines()
     return [line[3:] for line in lines]
 
 
@@ -88,7 +88,7 @@ def require_commit() -> None:
         otherwise="not a Git repository. Clone the project with git: its tags are the registry",
         when="not a git repo",
     )
-    if prefix := run("rev-parse", "--show-prefix").strip("/\n"):
+    if prefix := output("rev-parse", "--show-prefix").strip("/\n"):
         raise PipelineError(
             f"{shown(Path.cwd())}: the sub-folder {shown(prefix)} of a Git repository, and tags are of the whole. Make the "
             f"project a repository of its own: copy it elsewhere or run `git init` here, and commit it."
@@ -97,7 +97,7 @@ def require_commit() -> None:
 
 
 def have_user_name() -> None:
-    """Let a user without a name, as containers have them, have the number for one: DVC asks for it wherever it works."""
+    """Name a user without a name, as in a container, by the number: DVC needs a name."""
     try:
         getpass.getuser()
     except (KeyError, OSError):
@@ -112,26 +112,26 @@ def require_identity() -> None:
 
 def tags(*patterns: str) -> list[str]:
     """List the names of the tags that fit one of some patterns, such as ``digit-cnn@*``."""
-    return run("for-each-ref", "--format=%(refname:strip=2)", *_refs(patterns)).split()
+    return output("for-each-ref", "--format=%(refname:strip=2)", *_refs(patterns)).split()
 
 
 def tag_objects(*patterns: str) -> str:
     """List the tags that fit one of some patterns with the hash of each, one a line."""
-    return run("for-each-ref", "--format=%(objectname) %(refname)", *_refs(patterns))
+    return output("for-each-ref", "--format=%(objectname) %(refname)", *_refs(patterns))
 
 
 def common_folder() -> Path:
     """Give Git's own folder, which all worktrees of a repository share."""
-    return Path(run("rev-parse", "--git-common-dir").strip())
+    return Path(output("rev-parse", "--git-common-dir").strip())
 
 
 def fetch_of_tags() -> str:
     """Give the command that fetches the tags which a clone was made without; nothing where it was not, or has no remote."""
-    if not run("remote").strip():
+    if not output("remote").strip():
         return ""
-    if run("rev-parse", "--is-shallow-repository").strip() == "true":
+    if output("rev-parse", "--is-shallow-repository").strip() == "true":
         return "git fetch --tags --unshallow"
-    return "git fetch --tags" if WITHOUT_TAGS.search(run("config", "--list")) else ""
+    return "git fetch --tags" if WITHOUT_TAGS.search(output("config", "--list")) else ""
 
 
 def tag(*tags: Tag, after: tuple[str, ...], say: Say) -> None:
@@ -141,7 +141,9 @@ def tag(*tags: Tag, after: tuple[str, ...], say: Say) -> None:
     stands still or goes back must not hide the last one, and one that was ahead is warned of.
     """
     form = "%(taggerdate:unix) %(refname:strip=2)"
-    youngest, _, name = run("for-each-ref", "--sort=-taggerdate", "--count=1", f"--format={form}", *_refs(after)).partition(" ")
+    youngest, _, name = output("for-each-ref", "--sort=-taggerdate", "--count=1", f"--format={form}", *_refs(after)).partition(
+        " "
+    )
     now, first = int(time.time()), int(youngest or 0) + 1
     if first - now > MOST_AHEAD_SECONDS:
         day = f"{datetime.fromtimestamp(first).astimezone():%Y-%m-%d}"
@@ -153,26 +155,26 @@ def tag(*tags: Tag, after: tuple[str, ...], say: Say) -> None:
     with tempfile.TemporaryDirectory() as folder:
         objects = _tag_objects(Path(folder), tags, first)
     updates = "".join(f"create refs/tags/{one.name} {found}\n" for one, found in zip(tags, objects, strict=True))
-    run("update-ref", "--stdin", text=updates)
+    output("update-ref", "--stdin", text=updates)
 
 
 def _tag_objects(folder: Path, tags: tuple[Tag, ...], first: int) -> list[str]:
     """Let Git write the objects of tags, signed as the user's are, from ``folder``, a repository that shares the objects.
 
-    From the user's own, the first name would stand before the second is made.
+    In the user's own repository the first tag would be there before the second.
     """
-    run("init", "--quiet", "--bare", "--template=", str(folder), environment={"GIT_DIR": str(folder)})
-    config, objects = (str(Path(run("rev-parse", "--git-path", one).strip()).absolute()) for one in ("config", "objects"))
+    output("init", "--quiet", "--bare", "--template=", str(folder), environment={"GIT_DIR": str(folder)})
+    config, objects = (str(Path(output("rev-parse", "--git-path", one).strip()).absolute()) for one in ("config", "objects"))
     for name, value in (("include.path", config), ("core.hooksPath", os.devnull)):
-        run("config", "--file", str(folder / "config"), name, value)
+        output("config", "--file", str(folder / "config"), name, value)
     aside = {"GIT_DIR": str(folder), "GIT_OBJECT_DIRECTORY": objects}
     for number, one in enumerate(tags):
         when = {"GIT_COMMITTER_DATE": f"@{first + number} +0000"}
         how = ("--annotate", "--cleanup=verbatim", "--file=-")
-        run("tag", *how, one.name, one.commit, environment=aside | when, text=one.message)
-    found = [run("rev-parse", f"refs/tags/{one.name}", environment=aside).strip() for one in tags]
-    is_signing = run("config", "--type=bool", "--default=false", "--get", "tag.gpgSign").strip() == "true"
-    if is_signing and not all(SIGNATURE in run("cat-file", "tag", one) for one in found):  # Git may only warn of it
+        output("tag", *how, one.name, one.commit, environment=aside | when, text=one.message)
+    found = [output("rev-parse", f"refs/tags/{one.name}", environment=aside).strip() for one in tags]
+    is_signing = output("config", "--type=bool", "--default=false", "--get", "tag.gpgSign").strip() == "true"
+    if is_signing and not all(SIGNATURE in output("cat-file", "tag", one) for one in found):  # Git itself may only warn
         raise PipelineError(
             f"{shown(Path.cwd())}: tag.gpgSign is set, and Git made no signature. See why with `git tag --sign -m trial trial`."
         )
@@ -186,6 +188,6 @@ def _refs(patterns: tuple[str, ...]) -> list[str]:
 def _require(*arguments: str, otherwise: str, when: str = "") -> None:
     """Run Git. Raises PipelineError: ``otherwise`` when it fails with ``when`` among its words, else with those."""
     try:
-        run(*arguments)
+        output(*arguments)
     except PipelineError as error:
         raise (PipelineError(f"{shown(Path.cwd())}: {otherwise}.") if when in str(error) else error) from None

@@ -7,7 +7,7 @@ from pipeline.names import shown
 
 PARAMS = Path("params.yaml")
 STAGES = Path("dvc.yaml")
-LOCK = Path("dvc.lock")
+DVC_LOCK = Path("dvc.lock")
 
 MIRROR = Path("data/mirror")
 RAW = Path("data/raw")

@@ -29,7 +29,7 @@ class Section(BaseModel):
 
 
 class Ingest(Section):
-    """Which data set, and where it is to be had."""
+    """Which data set, and where it comes from."""
 
     dataset: Dataset
     mirrors: list[Annotated[str, Field(pattern=r"^https?://.+")]]
@@ -210,7 +210,7 @@ class Score(Section):
     quiet_seconds: NotNegative
 
 
-# No model of pydantic's: its own methods `validate` and `register` would stand in the way of two sections.
+# A dataclass, because a model of pydantic has methods `validate` and `register` of its own.
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Params:
     """The whole file, a section for each stage and for the two commands that change a result."""
@@ -231,7 +231,7 @@ def load(path: Path) -> Params:
     try:
         return TypeAdapter(Params).validate_python(content)
     except ValidationError as error:
-        placed = _read(path, "rt")  # with lines, which takes five times as long
+        placed = _read(path, "rt")  # this way of reading keeps the line numbers, and takes five times as long
         words = "; ".join(faults.describe(fault, placed) for fault in error.errors())
         raise PipelineError(f"{path}: {words}. Mend it and run again.") from None
 
@@ -239,5 +239,5 @@ def load(path: Path) -> Params:
 def _read(path: Path, typ: str) -> Any:
     try:
         return YAML(typ=typ).load(path.read_text(encoding="utf-8"))
-    except (YAMLError, ValueError) as error:  # of bytes that are no UTF-8, of a date in no calendar
+    except (YAMLError, ValueError) as error:  # ValueError: bytes that are no UTF-8, a date that is in no calendar
         raise PipelineError(f"{path}: not YAML: {' '.join(str(error).split())}. Mend it and run again.") from None

@@ -109,7 +109,7 @@ class Project:
         """Put some of the project's test images into a folder of it."""
         from pipeline.datasets import sample
 
-        sample.run(self.root / layout.ARRAYS, self.root / folder, count=count)
+        sample.cut(self.root / layout.ARRAYS, self.root / folder, count=count)
 
     @staticmethod
     def _checked(done: Run, *, check: bool) -> Run:

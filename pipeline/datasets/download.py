@@ -12,7 +12,7 @@ FIRST_WAIT_SECONDS = 0.5
 
 
 class SourceError(Exception):
-    """A place did not give a file; the message says why, without naming either."""
+    """A place did not give a file; the message says why, and names neither place nor file."""
 
 
 def source(place: str, most: Mapping[str, int], *, timeout_seconds: float, attempts: int) -> Callable[[str], bytes]:
@@ -31,7 +31,7 @@ def source(place: str, most: Mapping[str, int], *, timeout_seconds: float, attem
 
 
 def _read(folder: Path, name: str, most: int) -> bytes:
-    dotted = name.replace("-idx", ".idx")  # the name within the compressed file, which 7-Zip and `gunzip -N` go by
+    dotted = name.replace("-idx", ".idx")  # 7-Zip and `gunzip -N` take this name from within the compressed file
     for path in (folder / f"{one}{suffix}" for one in (name, dotted) for suffix in (".gz", "")):
         try:
             with path.open("rb") as file:
@@ -68,7 +68,7 @@ def _fetch_patiently(url: str, most: int, timeout_seconds: float, attempts: int)
     except httpx.HTTPStatusError as error:
         raise SourceError(f"HTTP {error.response.status_code} {error.response.reason_phrase}".strip()) from error
     except (httpx.HTTPError, httpx.InvalidURL, ImportError, OSError, ValueError) as error:
-        # The last three come of proxy and certificate settings in the environment.
+        # Wrong proxy and certificate settings in the environment raise the last three.
         raise SourceError(str(error) or type(error).__name__) from error
 
 

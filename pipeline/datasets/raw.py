@@ -51,7 +51,7 @@ class Faults:
 
 
 def write(folder: Path, dataset: str, contents: dict[str, bytes]) -> None:
-    """Lay the files down in one step: a folder with some of them is never seen. Raises PipelineError."""
+    """Write the files in one step, so that nobody sees a folder with some of them. Raises PipelineError."""
     with atomic.replacing(folder) as temporary:
         temporary.mkdir()
         for name, content in contents.items():

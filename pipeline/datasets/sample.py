@@ -10,7 +10,7 @@ from pipeline.errors import PipelineError
 from pipeline.names import shown
 
 
-def run(arrays: Path, folder: Path, *, count: int) -> int:
+def cut(arrays: Path, folder: Path, *, count: int) -> int:
     """Write the first ``count`` test images as PNG files, dark on white as a scanner gives them, and give their number.
 
     Raises PipelineError.

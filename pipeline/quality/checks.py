@@ -22,8 +22,8 @@ LIMITS = {"at least": "min_value", "at most": "max_value"}
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one expectation of a column: of ``count`` rows of ``suite``, how many broke it, and the first twenty.
+class Finding:
+    """What became of one expectation of a column: how many of the ``count`` rows of ``suite`` break it, and the first twenty.
 
     ``offending``: ``name`` and ``value`` of a row, and its ``label`` where it has one.
     ``tolerated_share`` of the rows, 0 to 1, may break it.
@@ -56,14 +56,14 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What became of all of them; ``severity`` is the highest that failed, ``critical`` or ``warning``, or nothing."""
+class Findings:
+    """What became of all expectations; ``severity`` is the highest that failed, ``critical`` or ``warning``, or nothing."""
 
-    outcomes: list[Outcome]
+    outcomes: list[Finding]
     severity: str
 
     @property
-    def failures(self) -> list[Outcome]:
+    def failures(self) -> list[Finding]:
         """Give what failed, the critical first."""
         return sorted((one for one in self.outcomes if not one.success), key=lambda one: not one.is_critical)
 
@@ -77,13 +77,13 @@ class Verdict:
         }
 
 
-def check(suites: Sequence[Suite], docs: Path | None = None) -> Verdict:
+def check(suites: Sequence[Suite], docs: Path | None = None) -> Findings:
     """Check every expectation of the suites; write Data Docs, a static site, into the folder ``docs``."""
     os.environ["GX_ANALYTICS_ENABLED"] = "False"
     import great_expectations as gx
     from great_expectations.core import ExpectationSuiteValidationResult
 
-    # It logs what it cannot write, with a traceback, and goes on; the caller looks whether the site is there.
+    # Great Expectations logs a traceback where it cannot write, and goes on; the caller checks whether the site is there.
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
@@ -109,12 +109,12 @@ def check(suites: Sequence[Suite], docs: Path | None = None) -> Verdict:
     if docs:
         data_docs.write(context, validation, [one for suite in suites for one in suite.expectations.values()], docs)
     worst = validation.get_max_severity_failure()
-    return Verdict([outcome for _, outcome in checked], worst.value if worst else "")
+    return Findings([outcome for _, outcome in checked], worst.value if worst else "")
 
 
 def _check(
     suite: Suite, name: str, expectation: "Expectation", frames: "BatchDefinition[Any]"
-) -> tuple["ExpectationValidationResult", Outcome]:
+) -> tuple["ExpectationValidationResult", Finding]:
     from great_expectations.expectations.metadata_types import FailureSeverity
 
     column = expectation.column
@@ -131,7 +131,7 @@ def _check(
         result.result["unexpected_index_column_names"] = ["name"]
         result.result["unexpected_list"] = [row["value"] for row in offending]
         result.result["unexpected_index_list"] = [{"name": row["name"], column: row["value"]} for row in offending]
-    outcome = Outcome(
+    outcome = Finding(
         suite=suite.name,
         expectation=name,
         column=column,

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 SITE = "local"
 DATA = "data"
 INDEX = "index.html"
-# The same data gives the same bytes: there is no time of the run in them, nor what is drawn for it.
+# The same data gives the same bytes: the pages hold neither the time of the run nor its random identifiers.
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 TIME = f"{NO_TIME:%Y-%m-%dT%H:%M:%SZ}"
 UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 STYLE = Path(__file__).with_name("data_docs.css")
 TEMPLATE = "data_docs.html.jinja"
-# A browser that keeps to it asks nobody for anything.
+# Under this policy a browser loads nothing from anywhere.
 POLICY = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
 REPLACED = (
     (re.compile(r"<script\b.*?</script>", re.DOTALL), ""),
@@ -36,7 +36,7 @@ REPLACED = (
     (re.compile(r"<img\b[^>]*>"), "Great Expectations"),
     (re.compile(r"url\('https?:[^)]*'\)"), "none"),
     (re.compile(r"<footer\b.*?</footer>", re.DOTALL), ""),
-    # What only the scripts made work.
+    # Without the scripts these do nothing.
     (re.compile(r' on[a-z]+="[^"]*"'), ""),
     (re.compile(rf"<tr\b(?:(?!<tr\b|</tr>).)*{TIME}.*?</tr>", re.DOTALL), ""),
     (re.compile(f" / {TIME}"), ""),
@@ -73,7 +73,7 @@ def write(
     key = ValidationResultIdentifier(ExpectationSuiteIdentifier(DATA), run, batch_identifier=DATA)
     context.validation_results_store.set(key, validation)
     context.build_data_docs(site_names=[SITE])
-    if (docs / INDEX).is_file():  # of what it cannot write, it says nothing
+    if (docs / INDEX).is_file():  # Great Expectations does not say so where it cannot write
         _make_self_contained(docs, validation.statistics or {})
 
 
@@ -92,7 +92,7 @@ def _escaped(value: Any) -> Any:
 def _make_self_contained(docs: Path, statistics: dict[str, object]) -> None:
     from jinja2 import Environment, FileSystemLoader
 
-    shutil.rmtree(docs / "static", ignore_errors=True)  # fonts and pictures of what is left out
+    shutil.rmtree(docs / "static", ignore_errors=True)  # fonts and pictures that the pages no longer use
     style = STYLE.read_text(encoding="utf-8")
     pages = [page for page in docs.rglob("*.html") if page != docs / INDEX]
     for page in pages:

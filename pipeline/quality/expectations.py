@@ -54,7 +54,7 @@ def of_labelled(tables: Tables, bounds: Validate, *, is_known: bool) -> list[Sui
         Suite("splits", tables.splits, _of_splits(bounds)),
         Suite("orientations", tables.orientations, _of_orientations(bounds)),
         Suite("classes", tables.classes, _of_classes(bounds)),
-        # One by one, for a share of all images would hide what is wrong with a small split.
+        # Each split has a suite: a share of all images would hide the faults of a small split.
         *(
             Suite(
                 f"{split} images",

@@ -16,11 +16,11 @@ from pipeline.digits.arrays import Images, Labels
 from pipeline.digits.pictures.features import SHAPE
 
 FILE = Path(__file__).with_name("reference.npz")
-# Of a data set that is not known.
+# A data set that has no reference of its own is held to this one's.
 DEFAULT = "mnist"
 COMPONENTS = 30
 SHRINKAGE = 0.2
-TOGETHER = 5000
+IMAGES_AT_ONCE = 5000
 # A label that is no digit fits nothing.
 NO_FIT = 1000.0
 
@@ -75,9 +75,9 @@ class Reference:
         """
         gaps: list[Numbers] = [np.empty(0)]
         distances: list[Numbers] = [np.empty(0)]
-        for start in range(0, len(images), TOGETHER):
-            densities, distance = self._look(images[start : start + TOGETHER])
-            own = labels[start : start + TOGETHER].astype(np.int64)
+        for start in range(0, len(images), IMAGES_AT_ONCE):
+            densities, distance = self._look(images[start : start + IMAGES_AT_ONCE])
+            own = labels[start : start + IMAGES_AT_ONCE].astype(np.int64)
             given = densities[np.arange(len(own)), np.minimum(own, 9)]
             gaps.append(np.where(own < 10, densities.max(axis=1) - given, NO_FIT))
             distances.append(distance)

@@ -11,7 +11,7 @@ from pipeline.digits.field import MIDDLE
 from pipeline.digits.pictures import features
 from pipeline.quality.reference import Reference
 
-# So many images of a split, evenly spread, tell how they are turned.
+# This many images of a split, evenly spread, are enough to tell how all are turned.
 LOOKED_AT = 1000
 
 Undo = Callable[[Images], Images]

@@ -1,4 +1,4 @@
-"""What a person sees of the registry: its models, one of them whole, two of them compared, who was champion when."""
+"""What a person sees of the registry: a list of models, one model, two models compared, the history of champions."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ def as_json(known: list[Version], reigns: list[Reign]) -> list[dict[str, Any]]:
 
 
 def show_models(known: list[Version], reigns: list[Reign]) -> None:
-    """Print a line for each version: what a person decides by."""
+    """Print a line for each version."""
     rows = []
     for one in known:
         last = next((reign for reign in reversed(reigns) if reign.version == one.version), None)
@@ -79,7 +79,7 @@ def show_model(one: Version, reigns: list[Reign]) -> None:
         print("\nSlices of the test set")
         _lines(f"{name}: accuracy {row['accuracy']:.4f}, for review {row['review']:.4f}" for name, row in slices.items())
     print("\nParameters")
-    _lines(f"{name} {value}" for name, value in parameters_of(git.show(one.commit, layout.LOCK) or "").items())
+    _lines(f"{name} {value}" for name, value in parameters_of(git.show(one.commit, layout.DVC_LOCK) or "").items())
     print("\nIts files\n")
     _lines([f"dvc artifacts get . {NAME} --rev {one.version} --out {NAME}-{one.version}"])
     print("\nMake it again, and see that the metrics are the same to the byte\n")
@@ -89,11 +89,11 @@ def show_model(one: Version, reigns: list[Reign]) -> None:
 def origin(settings: Params) -> Origin:
     """Give what the model in the workspace is, and what made it. Raises PipelineError where the stages left nothing."""
     try:
-        recorded = layout.LOCK.read_text(encoding="utf-8")
+        recorded = layout.DVC_LOCK.read_text(encoding="utf-8")
         version, verdict = registering.standing(settings)
     except (OSError, ValueError) as error:
         raise PipelineError(f"nothing to report on: {error}. Run `dvc repro` first.") from error
-    commit = version.commit if version else git.run("rev-parse", "HEAD").strip()
+    commit = version.commit if version else git.output("rev-parse", "HEAD").strip()
     return Origin(
         name=NAME,
         version=version.version if version else None,

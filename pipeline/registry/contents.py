@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
 
 DVC = Path(".dvc")
-# DVC's folder for what need not last, which Git leaves out.
+# DVC's folder for temporary files, which Git ignores.
 KEPT = DVC / "tmp"
 PARTS = (layout.MODEL / layout.SCORING_MODEL, layout.MODEL / layout.MODEL_CARD)
-# Nobody knows the files of a folder whose list is missing here; with force, that is no reason to keep all others.
+# A folder's list may be missing here, so that nobody knows its files; with force, all others are freed nevertheless.
 NAMED = {"all_tags": True, "all_branches": True, "all_experiments": True, "force": True}
-# What says that something is not in DVC's cache, or is damaged there.
+# Each of these errors means that something is missing from DVC's cache, or damaged there.
 NOT_THERE = (OSError, ValueError, TypeError, KeyError)
 
 
@@ -48,13 +48,13 @@ class ScoringModel:
 
 
 def of_workspace(version: str) -> ScoringModel:
-    """Give the model that the stages left, as it will be scored with when it is ``version``."""
+    """Give the model that the stages left, as scoring will have it under the name ``version``."""
     contents = [(layout.MODEL / name).read_bytes() for name in (layout.SCORING_MODEL, layout.MODEL_CARD)]
     return _scoring_model(version, json.loads(layout.METRICS.read_text(encoding="utf-8"))["dataset"], *contents)
 
 
 def answers(version: Version) -> Answers:
-    """Give what a version answered to its test images. Raises PipelineError where that is nowhere to be had."""
+    """Give what a version answered to its test images. Raises PipelineError where neither cache nor remote has that."""
     (content,) = _read_verified(version, layout.PREDICTIONS)
     try:
         return Answers.of_csv(content)
@@ -87,7 +87,7 @@ def md5(content: bytes) -> str:
 def recorded_model(commit: str) -> str | None:
     """Give the hash of the model that the ``dvc.lock`` of a commit, or of a tag, names."""
     try:
-        return recorded_hash(git.show(commit, layout.LOCK) or "", layout.MODEL)
+        return recorded_hash(git.show(commit, layout.DVC_LOCK) or "", layout.MODEL)
     except (YAMLError, AttributeError, KeyError, TypeError):  # no dvc.lock as DVC writes it
         return None
 
@@ -112,7 +112,7 @@ def _from_cache(cache: Path, commit: str) -> list[bytes]:
 
 
 def _cached(cache: Path, hashed: str) -> bytes:
-    """Read what has a hash from DVC's cache."""
+    """Read the file that has a hash from DVC's cache."""
     content = (cache / hashed[:2] / hashed[2:]).read_bytes()
     if md5(content) != hashed.removesuffix(".dir"):
         raise ValueError(hashed)
@@ -129,7 +129,7 @@ def _fetch(state: str, selector: str) -> ScoringModel:
     except (ConfigError, *NOT_THERE):
         return _scoring_model(chosen.version, chosen.dataset, *_read_verified(chosen, *PARTS))
     kept = {"state": state, "version": chosen.version, "dataset": chosen.dataset, "cache": str(cache)}
-    with suppress(PipelineError):  # a project that cannot be written to is slower
+    with suppress(PipelineError):  # without the file it works too, but slower
         atomic.write_text(_place(selector), json.dumps(kept))
     return _scoring_model(chosen.version, chosen.dataset, *contents)
 
@@ -189,7 +189,7 @@ class Freed:
 
 def free(*, dry: bool) -> Freed:
     """Find what nothing names and, unless ``dry``, let DVC remove it. Raises PipelineError."""
-    git.complete(*git.run("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/tags", "refs/exps").split())
+    git.complete(*git.output("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/tags", "refs/exps").split())
     logging.disable(logging.WARNING)  # DVC has one for each stage that never ran here
     try:
         with opened() as repo:

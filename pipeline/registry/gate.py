@@ -13,7 +13,7 @@ from pipeline.params import Bounds
 
 @dataclass(frozen=True)
 class Check:
-    """One bound of the gate and what the model reached; a whole number is one of bytes, all others are shares."""
+    """One bound of the gate and what the model reached. Integers are bytes, floats are shares from 0 to 1."""
 
     name: str
     value: float
@@ -22,7 +22,7 @@ class Check:
 
     @property
     def distance(self) -> float:
-        """Give what there is to spare; less than nothing where the bound is missed."""
+        """Give how far the value is from the bound; negative where the bound is missed."""
         return self.bound - self.value if self.is_maximum else self.value - self.bound
 
     @property
@@ -97,7 +97,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Contender:
-    """A registered model that a new one is compared with; ``answers`` is None where they are nowhere to be had."""
+    """A registered model that a new one is compared with; ``answers`` is None where neither cache nor remote has them."""
 
     version: str
     metrics: dict[str, Any]
@@ -127,7 +127,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All that was held against a model, and what came of it; no ``comparison`` for one that is refused.
+    """What the gate says of a model: each bound, and the comparison, None for a model that is refused.
 
     ``replay`` says what it would change in batches that were scored, ``changed_share`` how much, 0 to 1.
     """
@@ -180,7 +180,7 @@ def compare(
 ) -> Comparison:
     """Tell whether a model beats the champion: by more right answers to the same test images than luck would give.
 
-    Where the champion's answers are nowhere to be had, the model takes its place only if the champion misses a bound.
+    Where the champion's answers cannot be fetched, the model takes its place only if the champion misses a bound.
     """
     if champion is None:
         return Comparison("first", True, "there was no champion")

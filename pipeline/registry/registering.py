@@ -86,8 +86,8 @@ def promote(version: str, because: str, say: git.Say) -> bool:
 
 
 def _state() -> tuple[str, str]:
-    """Give what the verdict on a model depends on: the registry's tags, and what the stages left."""
-    return versions.state(), layout.LOCK.read_text(encoding="utf-8")
+    """Give the state that a verdict depends on: the registry's tags, and what the stages left."""
+    return versions.state(), layout.DVC_LOCK.read_text(encoding="utf-8")
 
 
 def _registered(same: Version) -> Registration:
@@ -118,7 +118,7 @@ def standing(settings: Params) -> tuple[Version | None, str]:
 
 def _of_workspace(known: list[Version]) -> Version | None:
     """Find the version whose model is the one that the stages left."""
-    model = contents.recorded_hash(layout.LOCK.read_text(encoding="utf-8"), layout.MODEL)
+    model = contents.recorded_hash(layout.DVC_LOCK.read_text(encoding="utf-8"), layout.MODEL)
     return next((version for version in known if contents.recorded_model(version.commit) == model), None)
 
 
@@ -194,12 +194,12 @@ def _snapshot(message: str) -> str:
     """Commit the workspace outside any branch, through an index of its own, and give the commit's hash."""
     with tempfile.TemporaryDirectory() as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-        git.run("read-tree", "HEAD", environment=index)
-        git.run("add", "--update", ".", environment=index)
-        # Whatever a person's Git ignores, but for what Python makes of code.
-        git.run("add", "--force", "--", *_files_of_the_stages(), ":(exclude,glob)**/__pycache__/**", environment=index)
-        tree = git.run("write-tree", environment=index).strip()
-    return git.run("commit-tree", tree, "-p", "HEAD", "-m", message).strip()
+        git.output("read-tree", "HEAD", environment=index)
+        git.output("add", "--update", ".", environment=index)
+        # Also what a person's Git ignores, but not the caches that Python writes beside code.
+        git.output("add", "--force", "--", *_files_of_the_stages(), ":(exclude,glob)**/__pycache__/**", environment=index)
+        tree = git.output("write-tree", environment=index).strip()
+    return git.output("commit-tree", tree, "-p", "HEAD", "-m", message).strip()
 
 
 def _files_of_the_stages() -> list[str]:
@@ -209,4 +209,4 @@ def _files_of_the_stages() -> list[str]:
         cached = {out.fspath for stage in stages for out in stage.outs if out.use_cache}
         named = {item.fspath for stage in stages for item in (*stage.deps, *stage.outs)}
     kept = [path for path in named if not any(path == out or path.startswith(out + os.sep) for out in cached)]
-    return ["dvc.yaml", str(layout.LOCK), *sorted(os.path.relpath(path) for path in kept)]
+    return ["dvc.yaml", str(layout.DVC_LOCK), *sorted(os.path.relpath(path) for path in kept)]

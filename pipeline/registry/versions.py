@@ -109,7 +109,7 @@ def _states() -> "Iterator[tuple[Artifact, Any]]":
     git.require_commit()
     with _scm() as scm:
         tags = find(name=NAME, scm=scm)
-    # Within a second GTO takes what takes away for the later one.
+    # Of two tags within a second, GTO takes the one that removes for the later one.
     tags.sort(key=lambda tag: (tag.tag_time, parse_name(tag.name)["action"] in (Action.UNASSIGN, Action.DEREGISTER)))
     artifact = Artifact(artifact=NAME, versions=[])
     for tag in tags:
@@ -145,7 +145,7 @@ def find(selector: str) -> Version:
 
 
 def state() -> str:
-    """Give what changes with every tag of the registry; nothing outside a Git repository."""
+    """Give a text that changes with every tag of the registry; it is empty outside a Git repository."""
     with suppress(PipelineError):
         return git.tag_objects(*ALL)
     return ""

@@ -44,7 +44,7 @@ def confusion(actual: npt.NDArray[np.integer[Any]], answered: npt.NDArray[np.int
     """Draw how often each digit, (N,), was answered as each, (N,); the darker, the larger the share of the digit's images."""
     alt = _altair()
     table = pd.DataFrame({"actual": actual, "answered": answered}).value_counts().reset_index(name="images")
-    # Few of many would not be seen.
+    # A small share would be invisible without the root.
     table["shade"] = (table["images"] / table.groupby("actual")["images"].transform("sum")) ** 0.5 * 0.55
     base = alt.Chart(table).encode(
         x=alt.X("answered:O", axis=alt.Axis(labelAngle=0)), y=alt.Y("actual:O", title="actual digit")

@@ -7,9 +7,9 @@ from pathlib import Path
 from pipeline import atomic, layout
 from pipeline.errors import exit_on_error
 
-# Below DVC's folder, which names in its configuration start from. Git leaves it out: it is of the environment.
+# Names in DVC's configuration start from its folder. Git ignores the file, which belongs to the environment.
 TEMPLATE = Path(".dvc/plots.html")
-# Of the specifications that DVC writes.
+# DVC writes specifications of this version.
 VEGA_LITE = "5.21"
 PAGE = """<!doctype html>
 <html lang="en">

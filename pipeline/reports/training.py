@@ -19,11 +19,11 @@ from pipeline.digits.network import metrics
 from pipeline.digits.network.slices import SLICES
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.reports import charts, pages
+from pipeline.reports import charts, html
 
 PAGE = layout.REPORTS / "training.html"
 MOST_ERRORS = 100
-# Of the test set, to show what a slice does to a digit.
+# This many test images show what a slice does to a digit.
 EXAMPLES = 3
 
 
@@ -72,7 +72,7 @@ def write(origin: Origin) -> Path:
     logits = predictions.filter(regex="^logit_[0-9]$").to_numpy(np.float32)
     answers, confidence = metrics.answers_and_confidence(logits, float(card.get("temperature", 1)))
     errors = list(_errors(data, answers, confidence))
-    page = pages.render(
+    page = html.render(
         "training.html.jinja",
         title=f"{origin.name} {origin.version or 'not registered'}, trained on {summary['dataset']}",
         version=origin.version,
@@ -91,7 +91,7 @@ def write(origin: Origin) -> Path:
         commands=origin.commands,
         changed=[shown(file) for file in origin.changed],
     )
-    pages.write(PAGE, page)
+    html.write(PAGE, page)
     return PAGE
 
 

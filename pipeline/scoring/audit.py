@@ -9,8 +9,8 @@ from pipeline.digits.pictures.normalising import BLANK
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score, Validate
-from pipeline.quality import expectations, reference, report, tables
-from pipeline.quality.checks import Verdict
+from pipeline.quality import expectations, publishing, reference, tables
+from pipeline.quality.checks import Findings
 from pipeline.quality.expectations import Suite
 from pipeline.quality.tables import Split
 from pipeline.scoring import shard
@@ -22,7 +22,7 @@ SPLIT = "folder"
 DIGITS = frozenset(str(digit).encode() for digit in range(10))
 
 
-def run(folder: Path, out: Path, settings: Score, bounds: Validate) -> tuple[Verdict, list[str]]:
+def check_folder(folder: Path, out: Path, settings: Score, bounds: Validate) -> tuple[Findings, list[str]]:
     """Check the pictures that scoring would read, as it reads them, and write report and Data Docs into ``out``.
 
     Gives in words what was not read, too. Raises PipelineError.
@@ -51,7 +51,7 @@ def run(folder: Path, out: Path, settings: Score, bounds: Validate) -> tuple[Ver
     suites = [expectations.of_scans(files, settings.maximum_error_share)]
     if found:
         suites += expect(split, bounds, is_labelled=None not in labels)
-    verdict = report.publish(out, shown(folder.resolve().name) or SPLIT, [split], suites)
+    verdict = publishing.publish(out, shown(folder.resolve().name) or SPLIT, [split], suites)
     return verdict, [words for words in (listing.unreadable_words, listing.unread_words) if words]
 
 

@@ -13,7 +13,7 @@ from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.registry.contents import ScoringModel
-from pipeline.reports import pages
+from pipeline.reports import html
 from pipeline.scoring import batch as batches
 from pipeline.scoring import report, run, shard, sheet, source
 from pipeline.scoring.batch import Batch, Options
@@ -137,7 +137,7 @@ def _write_page(found: Difference, folders: Sequence[Path], versions: list[str],
         "models": versions,
     }
     title = f"What changes from {' to '.join(versions)}"
-    pages.write(found.page, pages.render("replay.html.jinja", "sheet.js", title=title, found=found, about=about), lines)
+    html.write(found.page, html.render("replay.html.jinja", "sheet.js", title=title, found=found, about=about), lines)
 
 
 def _pairs(first: Batch, second: Batch) -> Iterator[tuple[bytes, Row, Row]]:

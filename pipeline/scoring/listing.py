@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.scoring.lookup import Entry, with_lines
+from pipeline.scoring.lookup import Entry, entries
 from pipeline.scoring.ordering import in_order
 from pipeline.scoring.process import Worker
 
@@ -90,7 +90,7 @@ def list_folder(folder: Path, suffixes: Collection[str], leave_out: Path, worker
     nothing else to do and help. Raises PipelineError when the folder for temporary files has no room.
     """
     listing, place = _empty(), os.fsencode(folder)
-    _fill(listing, with_lines(place, _pictures(place, suffixes, os.fsencode(leave_out.resolve()), listing), workers))
+    _fill(listing, entries(place, _pictures(place, suffixes, os.fsencode(leave_out.resolve()), listing), workers))
     listing.unreadable_folders.sort()
     return listing
 
@@ -103,7 +103,7 @@ def list_paths(text: Path) -> Listing:
     listing = _empty()
     try:
         with sys.stdin.buffer if text == STANDARD_INPUT else text.open("rb") as lines:
-            _fill(listing, with_lines(b"", _named_in(lines)))
+            _fill(listing, entries(b"", _named_in(lines)))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PipelineError(f"{shown(text)}: {reason}. Name a folder, or a text file with one path a line.") from None

@@ -14,7 +14,7 @@ TOGETHER = 256
 AHEAD = 2
 
 
-def with_lines(folder: bytes, paths: Iterable[bytes], workers: Iterable[Worker] = ()) -> Iterator[Entry]:
+def entries(folder: bytes, paths: Iterable[bytes], workers: Iterable[Worker] = ()) -> Iterator[Entry]:
     """Yield paths below ``folder`` with their lines, in any order; whatever becomes of the workers."""
     helpers = [_Helper(folder, worker) for worker in workers]
     paths = iter(paths)

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pipeline.names import shown
-from pipeline.reports import pages
+from pipeline.reports import html
 from pipeline.scoring.manifest import Manifest
 
 NAME = "report.html"
@@ -28,7 +28,7 @@ def write(folder: Path, given: Path, manifest: Manifest, confidences: Counter[st
     hundredths; ``lines``: of the contact sheet.
     """
     doubtful = manifest.statuses.get("review", 0) + manifest.statuses.get("error", 0)
-    page = pages.render(
+    page = html.render(
         TEMPLATE,
         "sheet.js",
         title=f"Scores of {shown(Path(manifest.folder).name or manifest.folder)}",
@@ -39,7 +39,7 @@ def write(folder: Path, given: Path, manifest: Manifest, confidences: Counter[st
         labelled=confidences.total(),
         about={"bases": [address_of(given, folder)], "rows": manifest.rows, "doubtful": doubtful},
     )
-    pages.write(folder / NAME, page, lines)
+    html.write(folder / NAME, page, lines)
 
 
 def address_of(folder: Path, page_folder: Path) -> str:

@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.registry.contents import ScoringModel
-from pipeline.reports import pages
+from pipeline.reports import html
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring import report, runner, sheet, source, suspicion
 from pipeline.scoring.batch import LISTING, Batch, Options, fingerprint
@@ -137,10 +137,10 @@ def _known(batch: Batch) -> Iterator[Rows]:
     manifest = manifests.read(batch.out)
     if manifest and manifest.method == batch.method and _stands(batch, manifest):
         rows = of_one_file(batch.scores, read_listing(batch.out / LISTING), has_head=True)
-        known.append((rows, pages.lines_of(batch.report)))
+        known.append((rows, html.lines_of(batch.report)))
     if not batch.options.report:
         return merge(*(rows for rows, _ in known))
-    return merge(*(sheet.with_lines(rows, lines, batch.listing.images) for rows, lines in known))
+    return merge(*(sheet.with_sheet_lines(rows, lines, batch.listing.images) for rows, lines in known))
 
 
 def _stands(batch: Batch, manifest: Manifest) -> bool:
@@ -216,7 +216,7 @@ def _score_shards(batch: Batch, model: ScoringModel, shards: list[Shard], worker
     with closing(results):
         for shard, scored in results:
             if batch.options.report:
-                pages.load(report.TEMPLATE)  # once, while the workers go on
+                html.load(report.TEMPLATE)  # once, while the workers go on
             _with_room(batch.work, partial(atomic.write_text, batch.work.part(shard), scored.rows))
             progress.done += shard.count
             progress.statuses.update(scored.statuses)

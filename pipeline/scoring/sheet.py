@@ -104,7 +104,7 @@ def remove(folder: Path) -> bool:
     return bool(sheets)
 
 
-def with_lines(known: Iterable[Rows], lines: Iterable[bytes], rows: int) -> Iterator[Rows]:
+def with_sheet_lines(known: Iterable[Rows], lines: Iterable[bytes], rows: int) -> Iterator[Rows]:
     """Give the rows of a run the lines that it wrote, for a report on so many rows; those that lack one are left out.
 
     Of more rows than are shown, what that run chose to show will do.

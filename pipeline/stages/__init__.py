@@ -20,13 +20,13 @@ from pipeline.errors import PipelineError, exit_on_error
 
 # What Python writes beside a module when it is first imported; `.dvcignore` leaves it out too.
 CACHE = "__pycache__"
-# As the flows set it.
+# The flows set this variable; nobody else needs to.
 PROGRESS = "DIGITS_PROGRESS"
 REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 
 def tell(words: str, progress: Mapping[str, object]) -> None:
-    """Say how far a stage is: in words, or to who set ``DIGITS_PROGRESS`` in a line of JSON, with the words in it."""
+    """Say how far a stage is: in words, or where ``DIGITS_PROGRESS`` is set in a line of JSON that has the words in it."""
     if os.environ.get(PROGRESS):
         print(json.dumps({"words": words, **progress}), flush=True)
     elif words:
@@ -48,7 +48,7 @@ def run_as_process(name: str, stage: Callable[[], None]) -> None:
 
 @contextmanager
 def _same_inputs(name: str) -> Iterator[None]:
-    """Raise PipelineError where what a stage reads is another at the end: only then DVC looks, and would vouch for that."""
+    """Raise PipelineError if a stage's inputs change while it runs: DVC hashes them at its end and would record the new ones."""
     before = _inputs(name)
     yield
     after = _inputs(name)
@@ -73,7 +73,7 @@ def _value(settings: dict[str, Any], key: str) -> object:
 
 
 def _hash(file: Path) -> str:
-    """Hash a file; what is none, is there or not."""
+    """Hash a file; for anything else, say what it is."""
     try:
         with file.open("rb") as content:
             return hashlib.file_digest(content, "md5").hexdigest()

@@ -19,7 +19,7 @@ from pipeline.names import shown
 MIRROR_VARIABLE = "DIGITS_MNIST_MIRROR"
 SAMPLE_TEST_IMAGES = 360
 
-# Of the decompressed content: mirrors compress it anew, each in its own way.
+# Sizes and hashes are those of the decompressed content, because each mirror compresses it in its own way.
 MNIST_BYTES = {raw.TRAIN_IMAGES: 47_040_016, raw.TRAIN_LABELS: 60_008, raw.TEST_IMAGES: 7_840_016, raw.TEST_LABELS: 10_008}
 MNIST_SHA256 = {
     raw.TRAIN_IMAGES: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -28,7 +28,7 @@ MNIST_SHA256 = {
     raw.TEST_LABELS: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 
-# What gzip adds at most, to bytes that it cannot make fewer, and a name.
+# gzip adds no more than this to content that it cannot compress: a header, a file name, block marks.
 GZIP_BYTES = 2**16
 
 Fetch = Callable[[str], bytes]

@@ -6,7 +6,7 @@ from pipeline import layout, params, stages
 from pipeline.datasets import raw
 from pipeline.digits.pictures.features import TRAIN
 from pipeline.params import Validate
-from pipeline.quality import expectations, reference, report, tables
+from pipeline.quality import expectations, publishing, reference, tables
 from pipeline.quality.expectations import Suite
 from pipeline.quality.tables import Split
 
@@ -27,8 +27,8 @@ def run(raw_folder: Path, folder: Path, *, bounds: Validate) -> None:
     files = raw.inspect(raw_folder)
     splits = [] if any(one.is_broken for one in files) else read(raw_folder)
     suites = [expectations.of_files(files), *(expect(dataset, splits, bounds) if splits else [])]
-    verdict = report.publish(folder, dataset, splits, suites)
-    print(*report.conclude(verdict, folder / layout.REPORT_PAGE), sep="\n")
+    verdict = publishing.publish(folder, dataset, splits, suites)
+    print(*publishing.conclude(verdict, folder / layout.REPORT_PAGE), sep="\n")
 
 
 def read(raw_folder: Path) -> list[Split]:

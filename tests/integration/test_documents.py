@@ -18,7 +18,7 @@ from pipeline.datasets import sample
 from pipeline.errors import PipelineError
 from pipeline.registry import contents
 from pipeline.registry.contents import ScoringModel
-from pipeline.reports import pages
+from pipeline.reports import html
 from pipeline.scoring import audit, difference, run
 from pipeline.scoring import batch as batches
 from pipeline.scoring.batch import Options
@@ -42,7 +42,7 @@ def champion(registered_project: Project, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def digits(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
     folder = tmp_path_factory.mktemp("sample") / "batch"
-    sample.run(registered_project.root / "data/arrays.npz", folder, count=30)
+    sample.cut(registered_project.root / "data/arrays.npz", folder, count=30)
     return [np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8) for path in sorted(folder.iterdir())]
 
 
@@ -92,7 +92,7 @@ def test_every_page_has_a_row_in_order_and_rows_and_files_are_counted_apart(fold
     assert manifest.size_words == "12 images of 5 files"
     assert words(told[-1], 1).startswith("5 of 5 files, 12 images/s, 0 s left: ")
     assert len(rows(folder, "review.csv")) == manifest.statuses.get("review", 0)
-    lines = [json.loads(line)[:2] for line in pages.lines_of(folder.parent / "scores" / "report.html")]
+    lines = [json.loads(line)[:2] for line in html.lines_of(folder.parent / "scores" / "report.html")]
     assert lines == [[row["file"], int(row["page"])] for row in written]
     assert "12 images of 5 files in" in (folder.parent / "scores" / "report.html").read_text(encoding="utf-8")
 
@@ -121,7 +121,7 @@ def test_only_files_that_changed_are_read_again_with_all_their_pages(
     assert (manifest.reused, manifest.scored, manifest.rows, manifest.files) == (4, 1, 11, 5)
     assert [row for row in after if row["file"] != "b.tif"] == [row for row in before if row["file"] != "b.tif"]
     assert [row["page"] for row in after if row["file"] == "b.tif"] == ["1", "2"]
-    lines = [json.loads(line)[:2] for line in pages.lines_of(folder.parent / "scores" / "report.html")]
+    lines = [json.loads(line)[:2] for line in html.lines_of(folder.parent / "scores" / "report.html")]
     assert sorted(lines) == [[row["file"], int(row["page"])] for row in after]
 
 
@@ -154,7 +154,7 @@ def test_two_models_are_compared_page_by_page(folder: Path, champion: ScoringMod
     assert found.rows == 12
     assert sorted(there) == sorted(changed)
     assert [page for name, page in changed if name == "many.tif"] == [1, 2, 3, 4]
-    assert [tuple(json.loads(line)[:2]) for line in pages.lines_of(found.page)] == changed
+    assert [tuple(json.loads(line)[:2]) for line in html.lines_of(found.page)] == changed
 
     score(folder, champion)
     batch = batches.prepare(folder, folder.parent / "scores", champion, SETTINGS)
@@ -181,7 +181,9 @@ def test_a_document_of_one_page_again_and_again_is_suspicious(
 def test_a_folder_is_audited_page_by_page(folder: Path, tmp_path: Path) -> None:
     bounds = PARAMS.validate
 
-    verdict, _ = audit.run(folder, tmp_path / "audit", SETTINGS.model_copy(update={"maximum_error_share": 0.0}), bounds)
+    verdict, _ = audit.check_folder(
+        folder, tmp_path / "audit", SETTINGS.model_copy(update={"maximum_error_share": 0.0}), bounds
+    )
 
     failures = {one.expectation: one for one in verdict.failures}
     unreadable = failures["no_file_is_unreadable"]

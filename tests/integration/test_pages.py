@@ -68,7 +68,7 @@ def project(registered_project: Project, tmp_path_factory: pytest.TempPathFactor
     """A project with a batch in its inbox that was scored: pictures, and names and files that nobody would wish for."""
     project = copy_project(registered_project, tmp_path_factory.mktemp("pages"))
     folder = project.root / "data/inbox/batch"
-    sample.run(project.root / "data/arrays.npz", folder, count=IMAGES)
+    sample.cut(project.root / "data/arrays.npz", folder, count=IMAGES)
     content = (folder / "00000.png").read_bytes()
     place = os.fsencode(folder)
     os.mkdir(os.path.join(place, HOSTILE[0]))  # noqa: PTH102, PTH118 - names of any bytes

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline import console
 from pipeline.registry import registering
-from pipeline.reports import pages
+from pipeline.reports import html
 from tests.conftest import DIGITS, ROOT, Project, copy_project
 
 Copy = Callable[[Project], Project]
@@ -282,7 +282,7 @@ def test_two_models_are_compared_side_by_side_and_on_folders(two_models: Project
         assert row["confidence_v1.0.0"] == first[row["file"]]["confidence"]
     assert len(rows) > 5
     assert "data/comparisons/v1.0.0-v1.1.0/changed.html" in shown.splitlines()
-    lines = map(json.loads, pages.lines_of(project.root / "data/comparisons/v1.0.0-v1.1.0/changed.html"))
+    lines = map(json.loads, html.lines_of(project.root / "data/comparisons/v1.0.0-v1.1.0/changed.html"))
     assert [(line[0], line[2], line[10][0], line[11]) for line in lines] == [
         (row["file"], row["label_v1.1.0"], row["label_v1.0.0"], int(row["folder"] == "elsewhere/batch")) for row in rows
     ]

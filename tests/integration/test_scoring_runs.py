@@ -23,7 +23,7 @@ from pipeline.digits.pictures.files.limits import Limits
 from pipeline.errors import PipelineError
 from pipeline.registry import contents
 from pipeline.registry.contents import ScoringModel
-from pipeline.reports import pages
+from pipeline.reports import html
 from pipeline.scoring import batch as batches
 from pipeline.scoring import join, run, runner, source
 from pipeline.scoring import manifest as manifests
@@ -56,7 +56,7 @@ def champion(project: Project) -> ScoringModel:
 @pytest.fixture(scope="module")
 def sampled(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sample") / "batch"
-    sample.run(project.root / "data/arrays.npz", folder, count=IMAGES)
+    sample.cut(project.root / "data/arrays.npz", folder, count=IMAGES)
     return folder
 
 
@@ -82,7 +82,7 @@ class Scans:
             return {row["file"]: row for row in csv.DictReader(file)}
 
     def shown(self) -> dict[str, list[Any]]:
-        lines = [json.loads(line) for line in pages.lines_of(self.out / "report.html")]
+        lines = [json.loads(line) for line in html.lines_of(self.out / "report.html")]
         by_name = {line[0]: line for line in lines}
         assert len(by_name) == len(lines)
         return by_name

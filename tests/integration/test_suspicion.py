@@ -29,7 +29,7 @@ def champion(registered_project: Project) -> ScoringModel:
 
 @pytest.fixture
 def folder(registered_project: Project, tmp_path: Path) -> Path:
-    sample.run(registered_project.root / "data/arrays.npz", tmp_path / "batch", count=20)
+    sample.cut(registered_project.root / "data/arrays.npz", tmp_path / "batch", count=20)
     return tmp_path / "batch"
 
 

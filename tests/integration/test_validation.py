@@ -17,7 +17,7 @@ from pipeline import params
 from pipeline.datasets import idx, raw
 from pipeline.errors import PipelineError
 from pipeline.quality import checks, expectations
-from pipeline.quality.checks import Outcome
+from pipeline.quality.checks import Finding
 from pipeline.quality.expectations import CRITICAL, Suite
 from pipeline.scoring import audit
 from pipeline.stages import ingest, validate
@@ -195,10 +195,10 @@ def test_no_image_at_all_is_invalid_data(sample: raw.RawData, tmp_path: Path) ->
 def test_an_outcome_is_said_on_one_line() -> None:
     rows: list[dict[str, Any]] = [{"name": "a\nb.png", "value": "c\nd"}, {"name": "e", "value": 0.123456}]
 
-    words = str(Outcome("images", "some_name", "ink", CRITICAL, "why", False, 10, 2, 0.01, rows))
+    words = str(Finding("images", "some_name", "ink", CRITICAL, "why", False, 10, 2, 0.01, rows))
 
     assert words == "some_name: 2 of 10 images break it (allowed: 1.0%), first a\\nb.png = c\\nd, e = 0.1235: why"
-    assert asdict(Outcome("images", "n", "ink", CRITICAL, "w", True, 1, 0, 0, []))["offending"] == []
+    assert asdict(Finding("images", "n", "ink", CRITICAL, "w", True, 1, 0, 0, []))["offending"] == []
 
 
 @pytest.fixture(scope="module")
@@ -211,8 +211,8 @@ def scans(sample: raw.RawData, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def checked(folder: Path, out: Path) -> checks.Verdict:
-    return audit.run(folder, out, params.load(ROOT / "params.yaml").score, BOUNDS)[0]
+def checked(folder: Path, out: Path) -> checks.Findings:
+    return audit.check_folder(folder, out, params.load(ROOT / "params.yaml").score, BOUNDS)[0]
 
 
 def test_a_folder_of_labelled_scans_is_held_to_the_same_expectations(scans: Path, tmp_path: Path) -> None:

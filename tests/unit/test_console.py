@@ -25,7 +25,7 @@ def test_a_line_comes_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None
     lines: list[str] = []
     now = [100.0]
     monkeypatch.setattr(console.time, "monotonic", lambda: now[0])  # type: ignore[attr-defined]
-    shown = console.Lines(lines.append)
+    shown = console.Ticker(lines.append)
     for seconds in (1, 9, 10, 11, 19, 21, 35):
         now[0] = 100.0 + seconds
         shown.tell(progress(10 * seconds))

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.scoring import lookup
 from pipeline.scoring.lines import lines_of
-from pipeline.scoring.lookup import with_lines
+from pipeline.scoring.lookup import entries
 from pipeline.scoring.process import Worker, WorkerDied
 from pipeline.scoring.runner import started
 
@@ -54,7 +54,7 @@ def test_workers_write_the_same_lines(folder: Path, looked_up_here: list[bytes],
     wake(workers)
     paths = NAMES * COUNT
 
-    found = list(with_lines(os.fsencode(folder), paths, workers))
+    found = list(entries(os.fsencode(folder), paths, workers))
 
     expected = lines_of(os.fsencode(folder), paths)
     assert sorted(found) == sorted(zip(paths, expected, strict=True))
@@ -75,7 +75,7 @@ def test_what_a_killed_worker_was_asked_is_looked_up_here(
                     worker.kill()
             yield path
 
-    found = list(with_lines(os.fsencode(folder), killing(), workers))
+    found = list(entries(os.fsencode(folder), killing(), workers))
 
     assert sorted(found) == sorted(zip(paths, lines_of(os.fsencode(folder), paths), strict=True))
     for worker in workers:
@@ -86,6 +86,6 @@ def test_what_a_killed_worker_was_asked_is_looked_up_here(
 
 def test_a_worker_that_is_not_awake_is_not_waited_for(folder: Path, looked_up_here: list[bytes]) -> None:
     with started(1) as workers:
-        list(with_lines(os.fsencode(folder), NAMES, workers))
+        list(entries(os.fsencode(folder), NAMES, workers))
 
     assert sorted(looked_up_here) == sorted(NAMES)

@@ -116,7 +116,7 @@ def test_rows_that_were_scored_before_find_their_line_whatever_their_name(name: 
     line = sheet.line(row(name))
     known = [Rows(b"", csv_lines([row(name).values]).encode()), Rows(b"", csv_lines([row("other.png").values]).encode())]
 
-    found = list(sheet.with_lines(known, [line], 2))
+    found = list(sheet.with_sheet_lines(known, [line], 2))
 
     assert [one.shown for one in found] == [line]  # the other has none, and is to be scored again
 
@@ -126,8 +126,8 @@ def test_of_more_rows_than_are_shown_only_those_that_would_be_are_scored_again(m
     rows = [row(f"{number}.png", "review" if number < 5 else "ok") for number in range(400)]
     known = [Rows(b"", csv_lines([one.values]).encode()) for one in rows]
 
-    without = list(sheet.with_lines(known, [], 400))
-    having = list(sheet.with_lines(known, [sheet.line(rows[0])], 400))
+    without = list(sheet.with_sheet_lines(known, [], 400))
+    having = list(sheet.with_sheet_lines(known, [sheet.line(rows[0])], 400))
 
     assert 350 < len(without) < 395
     assert all(b",ok," in one.text for one in without)

@@ -68,7 +68,7 @@ def in_blocks(model: Any) -> Any:
         return model
     height, width = (length // 2 for length in model.inputs[0].shape[1:3])
     rows, columns = (-(-length // 2) for length in first.kernel_size)
-    # Before all else: the converter makes a rescaling part of a convolution that follows it.
+    # The rescaling comes first, because the converter merges it into the convolution behind it.
     blocks = [layers.Reshape((height, 2, width, 2)), layers.Permute((1, 3, 2, 4)), layers.Reshape((height, width, 4))]
 
     def clone(layer: Any) -> Any:
@@ -166,7 +166,7 @@ def to_litert(model: Any, images: npt.NDArray[np.uint8]) -> bytes:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = samples
     dense = sum(isinstance(layer, keras.layers.Dense) for layer in model.layers)
-    # The converter has no other way to leave an operation out, and none by layer: so never a large hidden one.
+    # The converter can exclude a kind of operation, but no single layer, so that no large hidden layer may be of this kind.
     options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=["FULLY_CONNECTED"] if dense == 1 else [])
     with quiet(), redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
         debugger = tf.lite.experimental.QuantizationDebugger(converter=converter, debug_dataset=samples, debug_options=options)

@@ -1,4 +1,4 @@
-"""A second look at digits that were not read surely, turned and slanted a little."""
+"""A second look at digits with an unsure answer, turned and slanted a little."""
 
 import cv2
 import numpy as np
@@ -7,10 +7,10 @@ from pipeline.digits.arrays import Floats, Images
 from pipeline.digits.field import MIDDLE
 from pipeline.digits.network.model import Classifier, in_batches, probabilities
 
-# Apart from what the settings call sure, so that no label depends on them.
+# A constant, and not a setting, so that no label depends on what a user calls sure.
 SURE = 0.95
 BATCH = 500
-# As far as the default recipe warps the images of training.
+# The default recipe warps the images of training this far.
 DEGREES = 9.7
 SLANT = 0.15
 VIEWS = (

@@ -23,7 +23,7 @@ NOISE = 25.0
 FAINT = 0.3
 JPEG_SIDE, JPEG_QUALITY = 100, 75
 MAXIMUM_PIXELS = 10**6
-# Of the page around a digit at four times its size, in pixels; the share of the light that is lost across it.
+# The margin of the page around an enlarged digit, in pixels; the share of the light that is lost across the page.
 MARGIN, FALL_OFF = 24, 0.4
 LINE, LINE_INK = 2, 0.5
 

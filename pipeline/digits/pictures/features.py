@@ -14,9 +14,9 @@ from pipeline.digits.arrays import Doubles, Images, Labels
 TRAIN = "train"
 HALF_DARK = 128
 LIGHT, FULL = 32, 224
-# Measured together; more at a time are no faster and take more memory.
+# This many images are measured together; more are no faster and take more memory.
 TOGETHER = 1000
-# What is compared by digit with what is usual. The others are the same for all good images.
+# These features are compared by digit with the usual ones. The others are the same for all good images.
 SHAPE = (
     "ink",
     "mean",

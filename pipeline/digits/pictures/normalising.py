@@ -47,7 +47,7 @@ class Glyph(NamedTuple):
         return self.parts == 0
 
 
-# Pixels of a picture times this: the sums of its rows, and then of its columns.
+# The product of a picture's pixels and this matrix is the sums of its rows, then those of its columns.
 SUMS = np.hstack([np.repeat(np.eye(FIELD), FIELD, axis=0), np.tile(np.eye(FIELD), (FIELD, 1))])
 SUMS = SUMS.astype(np.float32)
 BLANK = Glyph(np.zeros((FIELD, FIELD), np.uint8), 0, 0.0, 0.0, 0.0, 0.0)
@@ -82,7 +82,7 @@ def unchanged(pictures: Sequence[Gray]) -> list[Glyph | None]:
     if not pictures:
         return []
     given = np.stack(pictures)
-    # Whole numbers below 2**24, which float32 holds all of.
+    # float32 holds these exactly: they are whole numbers below 2**24.
     sums = (given.reshape(len(given), -1).astype(np.float32) @ SUMS).reshape(-1, 2, FIELD)
     is_dark_ink = (sums > 0).all(axis=(1, 2), keepdims=True)
     light = np.where(is_dark_ink, 255 - given, given)

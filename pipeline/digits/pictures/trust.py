@@ -18,7 +18,7 @@ MOST_PARTS = 3
 MOST_LEFT_OUT = 0.35
 TALLEST_BESIDE = 0.5
 LONGEST = 1.35
-# MNIST's own: 0.29 at the 99.9th percentile.
+# MNIST's images have 0.29 at the 99.9th percentile.
 MOST_INK = 0.32
 
 
@@ -31,7 +31,7 @@ def doubt(glyph: Glyph, confidence: float, minimum_confidence: float) -> str:
 
 
 def oddity(glyph: Glyph) -> str:
-    """Say in what a normalised picture is unlike a digit; nothing where it is like one."""
+    """Say what makes a normalised picture unlike a digit; nothing where it is like one."""
     is_scattered = glyph.parts > MOST_PARTS or glyph.length > LONGEST
     if glyph.is_blank or (glyph.is_faint and is_scattered):
         return BLANK

@@ -3,7 +3,7 @@
 import ctypes
 import sys
 
-M_TOP_PAD = -2  # of <malloc.h>
+M_TOP_PAD = -2  # from <malloc.h>
 PAD_BYTES = 64 * 2**20
 
 

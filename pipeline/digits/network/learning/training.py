@@ -16,7 +16,7 @@ from pipeline.digits.network.learning.augmentation.epochs import draw_epochs
 from pipeline.errors import PipelineError
 from pipeline.params import CompactRecipe, PlainRecipe, Recipe, Train
 
-# Going back to Python after every step would cost a twentieth of the time, and of small batches a fifth.
+# Returning to Python after every step would cost a twentieth of the time, with small batches a fifth.
 STEPS_A_CALL = 20
 VALIDATION_BATCH = 1024
 FIRST_RATE = 0.05
@@ -130,9 +130,9 @@ def _fit_compact(model: Any, data: Dataset, seed: int, recipe: CompactRecipe, pr
         use_ema=True,
         ema_momentum=recipe.average_momentum,
     )
-    # The loss from logits: from probabilities, small ones would be cut off.
+    # The loss is computed from logits, because Keras cuts off small probabilities.
     trainee = networks.up_to_logits(model)
-    # What makes its variables only in the first step has TensorFlow trace that step twice.
+    # An optimizer that makes its variables in the first step makes TensorFlow trace that step twice.
     optimizer.build(trainee.trainable_variables)
     trainee.compile(
         optimizer=optimizer,
@@ -174,14 +174,14 @@ def _batches(data: Dataset, steps: int, seed: int, recipe: CompactRecipe) -> Any
 
     signature = tf.TensorSpec((size, 28, 28, 1), tf.uint8), tf.TensorSpec((size, networks.CLASSES), tf.float32)
     drawn = tf.data.Dataset.from_generator(epochs, output_signature=signature).prefetch(1)
-    # Batches of views: slicing image by image would cost a tenth of the time of training.
+    # Batches are views of an epoch: slicing image by image would cost a tenth of the time of training.
     batches = drawn.flat_map(
         lambda images, targets: tf.data.Dataset.from_tensor_slices(
             (tf.reshape(images, (steps, -1, 28, 28, 1)), tf.reshape(targets, (steps, -1, networks.CLASSES)))
         )
     )
     options = tf.data.Options()
-    # There is nothing to tune, and the thread that would sleeps for up to a minute, which the end of `fit` waits for.
+    # There is nothing to tune, and the end of `fit` would wait up to a minute for the thread that tunes.
     options.autotune.enabled = False
     return batches.prefetch(2).with_options(options)
 

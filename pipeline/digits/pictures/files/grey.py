@@ -11,27 +11,28 @@ from pipeline.digits.pictures.files.limits import WORKING_PIXELS
 from pipeline.digits.pictures.scan.shapes import SQUARE
 
 Pixels = npt.NDArray[np.uint8]
-# Of float32 or uint16.
+# Values of float32 or uint16.
 Deep = npt.NDArray[Any]
 
 HOT_PIXELS = 8
-# Of a picture of many pixels, about so many tell its range.
+# About this many pixels tell the range of a larger picture.
 SAMPLE = 2**22
-# Of the picture in which channels are compared: pixels, the share of it that is around a line, one in how many a line covers.
+# Channels are compared in a small picture: its side, the share of it around a line, the pixels for each one that ink covers.
 SMALL, AROUND, COVERED = 64, 0.25, 100
-# How much more than in luminance a pen must stand out in a channel, and how far: less may be noise, which channels have more of
+# A pen must stand out in a channel by this factor more than in luminance, and this far: channels are noisier than luminance.
 CLEARLY, LEAST_CONTRAST = 1.5, 8
 MIDDLE = 127
 # The rim of a stroke is less opaque.
 MOST_RIM = 64
-# Less of what a drawing covers is no ink.
+# A smaller share of a drawing's area is no ink.
 LEAST_INK = 0.01
-# By how much pixels of one colour differ where there is no noise, and those of a page's edge and most of it at most.
+# Pixels of one colour differ by no more than the first where there is no noise, a page's edge and its middle by no more than
+# the second.
 ONE_COLOUR, LIKE = 12, 48
-# Of a page: of what is around it, how much of that it fills, of the picture, width over height.
+# A page fills this share of its bounding box, that share of the picture, and is at least this wide for its height.
 SOLID, LEAST_PAGE, NARROWEST_PAGE = 0.9, 0.2, 0.4
 OPAQUE = 255
-# One side of a pixel over the other, as fax machines and scanners write it, whose finest steps are four in a coarse one.
+# The sides of a pixel may differ by these factors: fax machines and scanners have up to four fine steps in a coarse one.
 LEAST_STRETCH, MOST_STRETCH = 1.02, 4.1
 LEVELS = np.arange(OPAQUE + 1)
 # Pixels along a side that tell a page from a drawing; rows that are laid on paper at a time.
@@ -85,7 +86,7 @@ def of_pixels(pixels: Pixels | Deep, factor: int = 1) -> Gray:
     if colours.dtype == np.uint16:
         colours, opacity = of_deep(colours), (opacity // 257).astype(np.uint8)
     if colours.shape[2] == 1:
-        return colours[..., 0].copy()  # of what may belong to a decoder, which frees it
+        return colours[..., 0].copy()  # a decoder may own the memory, and free it
     return of_transparent(np.dstack([colours, opacity])) if opacity.size else of_colour(colours)
 
 
@@ -134,7 +135,7 @@ def turned(picture: Gray, orientation: int) -> Gray:
 
 
 def _standing_out(plane: Gray) -> float:
-    """Measure how far lines stand out of what is around them, dark or light, 0 to 255."""
+    """Measure how far lines stand out from their surroundings, dark or light, 0 to 255."""
     size = int(AROUND * max(plane.shape)) | 1
     counts = np.bincount(cv2.absdiff(plane, cv2.blur(plane, (size, size))).ravel(), minlength=OPAQUE + 1)
     usual, strong = np.searchsorted(counts.cumsum(), [plane.size // 2, plane.size - plane.size // COVERED - 1])

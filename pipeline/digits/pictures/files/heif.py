@@ -9,9 +9,9 @@ from pipeline.digits.arrays import Gray
 from pipeline.digits.pictures.files import grey
 from pipeline.digits.pictures.files.limits import DecodeError, Limits, shrinking
 
-# Of ISO 14496-12: at byte 4 stands `ftyp`, then whose file it is (ISO 23008-12).
+# ISO 14496-12 puts `ftyp` at byte 4 and the brand behind it; these are the brands of ISO 23008-12.
 BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
-# Who reads these too says so among the others that the first box names.
+# A file that readers of AVIF can read too names this brand among the others in its first box.
 AVIF = b"avif"
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 START = b"\xff\xd8"
 SCAN, END = 0xDA, 0xD9
 STRAY = -1
-# What in a scan is no pixel and no restart.
+# In a scan, a marker with another second byte than these ends the pixels.
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 
 

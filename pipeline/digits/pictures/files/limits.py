@@ -6,12 +6,12 @@ from typing import NamedTuple, TypeVar
 
 from pipeline.digits.arrays import Gray
 
-# Of a larger picture, squares of 2x2, 4x4 … pixels become one: a page of A4 at 300 dots per inch has half as many.
+# A picture of more pixels is shrunk: squares of 2x2, 4x4 … become one. A page of A4 at 300 dots per inch has half as many.
 WORKING_PIXELS = 2**24
 
 
 class DecodeError(Exception):
-    """There is no picture that can be scored; the message is the reason, for a person."""
+    """A file or page cannot be scored; the message is the reason, for a person."""
 
 
 class PerhapsHalf(NamedTuple):
@@ -48,7 +48,7 @@ def attempt(decode: Callable[[], Picture]) -> Picture | DecodeError:
 
 
 def refusal(error: Exception) -> DecodeError:
-    """Say what a library that decodes has against a file."""
+    """Turn the error of a decoder into the reason for a person."""
     if isinstance(error, DecodeError):
         return error
     if isinstance(error, MemoryError):

@@ -13,10 +13,10 @@ from pipeline.digits.arrays import Gray
 from pipeline.digits.pictures.files import grey
 from pipeline.digits.pictures.files.limits import Decoded, DecodeError, Limits, attempt, shrinking
 
-# Of ISO 32000: how it begins; how it ends, in the last so many bytes; what stands in one that needs a password.
+# ISO 32000: the beginning of a file, the end, which is within the last bytes, and the word in a file that needs a password.
 START, END, ENCRYPTED = b"%PDF-", b"%%EOF", b"/Encrypt"
 MOST_BEHIND = 2**20
-# What is behind an end and has an object in it is a change that was cut short; else it is what mail and web servers put there.
+# Bytes behind the end that hold an object are a change that was cut short; other bytes come from mail and web servers.
 OBJECT = re.compile(rb"\d\s+obj\b")
 POINTS_PER_INCH = 72
 # PDFium holds one thread at a time.

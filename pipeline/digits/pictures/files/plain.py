@@ -1,6 +1,6 @@
-"""Fast ways for what most files are: PNG and JPEG of 8 bits, grey or RGB, with nothing else in them that changes a pixel.
+"""Fast decoders for most files: PNG and JPEG of 8 bits, grey or RGB, with nothing else in them that changes a pixel.
 
-They give what ``raster`` gives, and nothing for any other file, nor for one that is not whole.
+They give the same as ``raster``, and nothing for any other file or for one that is not whole.
 """
 
 import struct
@@ -13,18 +13,18 @@ from pipeline.digits.arrays import Gray
 from pipeline.digits.pictures.files import grey, jpeg, png
 from pipeline.digits.pictures.files.limits import Limits, shrinking
 
-# Of PNG: how the first chunk begins, how it says 8 bits, of grey or RGB, from the top to the bottom, which chunks change no
-# pixel, how a line says by which filter it was written.
+# PNG: the beginning of the first chunk, its words for 8 bits of grey or RGB that are not interlaced, the chunks that change no
+# pixel, and the filters that a line can name.
 IHDR = png.START + b"\0\0\0\rIHDR"
 GREY, RGB = b"\x08\0\0\0\0", b"\x08\2\0\0\0"
 DENSITY = b"pHYs"
 PLAIN_CHUNKS = (png.HEAD, png.PIXELS, png.END, DENSITY, b"tIME", b"gAMA", b"sRGB", b"cHRM", b"iCCP", b"sBIT", b"tEXt")
 NO_FILTER, SUB = 0, 1
 EXIF_AS_TEXT = b"Raw profile"
-# In bytes: more is inflated by who decodes it alone.
+# A file that inflates to more bytes goes to a decoder, which inflates it once.
 LARGEST_INFLATED = 2**14
-# Of JPEG: a segment of JFIF comes first, with the pixels of an inch or the like across and down; frames are sequential or
-# progressive, by Huffman's code; what else changes no pixel.
+# JPEG: a JFIF segment comes first and holds the density across and down; frames are sequential or progressive and use Huffman's
+# code; the other segments change no pixel.
 JFIF = jpeg.START + b"\xff\xe0"
 ACROSS, DOWN = slice(14, 16), slice(16, 18)
 FRAMES = (0xC0, 0xC1, 0xC2)
@@ -59,7 +59,7 @@ def _small_png(content: bytes, packed: bytes, width: int, height: int) -> Gray |
     if len(lines) != height * (width + 1):
         return None
     filters, pixels = lines[:: width + 1], np.frombuffer(lines, np.uint8).reshape(height, width + 1)[:, 1:]
-    # As OpenCV writes them, and encoders that do not choose; three times as fast as to inflate the file again.
+    # OpenCV, and encoders that do not choose filters, write these two. This is three times as fast as inflating the file again.
     if filters.count(NO_FILTER) == height:
         return pixels.copy()
     if filters.count(SUB) == height:

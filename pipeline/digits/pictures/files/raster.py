@@ -18,33 +18,33 @@ from pipeline.digits.arrays import Gray
 from pipeline.digits.pictures.files import grey, tiff, whole
 from pipeline.digits.pictures.files.limits import Decoded, DecodeError, Limits, PerhapsHalf, attempt, shrinking
 
-# No others: a picture must not choose its decoder, least of all one that starts a program.
+# Pillow may use these decoders alone: a picture must not choose one that starts a program.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-# What Pillow may have been built without: its name for it, and how such files begin.
+# Pillow may have been built without these: its name for each, and the first bytes of such files.
 OPTIONAL = {
     "AVIF": ("avif", re.compile(rb".{4}ftyp(avi[fs]|mif1|msf1)", re.DOTALL)),
     "JPEG 2000": ("jpg_2000", re.compile(rb"\xff\x4f\xff\x51|.{4}jP  ", re.DOTALL)),
 }
-# Kinds whose pixels may stand as they are, and how Pillow says that they do; rows from the bottom to the top.
+# Kinds whose pixels may be unpacked, Pillow's words for that, and its number for rows from the bottom to the top.
 BARE, RAW, UPWARDS = ("BMP", "PPM", "TIFF"), ("raw", 0, 3, 6, None), -1
 MAY_END_IN_ZEROS = (*RAW, "packbits")
 FIRST_BYTES = 12
 DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
 BAND_PIXELS = 2**20
-# Of EXIF and TIFF.
+# Tags of EXIF and TIFF.
 ORIENTATION, PHOTOMETRIC, ACROSS, DOWN = 274, 262, 282, 283
 STRIPS, STRIPS_LENGTHS, TILES, TILES_LENGTHS = 273, 279, 324, 325
 WHITE_IS_ZERO = 0
 OF_BROKEN_EXIF = (SyntaxError, ValueError, TypeError, KeyError, struct.error)
-# What Pillow says of pixels that are not square, of JPEG, PNG, TIFF, and of any.
+# Pillow puts the density of pixels under these keys: for JPEG, PNG, TIFF, and for any kind.
 DENSITIES = ("jfif_density", "aspect", "resolution", "dpi")
-# In what Pillow calls the layout of pixels that it would cut to 8 bits.
+# Pillow's name for a layout of pixels that it would cut to 8 bits has this in it.
 DEEP_COLOUR = ";16"
 REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
 
 
 def pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
-    """Decode every page of a TIFF file, and what else there is first in another."""
+    """Decode every page of a TIFF file, or the first picture of any other file."""
     start = file.read(FIRST_BYTES)
     listed = tiff.list_pages(file, limits.pages) if tiff.is_tiff(start[:4]) else tiff.Pages([tiff.Page(0)], "")
     _require_decoder(start)
@@ -139,13 +139,13 @@ def _by_opencv(picture: Any, file: BinaryIO, number: int, factor: int, *, is_dee
     if pixels is None:
         return None
     if picture.format == "TIFF" and picture.mode == "RGB":
-        pixels = pixels[..., :3]  # the fourth sample is none that anybody explains
+        pixels = pixels[..., :3]  # nothing explains the fourth sample
     code = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
     return np.asarray(cv2.cvtColor(pixels, code))
 
 
 def _decoded(file: BinaryIO, how: int, page: int | None) -> npt.NDArray[Any] | None:
-    """Let OpenCV decode a file, or a page of a TIFF, without a word: what it has against it becomes a reason."""
+    """Let OpenCV decode a file, or a page of a TIFF, silently; its refusal becomes a reason."""
     file.seek(0)
     given = np.frombuffer(file.read(), np.uint8)
     loudness = logging.setLogLevel(logging.LOG_LEVEL_SILENT)

@@ -13,7 +13,7 @@ TAGS = (SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, SAMPLES, EXTRA_SAMPLES)
 NO_PAGE, OLD_NO_PAGE = 1 | 4, 2
 # Numbers of 16, 32 and 64 bits.
 FORMS = {3: "H", 4: "L", 16: "Q"}
-# Of a page, as many as a classic file can say; and pages, masks and smaller versions together.
+# A page has no more entries than a classic file can count; the second bound is for pages, masks and smaller versions together.
 MOST_ENTRIES, MOST_LISTED = 2**16, 2**16
 
 

@@ -20,11 +20,11 @@ RIFF, WEBP, PIECE = b"RIFF", b"WEBP", struct.Struct("<4sL")
 FIRST_BOXES, BOX, LONG_BOX = (b"ftyp", b"jP  "), struct.Struct(">L4s"), struct.Struct(">Q")
 # JPEG 2000 (ISO 15444-1) without boxes, its box, and the mark at its end.
 CODESTREAM, CODESTREAM_BOX, CODESTREAM_END = b"\xff\x4f\xff\x51", b"jp2c", b"\xff\xd9"
-# Packed pixels do not end in zeros, but for a few, or a share where much of a page is blank: of a piece, one in so many.
+# Packed pixels end in few zeros, or where much of a page is blank in a share of their piece: one byte in this many.
 FEW_ZEROS = 16
 MOST_PIECES = 2**16
 ONE_IN = {b"VP8 ": 8, b"ANMF": 8, b"VP8L": 32, b"mdat": 32}
-# Of pictures whose pixels are not packed, in pixels, what is written at once; and the least of the rows that matters.
+# Pixels that are not packed: a smaller picture is written at once; a smaller share of missing rows does not matter.
 SMALLEST, LEAST_MISSING = 2**12, 1 / 16
 
 
@@ -37,7 +37,7 @@ class Piece(NamedTuple):
 
 
 def is_whole(file: BinaryIO) -> bool:
-    """Tell whether a file has the end that its kind has; of a kind without one, whether it ends in zeros where none can be."""
+    """Tell whether a file has the end that its kind demands; for a kind without one, whether it ends in no needless zeros."""
     file.seek(0)
     start = file.read(12)
     if start.startswith(jpeg.START):
@@ -56,7 +56,7 @@ def is_whole(file: BinaryIO) -> bool:
 
 
 def ends_in_zeros(file: BinaryIO, start: int, end: int, one_in: int = 32) -> bool:
-    """Tell whether of what stands between two places more than few bytes, and one in so many, are zeros at its end."""
+    """Tell whether the bytes between two places end in zeros: more than a few, and more than one byte in ``one_in``."""
     length = end - start
     zeros = min(max(FEW_ZEROS, length // one_in), length)
     file.seek(end - zeros)

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 
 from pipeline.digits.arrays import Gray
-from pipeline.digits.pictures.scan.lines import without_lines
 from pipeline.digits.pictures.scan.paper import paper_of
 from pipeline.digits.pictures.scan.parts import choose_parts, is_speck
+from pipeline.digits.pictures.scan.ruled_lines import without_lines
 from pipeline.digits.pictures.scan.shapes import SQUARE, Strokes, border, extent, shrink
 
 LONGEST = 160

@@ -6,9 +6,9 @@ import numpy.typing as npt
 
 from pipeline.digits.arrays import Gray
 from pipeline.digits.pictures.scan import even
-from pipeline.digits.pictures.scan.lines import without_grid, without_lines
 from pipeline.digits.pictures.scan.parts import choose_parts, is_speck
 from pipeline.digits.pictures.scan.photo import PenInk, is_dark_pen, pen_ink
+from pipeline.digits.pictures.scan.ruled_lines import without_grid, without_lines
 from pipeline.digits.pictures.scan.shapes import SQUARE, Strokes, extent, shrink, stroke_width
 
 LONGEST = 224

@@ -15,7 +15,7 @@ from pipeline.digits.arrays import Gray
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.quality import checks
-from pipeline.quality.checks import Outcome, Verdict
+from pipeline.quality.checks import Finding, Findings
 from pipeline.quality.expectations import Suite
 from pipeline.quality.tables import Split
 
@@ -23,7 +23,7 @@ TEMPLATE = "report.html.jinja"
 MOST_NAMED = 4
 
 
-def publish(folder: Path, dataset: str, splits: list[Split], suites: Sequence[Suite]) -> Verdict:
+def publish(folder: Path, dataset: str, splits: list[Split], suites: Sequence[Suite]) -> Findings:
     """Check the suites, and write report, verdict and Data Docs into ``folder``, in one step. Raises PipelineError.
 
     The same data gives the same bytes.
@@ -38,7 +38,7 @@ def publish(folder: Path, dataset: str, splits: list[Split], suites: Sequence[Su
     return verdict
 
 
-def conclude(verdict: Verdict, page: Path) -> list[str]:
+def conclude(verdict: Findings, page: Path) -> list[str]:
     """Say what validation found, a line for each warning. Raises PipelineError that names what stops the run."""
     critical = [str(one) for one in verdict.failures if one.is_critical]
     if critical:
@@ -57,7 +57,7 @@ class Report:
 
     dataset: str
     splits: list[Split]
-    verdict: Verdict
+    verdict: Findings
 
     def write(self, folder: Path) -> None:
         """Write it into ``folder``: the report, its page, and ``verdict.json``."""
@@ -87,8 +87,8 @@ class Report:
             docs=f"{layout.DATA_DOCS}/index.html",
         )
 
-    def _shown(self, outcome: Outcome) -> dict[str, Any]:
-        """Give an outcome, each of its rows with its thumbnail, where it is an image; rows of what passed go unnamed."""
+    def _shown(self, outcome: Finding) -> dict[str, Any]:
+        """Give a finding with the thumbnails of its rows, where these are images, and without rows where it passed."""
         rows = [] if outcome.success else outcome.offending
         return asdict(outcome) | {
             "offending": [

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 STYLE = "page.css"
-# Where lines that no template need see go. No name of a file has it in it.
+# Lines that no template needs to see go here. No name of a file has this character in it.
 HOLE = "\0"
 BEFORE_LINES = b'<script type="application/x-ndjson" id="rows">\n'
 AFTER_LINES = b"</script>"
@@ -34,7 +34,7 @@ def load(template: str) -> "Template":
 
 
 def render(template: str, script: str = "", **values: Any) -> str:
-    """Fill in a template, in which everything is escaped; ``script`` is the name of the file of what the page runs."""
+    """Fill in a template and escape everything in it; ``script`` names the file of the script that the page runs."""
     code = (FOLDER / script).read_text(encoding="utf-8") if script else ""
     allowed = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() if script else ""
     return load(template).render(
