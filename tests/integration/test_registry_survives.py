@@ -357,10 +357,20 @@ def test_a_hook_that_refuses_tags_is_heard_and_nothing_is_tagged(project: Projec
     assert project.git("for-each-ref", "refs/tags") == ""
 
 
-def install(project: Project, hook: str) -> None:
+def test_who_looks_sees_both_tags_of_a_command_or_none(project: Project, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    install(project, "reference-transaction", f"[ $1 = committed ] || exit 0; (git tag | tr '\\n' ' '; echo) >> '{seen}'")
+
+    register()
+
+    assert set(seen.read_text().splitlines()) <= {"", "digit-cnn#champion#1 digit-cnn@v1.0.0 "}
+    assert "digit-cnn@v1.0.0" in seen.read_text()
+
+
+def install(project: Project, hook: str, does: str = "echo the hook says no >&2; exit 1") -> None:
     place = project.root / ".git/hooks" / hook
     place.parent.mkdir(exist_ok=True)
-    place.write_text("#!/bin/sh\necho the hook says no >&2\nexit 1\n")
+    place.write_text(f"#!/bin/sh\n{does}\n")
     place.chmod(0o755)
 
 

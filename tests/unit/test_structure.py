@@ -146,6 +146,17 @@ def test_the_version_of_scoring_is_of_all_code_that_turns_a_file_into_a_row() ->
     assert all(reached & set(code) for code in places.values())
 
 
+def test_only_the_command_line_and_the_stages_print() -> None:
+    texts = {module: (ROOT / module).read_text(encoding="utf-8") for module in modules("pipeline")}
+    printing = {module for module, text in texts.items() if re.search(r"\bprint\(|sys\.std(out|err)\.write", text)}
+
+    command_line = {
+        f"pipeline/{module}.py" for module in ("cli", "console", "errors", "registry/commands", "registry/catalogue")
+    }
+    worker = {"pipeline/scoring/worker.py"}  # to the process that started it
+    assert printing <= command_line | worker | set(modules("pipeline/stages"))
+
+
 def test_stages_never_import_each_other() -> None:
     for stage in WORDS:
         others = {f"pipeline/stages/{other}.py" for other in WORDS if other != stage}
