@@ -56,8 +56,11 @@ def _flows(folder: Path, count: int, wait: Callable[[], None], say: Say) -> list
     from pipeline.scoring import inbox
 
     wait()
-    stages.listeners.append(partial(_steps, say))
-    trained = training.train(return_state=True)
+    stages.listeners.append(tell := partial(_tell, say))
+    try:
+        trained = training.train(return_state=True)
+    finally:
+        stages.listeners.remove(tell)
     if not standalone.is_well(trained):
         return [trained]
     if not folder.exists():
@@ -115,7 +118,7 @@ def _aside(log: Path) -> Iterator[Say]:
             os.close(descriptor)
 
 
-def _steps(say: Say, progress: dict[str, Any]) -> None:
+def _tell(say: Say, progress: dict[str, Any]) -> None:
     """Say which stage began to run, or which epoch is done."""
     say(progress.get("stage") or "  epoch {done} of {total}: loss {loss:.4f}, {seconds_left:.0f} s left".format(**progress))
 

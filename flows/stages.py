@@ -25,7 +25,6 @@ STOP_SECONDS = 20
 # From one of these lines on, DVC gives hints to a person at a terminal.
 DVC_HINTS = frozenset({"To track the changes with git, run:", "Use `dvc push` to send your updates to remote storage."})
 
-
 # These are called with how far a stage is, in the figures that it gives.
 listeners: list[Callable[[dict[str, Any]], None]] = []
 

@@ -85,10 +85,8 @@ def validate(
 
     settings = params.load(layout.PARAMS)
     out = out or layout.VALIDATION.with_name("validations") / (folder.resolve().name or "root")
-    verdict, unread = audit.check_folder(folder, out, settings.score, settings.validate)
-    for words in unread:
-        print(f"warning: {words}")
-    print(*publishing.conclude(verdict, out / layout.REPORT_PAGE), shown(out / layout.REPORT_PAGE), sep="\n")
+    findings = audit.check_folder(folder, out, settings.score, settings.validate, print)
+    print(*publishing.conclude(findings, out / layout.REPORT_PAGE), shown(out / layout.REPORT_PAGE), sep="\n")
 
 
 for name, what in (

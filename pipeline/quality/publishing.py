@@ -29,35 +29,35 @@ def publish(folder: Path, dataset: str, splits: list[Split], suites: Sequence[Su
     The same data gives the same bytes.
     """
     with atomic.replacing(folder) as temporary:
-        verdict = checks.check(suites, temporary / layout.DATA_DOCS)
-        Report(dataset, splits, verdict).write(temporary)
+        findings = checks.check(suites, temporary / layout.DATA_DOCS)
+        Report(dataset, splits, findings).write(temporary)
         if not (temporary / layout.DATA_DOCS / "index.html").is_file():
             raise PipelineError(
                 f"{shown(folder / layout.DATA_DOCS)}: could not be written. Make room on the disk and run again."
             )
-    return verdict
+    return findings
 
 
-def conclude(verdict: Findings, page: Path) -> list[str]:
+def conclude(findings: Findings, page: Path) -> list[str]:
     """Say what validation found, a line for each warning. Raises PipelineError that names what stops the run."""
-    critical = [str(one) for one in verdict.failures if one.is_critical]
+    critical = [str(one) for one in findings.failures if one.is_critical]
     if critical:
         more = f"; and {len(critical) - MOST_NAMED} more" if len(critical) > MOST_NAMED else ""
         raise PipelineError(
             f"the data is not valid: {'; '.join(critical[:MOST_NAMED])}{more}. See {shown(page)}; mend the data, or the bounds "
             f"under `validate` in params.yaml, and run again."
         )
-    warnings = [f"warning: {one}" for one in verdict.failures]
-    return [*warnings, "validate: {passed} expectations hold, {warnings} warnings".format(**verdict.counts())]
+    warnings = [f"warning: {one}" for one in findings.failures]
+    return [*warnings, "validate: {passed} expectations hold, {warnings} warnings".format(**findings.counts())]
 
 
 @dataclass(frozen=True)
 class Report:
-    """A verdict, and what it is about."""
+    """The findings on a data set, for the pages and files about it."""
 
     dataset: str
     splits: list[Split]
-    verdict: Findings
+    findings: Findings
 
     def write(self, folder: Path) -> None:
         """Write it into ``folder``: the report, its page, and ``verdict.json``."""
@@ -69,12 +69,12 @@ class Report:
         return {
             "dataset": self.dataset,
             "images": {split.name: len(split.images) for split in self.splits},
-            "highest_severity": self.verdict.severity or None,
-            **self.verdict.counts(),
+            "highest_severity": self.findings.severity or None,
+            **self.findings.counts(),
         }
 
     def _as_json(self) -> dict[str, Any]:
-        return {**self._head(), "expectations": [self._shown(one) for one in self.verdict.outcomes]}
+        return {**self._head(), "expectations": [self._shown(one) for one in self.findings.outcomes]}
 
     def _as_page(self) -> str:
         from jinja2 import Environment, FileSystemLoader
@@ -82,8 +82,8 @@ class Report:
         environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
         return environment.get_template(TEMPLATE).render(
             head=self._head(),
-            failed=[self._shown(one) for one in self.verdict.failures],
-            passed=[self._shown(one) for one in self.verdict.outcomes if one.success],
+            failed=[self._shown(one) for one in self.findings.failures],
+            passed=[self._shown(one) for one in self.findings.outcomes if one.success],
             docs=f"{layout.DATA_DOCS}/index.html",
         )
 
@@ -99,7 +99,7 @@ class Report:
     @cached_property
     def _thumbnails(self) -> dict[str, str]:
         """The images that break an expectation, by name, as data that a page can show."""
-        named = {row["name"] for outcome in self.verdict.failures for row in outcome.offending}
+        named = {row["name"] for outcome in self.findings.failures for row in outcome.offending}
         return {
             name: _png(image)
             for split in self.splits

@@ -1,6 +1,7 @@
 """Any folder of pictures held to the expectations: with labels where they lie in folders 0 to 9, without where they do not."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,14 @@ SPLIT = "folder"
 DIGITS = frozenset(str(digit).encode() for digit in range(10))
 
 
-def check_folder(folder: Path, out: Path, settings: Score, bounds: Validate) -> tuple[Findings, list[str]]:
+def check_folder(folder: Path, out: Path, settings: Score, bounds: Validate, say: Callable[[str], None]) -> Findings:
     """Check the pictures that scoring would read, as it reads them, and write report and Data Docs into ``out``.
 
-    Gives in words what was not read, too. Raises PipelineError.
+    ``say`` is called with what was not read, in words. Raises PipelineError.
     """
     listing = list_folder(folder, settings.image_suffixes, out)
+    for words in filter(None, (listing.unreadable_words, listing.unread_words)):
+        say(f"warning: {words}")
     listing.file.seek(0)
     paths = [path_of(line) for line in listing.file]
     if not paths:
@@ -51,8 +54,7 @@ def check_folder(folder: Path, out: Path, settings: Score, bounds: Validate) -> 
     suites = [expectations.of_scans(files, settings.maximum_error_share)]
     if found:
         suites += expect(split, bounds, is_labelled=None not in labels)
-    verdict = publishing.publish(out, shown(folder.resolve().name) or SPLIT, [split], suites)
-    return verdict, [words for words in (listing.unreadable_words, listing.unread_words) if words]
+    return publishing.publish(out, shown(folder.resolve().name) or SPLIT, [split], suites)
 
 
 def expect(split: Split, bounds: Validate, *, is_labelled: bool) -> list[Suite]:

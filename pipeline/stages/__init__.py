@@ -48,7 +48,7 @@ def run_as_process(name: str, stage: Callable[[], None]) -> None:
 
 @contextmanager
 def _same_inputs(name: str) -> Iterator[None]:
-    """Raise PipelineError if a stage's inputs change while it runs: DVC hashes them at its end and would record the new ones."""
+    """Raise PipelineError if a stage's inputs change while it runs: DVC hashes them when it ends, and would record the new."""
     before = _inputs(name)
     yield
     after = _inputs(name)

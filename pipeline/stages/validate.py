@@ -27,8 +27,8 @@ def run(raw_folder: Path, folder: Path, *, bounds: Validate) -> None:
     files = raw.inspect(raw_folder)
     splits = [] if any(one.is_broken for one in files) else read(raw_folder)
     suites = [expectations.of_files(files), *(expect(dataset, splits, bounds) if splits else [])]
-    verdict = publishing.publish(folder, dataset, splits, suites)
-    print(*publishing.conclude(verdict, folder / layout.REPORT_PAGE), sep="\n")
+    findings = publishing.publish(folder, dataset, splits, suites)
+    print(*publishing.conclude(findings, folder / layout.REPORT_PAGE), sep="\n")
 
 
 def read(raw_folder: Path) -> list[Split]:

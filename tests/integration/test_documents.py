@@ -179,11 +179,9 @@ def test_a_document_of_one_page_again_and_again_is_suspicious(
 
 
 def test_a_folder_is_audited_page_by_page(folder: Path, tmp_path: Path) -> None:
-    bounds = PARAMS.validate
+    settings = SETTINGS.model_copy(update={"maximum_error_share": 0.0})
 
-    verdict, _ = audit.check_folder(
-        folder, tmp_path / "audit", SETTINGS.model_copy(update={"maximum_error_share": 0.0}), bounds
-    )
+    verdict = audit.check_folder(folder, tmp_path / "audit", settings, PARAMS.validate, print)
 
     failures = {one.expectation: one for one in verdict.failures}
     unreadable = failures["no_file_is_unreadable"]

@@ -212,7 +212,7 @@ def scans(sample: raw.RawData, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def checked(folder: Path, out: Path) -> checks.Findings:
-    return audit.check_folder(folder, out, params.load(ROOT / "params.yaml").score, BOUNDS)[0]
+    return audit.check_folder(folder, out, params.load(ROOT / "params.yaml").score, BOUNDS, print)
 
 
 def test_a_folder_of_labelled_scans_is_held_to_the_same_expectations(scans: Path, tmp_path: Path) -> None:
