@@ -23,6 +23,9 @@ from pipeline.scoring.run import Tell
 # `evaluate` rounds what it writes.
 ROUNDING = 1e-6
 
+# Gives what shows progress, for as long as there is some.
+Showing = Callable[[], AbstractContextManager[Tell]]
+
 
 class GateRefusal(PipelineError):
     """The model misses a bound of the gate and was not registered; ``verdict`` lists them all."""
@@ -48,7 +51,7 @@ class Registration:
     verdict: dict[str, Any] | None
 
 
-def register(settings: Params, say: git.Say, progress: Callable[[], AbstractContextManager[Tell]]) -> Registration:
+def register(settings: Params, say: git.Say, progress: Showing) -> Registration:
     """Register the model in the workspace as the next version, and as champion if it beats the champion.
 
     The user's branch, index and files stay as they are. Other commands may change the registry while the model is judged, which
@@ -122,9 +125,7 @@ def _of_workspace(known: list[Version]) -> Version | None:
     return next((version for version in known if contents.recorded_model(version.commit) == model), None)
 
 
-def _judge(
-    settings: Params, known: list[Version], new: str, progress: Callable[[], AbstractContextManager[Tell]] | None
-) -> Verdict:
+def _judge(settings: Params, known: list[Version], new: str, progress: Showing | None) -> Verdict:
     """Hold the workspace's model, about to be version ``new``, to the bounds; where it keeps them, to the champion.
 
     ``progress``: None where no batch is to be replayed.
@@ -150,9 +151,7 @@ def _judge(
     return replace(verdict, comparison=comparison)
 
 
-def _replayed(
-    verdict: Verdict, settings: Params, champion: Version, new: str, progress: Callable[[], AbstractContextManager[Tell]]
-) -> Verdict:
+def _replayed(verdict: Verdict, settings: Params, champion: Version, new: str, progress: Showing) -> Verdict:
     """Add what the model would change in the last batches."""
     folders = difference.last_batches(layout.SCORES, settings.register.replay.batches)
     if not folders:
