@@ -170,8 +170,8 @@ FAULTS = [
     Fault(
         "read a page too many",
         "pipeline/digits/pictures/files/decoding.py",
-        "if number > limits.pages:",
-        "if number > limits.pages + 1:",
+        "if number > limits.maximum_pages:",
+        "if number > limits.maximum_pages + 1:",
         "tests/integration/test_documents.py",
     ),
     Fault(

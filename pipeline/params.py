@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline import faults, layout
+from pipeline.digits.pictures.files.limits import Limits
 from pipeline.errors import PipelineError
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -194,7 +195,8 @@ class Register(Section):
     load_digits: Bounds
 
 
-class Score(Section):
+# mypy does not see that its configuration freezes a Section.
+class Score(Section, Limits):  # type: ignore[misc]
     """What counts as an image, and what as doubtful or failed."""
 
     image_suffixes: Annotated[list[Suffix], Field(min_length=1)]
@@ -202,9 +204,6 @@ class Score(Section):
     maximum_error_share: Share
     maximum_suspect_share: Share
     maximum_bytes: Count
-    maximum_pixels: Count
-    maximum_pages: Count
-    pdf_resolution: Annotated[int, Field(ge=36, le=1200)]
     shard_size: Count
     inbox_waits_for: Literal["quiet", "ready"]
     quiet_seconds: NotNegative

@@ -10,11 +10,13 @@ from pipeline.digits.pictures.files import heif, pdf, plain, raster, whole
 from pipeline.digits.pictures.files.limits import Decoded, DecodeError, Limits, PerhapsHalf, attempt, refusal
 
 HEAD = 1024
+# For a caller that names none, in dots per inch.
+RESOLUTION = 200
 
 
 def decode(content: bytes, *, maximum_pixels: int) -> Gray:
     """Decode the first page of a file: (h, w) uint8. Raises DecodeError."""
-    page = next(iter(pages(content, Limits(maximum_pixels))))
+    page = next(iter(pages(content, Limits(maximum_pixels, maximum_pages=1, pdf_resolution=RESOLUTION))))
     if isinstance(page, DecodeError):
         raise page
     return page.picture if isinstance(page, PerhapsHalf) else page
@@ -48,8 +50,8 @@ def _pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
         file.seek(0)
         number = 0
         for number, page in enumerate(reader(file, limits), 1):
-            if number > limits.pages:
-                raise DecodeError(f"more than {limits.pages} pages: this one and those after it are not read")
+            if number > limits.maximum_pages:
+                raise DecodeError(f"more than {limits.maximum_pages} pages: this one and those after it are not read")
             yield page
         if not number:
             raise DecodeError("a document without a page")

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
+
+from annotated_types import Gt, Interval
 
 from pipeline.digits.arrays import Gray
 
@@ -27,16 +29,16 @@ Picture = TypeVar("Picture")
 
 @dataclass(frozen=True)
 class Limits:
-    """The most ``pixels`` of a page and ``pages`` of a file; ``resolution``: dots per inch that pages of a PDF are drawn at."""
+    """The most pixels of a page, the most pages of a file, and the dots per inch of pages of a PDF: settings of ``score``."""
 
-    pixels: int
-    pages: int = 1
-    resolution: int = 200
+    maximum_pixels: Annotated[int, Gt(0)]
+    maximum_pages: Annotated[int, Gt(0)]
+    pdf_resolution: Annotated[int, Interval(ge=36, le=1200)]
 
     def require(self, width: int, height: int) -> None:
         """Raise DecodeError for a picture of too many pixels, or none."""
-        if not 0 < width * height <= self.pixels:
-            raise DecodeError(f"{width}x{height} pixels, more than {self.pixels}" if width * height else "no pixels")
+        if not 0 < width * height <= self.maximum_pixels:
+            raise DecodeError(f"{width}x{height} pixels, more than {self.maximum_pixels}" if width * height else "no pixels")
 
 
 def attempt(decode: Callable[[], Picture]) -> Picture | DecodeError:

@@ -58,11 +58,11 @@ def pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
 
 
 def _draw(document: Any, number: int, limits: Limits) -> Gray:
-    width, height = (points * limits.resolution / POINTS_PER_INCH for points in document.get_page_size(number))
+    width, height = (points * limits.pdf_resolution / POINTS_PER_INCH for points in document.get_page_size(number))
     limits.require(round(width), round(height))
     page = document[number]
     try:
-        scale = limits.resolution / POINTS_PER_INCH / shrinking(round(width), round(height))
+        scale = limits.pdf_resolution / POINTS_PER_INCH / shrinking(round(width), round(height))
         bitmap = page.render(scale=scale, rev_byteorder=True)
         try:
             return grey.of_colour(np.array(bitmap.to_numpy()[..., :3]))

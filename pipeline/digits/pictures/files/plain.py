@@ -102,7 +102,7 @@ def _jpeg(content: bytes, limits: Limits) -> Gray | None:
 
 
 def _is_handy(width: int, height: int, limits: Limits) -> bool:
-    return 0 < width * height <= limits.pixels and shrinking(width, height) == 1
+    return 0 < width * height <= limits.maximum_pixels and shrinking(width, height) == 1
 
 
 def _by_opencv(content: bytes, *, is_grey: bool) -> Gray | None:

@@ -46,7 +46,7 @@ REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
 def pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
     """Decode every page of a TIFF file, or the first picture of any other file."""
     start = file.read(FIRST_BYTES)
-    listed = tiff.list_pages(file, limits.pages) if tiff.is_tiff(start[:4]) else tiff.Pages([tiff.Page(0)], "")
+    listed = tiff.list_pages(file, limits.maximum_pages) if tiff.is_tiff(start[:4]) else tiff.Pages([tiff.Page(0)], "")
     _require_decoder(start)
     picture = None
     for page in listed.pages:
