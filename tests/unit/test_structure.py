@@ -146,6 +146,27 @@ def test_the_version_of_scoring_is_of_all_code_that_turns_a_file_into_a_row() ->
     assert all(reached & set(code) for code in places.values())
 
 
+def test_a_setting_and_a_type_of_array_are_defined_once() -> None:
+    arrays: dict[str, list[str]] = {}
+    fields: dict[str, set[str]] = {}
+    for module in modules("pipeline"):
+        for node in ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("npt.NDArray"):
+                arrays.setdefault(ast.unparse(node.targets[0]), []).append(module)
+            if isinstance(node, ast.ClassDef) and not module.startswith("pipeline/scoring/"):
+                named = {ast.unparse(one.target) for one in node.body if isinstance(one, ast.AnnAssign)}
+                fields[f"{module}: {node.name}"] = named
+
+    assert not {name: places for name, places in arrays.items() if len(places) > 1}
+    sections = {name: named for name, named in fields.items() if name.startswith("pipeline/params.py")}
+    assert not [
+        (section, other)
+        for section in sections
+        for other in fields.keys() - {section}
+        if len(fields[section] & fields[other]) > 2
+    ]
+
+
 def test_only_the_command_line_and_the_stages_print() -> None:
     texts = {module: (ROOT / module).read_text(encoding="utf-8") for module in modules("pipeline")}
     printing = {module for module, text in texts.items() if re.search(r"\bprint\(|sys\.std(out|err)\.write", text)}
