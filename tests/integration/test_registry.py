@@ -70,6 +70,9 @@ def test_registering_leaves_branch_index_and_files_alone(trained_project: Projec
     project.git("add", "staged.txt")
     (project.root / "README.md").write_text("changed, not staged")
     (project.root / "private.txt").write_text("not tracked")
+    compiled = project.root / "pipeline/quality/__pycache__/checks.pyc"
+    compiled.parent.mkdir(exist_ok=True)
+    compiled.touch()
     before = [project.git(*command) for command in (["status", "--porcelain"], ["rev-parse", "HEAD"], ["diff", "--cached"])]
 
     project.digits("register")
@@ -79,7 +82,9 @@ def test_registering_leaves_branch_index_and_files_alone(trained_project: Projec
     kept = project.git("ls-tree", "-r", "--name-only", "digit-cnn@v1.0.0").split()
     assert "dvc.lock" in kept
     assert "metrics/evaluation.json" in kept
+    assert "pipeline/quality/data_docs.css" in kept
     assert "private.txt" not in kept
+    assert not [path for path in kept if "__pycache__" in path]
     assert project.git("show", "digit-cnn@v1.0.0:README.md") == "changed, not staged"
 
 

@@ -47,6 +47,11 @@ def test_what_changed_meanwhile_is_named(edit: Callable[[], object], named: str,
     assert capsys.readouterr().err == f"error: train: changed while it ran: {named}. Run `dvc repro` again.\n"
 
 
+def compile_to(file: Path) -> None:
+    file.parent.mkdir()
+    file.touch()
+
+
 @pytest.mark.parametrize("text", ["train: [", "score: {}\n", ""])
 def test_settings_that_cannot_be_read_any_more_count_as_changed(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="1"):
@@ -57,7 +62,13 @@ def test_settings_that_cannot_be_read_any_more_count_as_changed(text: str, capsy
 
 @pytest.mark.parametrize(
     "edit",
-    [lambda: None, write("params.yaml", PARAMS.replace("score: {}", "score: 1")), write("code.py", "1"), write("other", "")],
+    [
+        lambda: None,
+        write("params.yaml", PARAMS.replace("score: {}", "score: 1")),
+        write("code.py", "1"),
+        write("other", ""),
+        lambda: compile_to(Path("data/deep/__pycache__/file.pyc")),
+    ],
 )
 def test_what_it_does_not_read_may_change(edit: Callable[[], object]) -> None:
     stages.run_as_process("train", edit)  # type: ignore[arg-type]
