@@ -209,7 +209,7 @@ def test_only_the_registry_knows_dvc_and_gto() -> None:
     assert all(module.startswith("pipeline/registry/") for module in known)
 
 
-def test_the_domain_reads_no_files() -> None:
+def test_the_domain_reads_no_files_and_its_two_rooms_know_nothing_of_each_other() -> None:
     domain = modules("pipeline/digits")
     allowed = {"pipeline/params.py", "pipeline/errors.py", "pipeline/imports.py", "pipeline/datasets/dataset.py"}
     outside = {
@@ -220,6 +220,9 @@ def test_the_domain_reads_no_files() -> None:
 
     assert not outside
     assert not importing(domain, "pathlib", "requests", "httpx")
+    for room, other in (("pictures", "network"), ("network", "pictures")):
+        imported = set().union(*map(imported_modules, modules(f"pipeline/digits/{room}")))
+        assert not {one for one in imported if one.startswith(f"pipeline/digits/{other}/")}
 
 
 def test_a_module_opens_with_a_sentence_and_stays_short() -> None:

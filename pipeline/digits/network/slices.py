@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from pipeline.digits.arrays import Gray
 from pipeline.digits.field import FIELD, MIDDLE
-from pipeline.digits.pictures.scan.shapes import SQUARE
 
 Random = np.random.Generator
 # From a digit, (28, 28) uint8, light on black, to the bytes of a file as a scanner would give it.
@@ -23,6 +22,7 @@ NOISE = 25.0
 FAINT = 0.3
 JPEG_SIDE, JPEG_QUALITY = 100, 75
 MAXIMUM_PIXELS = 10**6
+SQUARE = np.ones((3, 3), np.uint8)
 # The margin of the page around an enlarged digit, in pixels; the share of the light that is lost across the page.
 MARGIN, FALL_OFF = 24, 0.4
 LINE, LINE_INK = 2, 0.5
@@ -51,11 +51,11 @@ def _rotated(digit: Gray, random: Random, *, degrees: float) -> bytes:
 
 
 def _thinner(digit: Gray, random: Random) -> bytes:
-    return plain(np.asarray(cv2.erode(_enlarged(digit, FIELD * TIMES), SQUARE[3]), np.uint8), random)
+    return plain(np.asarray(cv2.erode(_enlarged(digit, FIELD * TIMES), SQUARE), np.uint8), random)
 
 
 def _thicker(digit: Gray, random: Random) -> bytes:
-    return plain(np.asarray(cv2.dilate(_enlarged(digit, FIELD * TIMES), SQUARE[3]), np.uint8), random)
+    return plain(np.asarray(cv2.dilate(_enlarged(digit, FIELD * TIMES), SQUARE), np.uint8), random)
 
 
 def _blurred(digit: Gray, random: Random) -> bytes:
