@@ -90,7 +90,7 @@ def _one(file: Path) -> None:
     began = time.perf_counter()
     rows = shard.score_files(b"/", [str(file.resolve()).encode()[1:]], classifier, "v0.0.0", rules_of(settings, 1.0))
     seconds = time.perf_counter() - began
-    # Of this process alone: what getrusage gives begins with what the parent took.
+    # This counts the process alone; getrusage begins with what the parent took.
     (peak,) = re.findall(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text(encoding="utf-8"))
     print(f"{int(peak) / 1024:.0f} | {seconds:.1f} | {rows[0].status}: {rows[0].label or rows[0].reason}")
 

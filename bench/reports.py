@@ -22,7 +22,7 @@ from pipeline.registry import contents
 COUNT = 10_000
 REPEATS = 11
 KINDS = {"PNGs of 28x28": "plain", "JPEGs of 100x100": "jpeg"}
-# Of which a report shows a part.
+# A report shows only a part of so many.
 MANY, MANY_REPEATS = 100_000, 5
 
 

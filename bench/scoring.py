@@ -24,7 +24,7 @@ from pipeline.scoring import runner
 SIZES = {100: 5, 10_000: 5, 100_000: 5}
 MILLION = 1_000_000
 NEW = 10
-# Of memory, in a run that is not timed, and in the long one, where it takes no time that counts.
+# Memory is sampled in a run that is not timed, and in the long one, where sampling takes no time that counts.
 SECONDS_BETWEEN_SAMPLES = {10_000: 0.05, MILLION: 2.0}
 TEST_IMAGES = 10_000
 

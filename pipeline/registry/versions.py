@@ -109,7 +109,7 @@ def _states() -> "Iterator[tuple[Artifact, Any]]":
     git.require_commit()
     with _scm() as scm:
         tags = find(name=NAME, scm=scm)
-    # Of two tags within a second, GTO takes the one that removes for the later one.
+    # GTO takes a tag that removes for the later one of two within a second.
     tags.sort(key=lambda tag: (tag.tag_time, parse_name(tag.name)["action"] in (Action.UNASSIGN, Action.DEREGISTER)))
     artifact = Artifact(artifact=NAME, versions=[])
     for tag in tags:

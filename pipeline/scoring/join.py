@@ -25,9 +25,9 @@ REVIEW = "review.csv"
 PAGE, LABEL, CONFIDENCE, STATUS, REASON = map(COLUMNS.index, ("page", "label", "confidence", "status", "reason"))
 # Every file has one.
 FIRST = "1"
-# As many characters of a confidence, such as 0.98.
+# The characters of a confidence that are counted by, such as 0.98.
 HUNDREDTHS = 4
-# Of what decoders say of broken files there is no end.
+# Decoders have too many words for broken files to count all of them.
 MOST_REASONS = 100
 OTHER_REASONS = "other reasons"
 

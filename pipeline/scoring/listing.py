@@ -139,7 +139,7 @@ def _empty() -> Listing:
 
 
 def _close(file: BinaryIO) -> None:
-    with suppress(OSError):  # of what a full disk has no room for, which was said
+    with suppress(OSError):  # a full disk, which was said already
         file.close()
 
 
@@ -151,7 +151,7 @@ def _fill(listing: Listing, entries: Iterable[Entry]) -> None:
     try:
         listing.file.seek(0)
         listing.sha256 = hashlib.file_digest(listing.file, "sha256").hexdigest()
-    except OSError as error:  # of what waited to be written
+    except OSError as error:  # the lines that waited to be written
         raise _no_room(error) from error
 
 

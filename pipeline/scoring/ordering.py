@@ -7,7 +7,7 @@ from operator import itemgetter
 
 from pipeline.errors import PipelineError
 
-# So many take less time than a file, and less memory than the rest of a run.
+# This many records take less time than a file, and less memory than the rest of a run.
 IN_MEMORY = 2**17
 
 

@@ -18,7 +18,7 @@ from pipeline.scoring.lines import Shard
 
 MODULE = "pipeline.scoring.worker"
 ROOT = Path(__file__).parents[2]
-# As much as a pipe holds.
+# A pipe holds this much.
 MOST_READ = 2**16
 
 
@@ -126,6 +126,6 @@ def _launch() -> "subprocess.Popen[bytes]":
         [sys.executable, "-P", "-m", MODULE],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # of what decoders think of a file, its row tells
+        stderr=subprocess.DEVNULL,  # a decoder's complaint becomes the reason in the row
         env={**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"},
     )

@@ -15,9 +15,9 @@ from pipeline.scoring.manifest import Manifest
 NAME = "report.html"
 TEMPLATE = "batch.html.jinja"
 MOST_REASONS = 10
-# Of the histogram of confidence; and of its highest bar, in pixels.
+# The bins of the histogram of confidence, and the height of its highest bar in pixels.
 BINS, HEIGHT = 20, 125
-# Of binary fractions: a product may be a little less than the whole number that it stands for.
+# A product of binary fractions may be a little less than the whole number that it stands for.
 ROUNDING = 1e-6
 
 

@@ -21,12 +21,12 @@ from pipeline.scoring.lines import Shard, read_paths
 from pipeline.scoring.process import MODULE, Worker, WorkerDied
 from pipeline.scoring.row import unlabelled_row
 
-# As many pictures, or bytes of them, are read before other processes are ready.
+# This process reads so many pictures, or bytes of them, before other processes are ready.
 FEW = 2000
 FEW_BYTES = 2**21
-# To start a process, which something may kill.
+# The attempts to start a process, which something may kill.
 ATTEMPTS = 3
-# Of Linux: control groups, the one that a process is in, and where version 1 has the quota, in microseconds, and its period.
+# Linux's control groups, the one of this process, and version 1's files of the quota and its period, in microseconds.
 GROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 OLD_QUOTA = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
 Results = Generator[tuple[Shard, Scored]]

@@ -23,9 +23,9 @@ BATCH = 100
 # Pictures that go through one step before any goes through the next: the processor's caches hold the code of one step.
 TOGETHER = 32
 PIXELS_TOGETHER = 2**20
-# Of a file, in bytes: a larger one is read by its decoder, piece by piece.
+# A decoder reads a file of more bytes piece by piece.
 LARGEST_AT_ONCE = 2**22
-# To find files from it; where there is O_PATH it asks for no right to list them.
+# The folder is opened to find files from it; with O_PATH that needs no right to list them.
 FOLDER = getattr(os, "O_PATH", os.O_RDONLY)
 
 Before = TypeVar("Before")

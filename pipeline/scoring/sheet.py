@@ -33,16 +33,16 @@ if TYPE_CHECKING:  # who only gathers lines need not wait for what reads picture
 # Rows of one report; where there are more, at most half of these are doubtful ones.
 MOST = 10_000
 MOST_DOUBTFUL = MOST // 2
-# Of a thumbnail, in pixels; and in bytes, so that pictures of nothing but noise do not fill a report.
+# The side of a thumbnail in pixels, and its most bytes, so that pictures of noise do not fill a report.
 SIDE = 56
 MOST_BYTES = 800
-# Of JPEG files, one after the other until one is small enough; then the picture is halved.
+# The qualities of JPEG that are tried until a file is small enough; then the picture is halved.
 QUALITIES = (60, 20)
 SAME, NEGATIVE = "=", "~"
 NEGATED = bytes(range(255, -1, -1))
 # The name, the confidence and the status in a line; all of it is not read for that, since the pictures are nearly all of it.
 DECISIVE = re.compile(rb'\["((?:[^"\\]|\\.)*)",\d+,"\d?","([\d.]*)","\d?","[\d.]*","(\w+)"')
-# Of most lines, as the CSV has it too.
+# Most names have no quote and no comma; the CSV has them unquoted too.
 PLAIN_NAME = re.compile(rb'\["([^"\\,]+)",')
 NAME = re.compile(rb'\["(?:[^"\\]|\\.)*"')
 SURE = "ok"

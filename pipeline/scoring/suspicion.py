@@ -21,9 +21,9 @@ from pipeline.digits.pictures.files import decoding
 from pipeline.scoring.lines import path_of
 from pipeline.scoring.row import Rules
 
-# Of fewer pictures nobody can say what a batch is like.
+# A smaller batch cannot be judged.
 LEAST = 10
-# So many rows of a batch, drawn at random, tell whether most are of one picture.
+# This many rows of a batch, drawn at random, are enough to tell whether most are of one picture.
 LOOKED_AT = 64
 IDENTICAL = "MostlyIdentical"
 

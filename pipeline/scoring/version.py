@@ -16,7 +16,7 @@ CODE = (
     "scoring/shard.py",
 )
 LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow")
-# Of the extra `formats`, without which their files are errors.
+# These are in the extra `formats`; without them their files are errors.
 OPTIONAL = ("pi-heif", "pypdfium2")
 
 

@@ -63,7 +63,7 @@ def test_a_file_that_is_cut_short_is_an_error(kind: str, name: str, way: str, sc
         assert [type(page) for page in pages] == [DecodeError], tenth
 
 
-# Of this kind zeros are paper.
+# Zeros are paper in this kind.
 NOTHING_TELLS = ("PBM",)
 
 
