@@ -5,29 +5,33 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from pipeline.names import shown
 from pipeline.registry import versions
-from pipeline.registry.contents import ScoringModel
-from pipeline.scoring import run
-from pipeline.scoring.batch import Batch
-from pipeline.scoring.manifest import Manifest
-from pipeline.scoring.process import Worker
-from pipeline.scoring.run import Progress, Tell
+
+if TYPE_CHECKING:
+    from pipeline.registry.contents import ScoringModel
+    from pipeline.scoring.batch import Batch
+    from pipeline.scoring.manifest import Manifest
+    from pipeline.scoring.process import Worker
+    from pipeline.scoring.run import Progress, Tell
 
 SECONDS_BETWEEN_LINES = 10
 MOST_REASONS = 10
 STATUSES = ("ok", "review", "error")
 
 
-def score(batch: Batch, model: ScoringModel, early: Sequence[Worker]) -> Manifest:
+def score(batch: "Batch", model: "ScoringModel", early: "Sequence[Worker]") -> "Manifest":
     """Score a batch, and show how far it is."""
+    from pipeline.scoring import run
+
     with progress() as tell:
         return run.score(batch, model, tell, early)
 
 
 @contextmanager
-def progress() -> Iterator[Tell]:
+def progress() -> "Iterator[Tell]":
     """Give what shows progress on standard error: a bar in a terminal, a line every ten seconds elsewhere."""
     if sys.stderr.isatty():
         with _bar() as tell:
@@ -49,21 +53,21 @@ class Ticker:
         self._write = write
         self._began = self._last = time.monotonic()
 
-    def tell(self, progress: Progress) -> None:
+    def tell(self, progress: "Progress") -> None:
         """Print a line if it is time for one."""
         if time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
             self._last = time.monotonic()
             self._write(words(progress, self._last - self._began))
 
 
-def words(progress: Progress, seconds: float) -> str:
+def words(progress: "Progress", seconds: float) -> str:
     """Say how far a run is after some seconds."""
     rate = (progress.done - progress.began_at) / seconds
     left = f"{(progress.total - progress.done) / rate:.0f} s left" if rate else "nothing new yet"
     return f"{progress.done} of {progress.total} files, {_rate(progress, seconds)}, {left}: {_counts(progress)}"
 
 
-def summary(batch: Batch, manifest: Manifest, *, is_new: bool) -> None:
+def summary(batch: "Batch", manifest: "Manifest", *, is_new: bool) -> None:
     """Print a table of the counts, where the rows are, and what was noteworthy; ``is_new`` tells whether any was scored now."""
     from rich.console import Console
     from rich.markup import escape
@@ -93,7 +97,7 @@ def summary(batch: Batch, manifest: Manifest, *, is_new: bool) -> None:
         print(batch.listing.unread_words)
 
 
-def _name_files(batch: Batch, manifest: Manifest) -> None:
+def _name_files(batch: "Batch", manifest: "Manifest") -> None:
     print(shown(batch.scores))
     if "review" in manifest.statuses:
         print(shown(batch.review))
@@ -101,22 +105,22 @@ def _name_files(batch: Batch, manifest: Manifest) -> None:
         print(shown(batch.report))
 
 
-def _effort(manifest: Manifest) -> str:
+def _effort(manifest: "Manifest") -> str:
     reused = f", {manifest.reused} as they were" if manifest.reused else ""
     resumed = f", {manifest.resumed} of an interrupted run" if manifest.resumed else ""
     return f"{manifest.scored} scored in {manifest.seconds:.1f} s{reused}{resumed}"
 
 
-def _rate(progress: Progress, seconds: float) -> str:
+def _rate(progress: "Progress", seconds: float) -> str:
     return f"{progress.statuses.total() / seconds:.0f} images/s"
 
 
-def _counts(progress: Progress) -> str:
+def _counts(progress: "Progress") -> str:
     return ", ".join(f"{progress.statuses[status]} {status}" for status in STATUSES)
 
 
 @contextmanager
-def _bar() -> Iterator[Tell]:
+def _bar() -> "Iterator[Tell]":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -134,7 +138,7 @@ def _bar() -> Iterator[Tell]:
         task = bar.add_task("", total=None, rate="", counts="")
         began = time.monotonic()
 
-        def tell(progress: Progress) -> None:
+        def tell(progress: "Progress") -> None:
             rate = _rate(progress, time.monotonic() - began)
             bar.update(task, completed=progress.done, total=progress.total, rate=rate, counts=_counts(progress))
 

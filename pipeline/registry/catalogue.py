@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -12,12 +12,14 @@ from ruamel.yaml.error import YAMLError
 from pipeline import git, layout
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.params import Params
-from pipeline.registry import contents, registering
+from pipeline.registry import contents
 from pipeline.registry.gate import Pairs
 from pipeline.registry.versions import CHAMPION, NAME, Reign, Version
-from pipeline.reports.training import Origin
 from pipeline.scoring.difference import Difference
+
+if TYPE_CHECKING:
+    from pipeline.params import Params
+    from pipeline.reports.training import Origin
 
 # What decides on a model beside the data.
 CODE = (layout.PARAMS, layout.STAGES, layout.PARAMS.with_name("pipeline"))
@@ -86,8 +88,11 @@ def show_model(one: Version, reigns: list[Reign]) -> None:
     _lines(commands_again(one, one.commit))
 
 
-def origin(settings: Params) -> Origin:
+def origin(settings: "Params") -> "Origin":
     """Give what the model in the workspace is, and what made it. Raises PipelineError where the stages left nothing."""
+    from pipeline.registry import registering
+    from pipeline.reports.training import Origin
+
     try:
         recorded = layout.DVC_LOCK.read_text(encoding="utf-8")
         version, verdict = registering.standing(settings)

@@ -50,9 +50,9 @@ def promote(
 ) -> None:
     """Make a registered version the champion: forward, or back to an older one."""
     from pipeline import console
-    from pipeline.registry import registering, versions
+    from pipeline.registry import versions
 
-    changed = registering.promote(version, because, console.say)
+    changed = versions.promote(version, because, console.say)
     print(f"{versions.NAME} {version} is {'now' if changed else 'already'} the {versions.CHAMPION}")
 
 

@@ -77,17 +77,6 @@ def register(settings: Params, say: git.Say, progress: Showing) -> Registration:
                     return _tag(new, verdict, verdict.comparison, say)
 
 
-def promote(version: str, because: str, say: git.Say) -> bool:
-    """Make a registered version the champion, by hand. Returns False when it is that already. Raises PipelineError."""
-    versions.require_repository()
-    with versions.changing(say):
-        chosen = versions.find(version)
-        if chosen.is_champion:
-            return False
-        versions.add(versions.assignment(chosen.version, chosen.commit, versions.HAND, because), say=say)
-        return True
-
-
 def _state() -> tuple[str, str]:
     """Give the state that a verdict depends on: the registry's tags, and what the stages left."""
     return versions.state(), layout.DVC_LOCK.read_text(encoding="utf-8")

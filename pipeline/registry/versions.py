@@ -161,6 +161,17 @@ def next_version() -> str:
     return f"v{latest.bump_minor()}" if latest else FIRST_VERSION
 
 
+def promote(version: str, because: str, say: git.Say) -> bool:
+    """Make a registered version the champion, by hand. Returns False when it is that already. Raises PipelineError."""
+    require_repository()
+    with changing(say):
+        chosen = find(version)
+        if chosen.is_champion:
+            return False
+        add(assignment(chosen.version, chosen.commit, HAND, because), say=say)
+        return True
+
+
 def registration(version: str, commit: str, verdict: dict[str, Any]) -> git.Tag:
     """Give the tag that makes a commit a version, with the gate's verdict in ``words`` for people, and whole in a line."""
     from gto.constants import Action

@@ -19,7 +19,7 @@ from pipeline.digits.network import metrics
 from pipeline.digits.network.model import Classifier, probabilities
 from pipeline.digits.network.second_look import look_again
 from pipeline.digits.pictures.normalising import normalise
-from pipeline.registry import contents, registering
+from pipeline.registry import contents
 from pipeline.registry import versions as of_registry
 from pipeline.scoring.row import Rules
 from pipeline.scoring.shard import score_files
@@ -164,7 +164,7 @@ def test_a_dozen_promotions_in_a_second_leave_the_last_one_champion(
     project = copy_of(second_version[0])
     monkeypatch.chdir(project.root)
     for turn in range(12):
-        registering.promote(f"v1.{1 - turn % 2}.0", "", console.say)
+        of_registry.promote(f"v1.{1 - turn % 2}.0", "", console.say)
 
     version = next(one.version for one in of_registry.registered() if one.is_champion)
     with Repo(".") as repo:

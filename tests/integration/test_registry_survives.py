@@ -259,7 +259,7 @@ def test_a_folder_with_spaces_and_letters_of_other_alphabets(
 
     assert register().is_champion
 
-    assert registering.promote("v1.0.0", "", console.say) is False
+    assert versions.promote("v1.0.0", "", console.say) is False
     assert_dvc_finds_the_champion(project, tmp_path / "model")
 
 
@@ -283,7 +283,7 @@ def test_a_lightweight_tag_with_the_name_of_a_champion_is_none(registered: Proje
 
     assert done.version == "v1.2.0"
     assert champion() == "v1.0.0"
-    assert registering.promote("v1.2.0", "by hand", console.say)
+    assert versions.promote("v1.2.0", "by hand", console.say)
     assert champion() == "v1.2.0"
 
 
@@ -313,7 +313,7 @@ def test_packed_tags_are_read_and_added_to(registered: Project, tmp_path: Path) 
     forget(registered)
 
     done = register()
-    registering.promote(done.version, "", console.say)
+    versions.promote(done.version, "", console.say)
 
     assert (done.version, champion()) == ("v1.1.0", "v1.1.0")
     assert_dvc_finds_the_champion(registered, tmp_path / "model")
