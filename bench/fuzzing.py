@@ -15,7 +15,7 @@ with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.digits.pictures.files import decoding
     from pipeline.digits.pictures.files.limits import DecodeError, Limits, PerhapsHalf
 
-LIMITS = Limits(2**18, maximum_pages=4, pdf_resolution=72)
+LIMITS = Limits(10**9, 2**18, maximum_pages=4, pdf_resolution=72)
 SECONDS = 600
 SECONDS_AN_INPUT = 20
 LONGEST = 2**15

@@ -203,7 +203,6 @@ class Score(Section, Limits):  # type: ignore[misc]
     minimum_confidence: Share
     maximum_error_share: Share
     maximum_suspect_share: Share
-    maximum_bytes: Count
     shard_size: Count
     inbox_waits_for: Literal["quiet", "ready"]
     quiet_seconds: NotNegative

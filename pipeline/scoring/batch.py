@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+from pipeline.digits.pictures.files.limits import Limits
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
@@ -123,14 +124,11 @@ def prepare(
 def rules_of(settings: Score, temperature: float, options: Options = DEFAULTS) -> Rules:
     """Put together by what rules rows are written."""
     return Rules(
-        temperature,
-        settings.minimum_confidence,
-        settings.maximum_bytes,
-        settings.maximum_pixels,
-        settings.maximum_pages,
-        settings.pdf_resolution,
-        options.digits,
-        options.probabilities,
+        **{limit.name: getattr(settings, limit.name) for limit in fields(Limits)},
+        temperature=temperature,
+        minimum_confidence=settings.minimum_confidence,
+        digits=options.digits,
+        probabilities=options.probabilities,
     )
 
 

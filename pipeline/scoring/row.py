@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.digits.pictures.files.limits import Limits
 
@@ -35,28 +35,24 @@ COLUMNS = Row._fields[:-1]
 PROBABILITIES = tuple(f"p{digit}" for digit in range(10))
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What is doubtful and what is refused: a confidence from 0 to 1, bytes and pages of a file, the pixels of a page.
+@dataclass(frozen=True, kw_only=True)
+class Rules(Limits):
+    """What a file may ask for, and which answers are doubtful: those below a confidence from 0 to 1.
 
-    ``resolution``: what pages of a PDF are drawn at, in dots per inch.
     ``temperature``: the model's, by which its logits are divided so that confidence holds. ``digits``: those that can occur.
     ``probabilities``: whether ten more columns give that of each digit.
     """
 
     temperature: float
     minimum_confidence: float
-    maximum_bytes: int
-    maximum_pixels: int
-    maximum_pages: int
-    resolution: int
     digits: tuple[int, ...] = tuple(range(10))
     probabilities: bool = False
 
-    @property
-    def limits(self) -> Limits:
-        """What a file may ask of its decoder."""
-        return Limits(self.maximum_pixels, self.maximum_pages, self.resolution)
+    def as_shown(self) -> dict[str, Any]:
+        """Give what a manifest says of them."""
+        first = ("temperature", "minimum_confidence", "maximum_bytes", "maximum_pixels", "maximum_pages")
+        shown = {name: getattr(self, name) for name in first}
+        return shown | {"resolution": self.pdf_resolution, "digits": self.digits, "probabilities": self.probabilities}
 
     @property
     def columns(self) -> tuple[str, ...]:

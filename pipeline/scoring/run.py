@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
@@ -73,7 +73,7 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker]
             dataset=model.dataset,
             model=model.version,
             model_sha256=model.sha256,
-            settings=asdict(batch.rules),
+            settings=batch.rules.as_shown(),
             method=batch.method,
             fingerprint=batch.fingerprint,
             **counts.as_shown(),

@@ -123,7 +123,7 @@ def read(folder: bytes, paths: Sequence[bytes], rules: Rules, thumbnail_side: in
     try:
         for start in range(0, len(paths), TOGETHER):
             contents = [_attempt(open_file, path) for path in paths[start : start + TOGETHER]]
-            for group in _in_groups(_pages(contents, start, rules.limits)):
+            for group in _in_groups(_pages(contents, start, rules)):
                 files, numbers, pictures, _ = zip(*group, strict=True)
                 thumbnails = [_thumbnail(one, thumbnail_side) for one in pictures]
                 yield from map(Reading, files, numbers, _normalised(group), thumbnails)

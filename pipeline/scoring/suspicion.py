@@ -123,7 +123,7 @@ def _pixels(folder: bytes, files: Iterable[tuple[bytes, set[int]]], rules: Rules
     for path, pages in files:
         try:
             with Path(os.fsdecode(os.path.join(folder, path))).open("rb") as file:  # noqa: PTH118 - paths of any bytes
-                for page, picture in enumerate(islice(decoding.pages(file, rules.limits), max(pages)), 1):
+                for page, picture in enumerate(islice(decoding.pages(file, rules), max(pages)), 1):
                     if page in pages and isinstance(picture, np.ndarray):
                         yield hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()
         except (OSError, ValueError):

@@ -24,7 +24,7 @@ def test_a_picture_of_50_megapixels_takes_less_than_400_megabytes(kind: str, suf
         "import pipeline.scoring.scorer; from pipeline.digits.pictures import normalising\n"
         "from pipeline.digits.pictures.files import decoding\n"
         "from pipeline.digits.pictures.files.limits import Limits\n"
-        "(page,) = decoding.pages(Path(sys.argv[1]).open('rb'), Limits(10**8, 1, 200))\n"
+        "(page,) = decoding.pages(Path(sys.argv[1]).open('rb'), Limits(10**9, 10**8, 1, 200))\n"
         "print(page.shape, normalising.normalise(page).parts)"
     )
 

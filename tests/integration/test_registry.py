@@ -347,7 +347,12 @@ def test_confidence_has_the_temperature_that_is_stored_with_the_model(
 
     model = contents.load("champion")
     rows = [
-        score_files(*batch, Classifier(model.content), model.version, Rules(temperature, 0.5, 10**6, 1000, 1, 200))[0]
+        score_files(
+            *batch,
+            Classifier(model.content),
+            model.version,
+            Rules(10**6, 1000, 1, 200, temperature=temperature, minimum_confidence=0.5),
+        )[0]
         for temperature in (1.0, model.temperature * 10)
     ]
 

@@ -20,7 +20,7 @@ from pipeline.digits.pictures.files.limits import Decoded, DecodeError, Limits, 
 from tests.processes import peak_of
 from tests.written import CASES, CHANGES, WRITERS, Gray, by_pillow, mutate, tiff
 
-LIMITS = Limits(10**6, maximum_pages=3, pdf_resolution=72)
+LIMITS = Limits(10**9, 10**6, maximum_pages=3, pdf_resolution=72)
 SMALL = np.kron(np.arange(16, dtype=np.uint8).reshape(4, 4) * 16, np.ones((5, 5), np.uint8))
 
 
@@ -126,7 +126,7 @@ def many_pages(count: int, *, back_to: int | None = None) -> bytes:
 
 
 def test_of_very_many_pages_some_are_read_and_one_row_says_so() -> None:
-    limits = Limits(100, maximum_pages=1000, pdf_resolution=200)
+    limits = Limits(10**9, 100, maximum_pages=1000, pdf_resolution=200)
 
     found = reasons(many_pages(5000), limits)
 
@@ -163,7 +163,7 @@ def test_what_declares_too_many_pixels_is_refused_before_any_is_read(content: by
 def test_a_page_of_more_pixels_than_are_allowed_is_an_error(kind: str, scan: Gray) -> None:
     content = next(iter(WRITERS[kind].values()))(scan)
 
-    assert reasons(content, Limits(10_000, maximum_pages=1, pdf_resolution=72)) == ["90x120 pixels, more than 10000"]
+    assert reasons(content, Limits(10**9, 10_000, maximum_pages=1, pdf_resolution=72)) == ["90x120 pixels, more than 10000"]
 
 
 def test_a_broken_page_does_not_hide_those_behind_it(scan: Gray) -> None:
@@ -187,7 +187,7 @@ def test_a_small_file_with_a_chunk_that_declares_gigabytes_takes_none(tmp_path: 
     code = (
         "import sys; from pathlib import Path; from pipeline.digits.pictures.files import decoding\n"
         "from pipeline.digits.pictures.files.limits import Limits\n"
-        "print(*decoding.pages(Path(sys.argv[1]).read_bytes(), Limits(10**6, 1, 200)))"
+        "print(*decoding.pages(Path(sys.argv[1]).read_bytes(), Limits(10**9, 10**6, 1, 200)))"
     )
 
     reason, peak = peak_of(code, str(tmp_path / "a.png"))

@@ -19,7 +19,7 @@ from pipeline.params import load
 from tests.written import CASES, FILES, ROUGH, WRITERS, Gray, by_pillow, coloured, filled_in, tiff
 
 ROOT = Path(__file__).parents[2]
-LIMITS = Limits(10**6, maximum_pages=50, pdf_resolution=72)
+LIMITS = Limits(10**9, 10**6, maximum_pages=50, pdf_resolution=72)
 
 
 def table() -> dict[str, list[str]]:
@@ -226,7 +226,7 @@ def test_every_page_of_a_pdf_is_one_at_the_resolution_that_is_set(scan: Gray) ->
     more = [Image.fromarray(255 - scan), Image.fromarray(scan[:60])]
     content = by_pillow("PDF", save_all=True, append_images=more, resolution=72)(scan)
 
-    pages = read(content, Limits(10**6, 50, pdf_resolution=144))
+    pages = read(content, Limits(10**9, 10**6, 50, pdf_resolution=144))
 
     assert [getattr(page, "shape", page) for page in pages] == [(240, 180), (240, 180), (120, 180)]
 

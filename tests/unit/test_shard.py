@@ -28,9 +28,7 @@ from tests.written import CASES, CHANGES, FILES, WRITERS, mutate
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
-RULES = Rules(
-    temperature=1.0, minimum_confidence=0.5, maximum_bytes=10**6, maximum_pixels=10**8, maximum_pages=10, resolution=200
-)
+RULES = Rules(10**6, 10**8, 10, 200, temperature=1.0, minimum_confidence=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +66,7 @@ def test_a_picture_that_memory_does_not_suffice_for_is_an_error_row(tmp_path: Pa
     code = (
         "import resource, sys; import os; from pathlib import Path; from pipeline.scoring import row, shard\n"
         "import PIL.Image, cv2, PIL.PngImagePlugin\n"
-        f"rules = row.Rules({RULES.temperature}, 0.5, 10**6, 10**8, 10, 200)\n"
+        f"rules = row.Rules(10**6, 10**8, 10, 200, temperature={RULES.temperature}, minimum_confidence=0.5)\n"
         "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))\n"
         "for _, _, glyph, _ in shard.read(os.fsencode(sys.argv[1]), [b'a.png', b'b.png', b'c.png'], rules):\n"

@@ -16,7 +16,7 @@ RESOLUTION = 200
 
 def decode(content: bytes, *, maximum_pixels: int) -> Gray:
     """Decode the first page of a file: (h, w) uint8. Raises DecodeError."""
-    page = next(iter(pages(content, Limits(maximum_pixels, maximum_pages=1, pdf_resolution=RESOLUTION))))
+    page = next(iter(pages(content, Limits(len(content), maximum_pixels, maximum_pages=1, pdf_resolution=RESOLUTION))))
     if isinstance(page, DecodeError):
         raise page
     return page.picture if isinstance(page, PerhapsHalf) else page

@@ -29,8 +29,9 @@ Picture = TypeVar("Picture")
 
 @dataclass(frozen=True)
 class Limits:
-    """The most pixels of a page, the most pages of a file, and the dots per inch of pages of a PDF: settings of ``score``."""
+    """Settings of ``score``: the most bytes and pages of a file and pixels of a page, the dots per inch of pages of a PDF."""
 
+    maximum_bytes: Annotated[int, Gt(0)]
     maximum_pixels: Annotated[int, Gt(0)]
     maximum_pages: Annotated[int, Gt(0)]
     pdf_resolution: Annotated[int, Interval(ge=36, le=1200)]
