@@ -141,14 +141,13 @@ def tag(*tags: Tag, after: tuple[str, ...], say: Say) -> None:
     stands still or goes back must not hide the last one, and one that was ahead is warned of.
     """
     form = "%(taggerdate:unix) %(refname:strip=2)"
-    youngest, _, name = output("for-each-ref", "--sort=-taggerdate", "--count=1", f"--format={form}", *_refs(after)).partition(
-        " "
-    )
+    line = output("for-each-ref", "--sort=-taggerdate", "--count=1", f"--format={form}", *_refs(after))
+    youngest, _, name = line.strip().partition(" ")
     now, first = int(time.time()), int(youngest or 0) + 1
     if first - now > MOST_AHEAD_SECONDS:
         day = f"{datetime.fromtimestamp(first).astimezone():%Y-%m-%d}"
         say(
-            f"warning: the tag {name.strip()} was made on {day}, by a clock that was ahead. What is tagged from now until then "
+            f"warning: the tag {name} was made on {day}, by a clock that was ahead. What is tagged from now until then "
             f"gets that date too: the champion is the one whose tag is the youngest."
         )
     first = max(now, first)

@@ -59,19 +59,19 @@ class Finding:
 class Findings:
     """What became of all expectations; ``severity`` is the highest that failed, ``critical`` or ``warning``, or nothing."""
 
-    outcomes: list[Finding]
+    each: list[Finding]
     severity: str
 
     @property
     def failures(self) -> list[Finding]:
         """Give what failed, the critical first."""
-        return sorted((one for one in self.outcomes if not one.success), key=lambda one: not one.is_critical)
+        return sorted((one for one in self.each if not one.success), key=lambda one: not one.is_critical)
 
     def counts(self) -> dict[str, int]:
         """Count what passed, and what failed by its severity."""
-        critical = sum(one.is_critical for one in self.outcomes)
+        critical = sum(one.is_critical for one in self.each)
         return {
-            "passed": len(self.outcomes) - len(self.failures),
+            "passed": len(self.each) - len(self.failures),
             "warnings": len(self.failures) - critical,
             "critical": critical,
         }
@@ -109,7 +109,7 @@ def check(suites: Sequence[Suite], docs: Path | None = None) -> Findings:
     if docs:
         data_docs.write(context, validation, [one for suite in suites for one in suite.expectations.values()], docs)
     worst = validation.get_max_severity_failure()
-    return Findings([outcome for _, outcome in checked], worst.value if worst else "")
+    return Findings([finding for _, finding in checked], worst.value if worst else "")
 
 
 def _check(
@@ -125,13 +125,13 @@ def _check(
     if "unexpected_count" not in result.result:
         raise RuntimeError(f"{name} could not be checked: {result.exception_info}")
     rows = suite.table.loc[result.result["partial_unexpected_index_list"]]
-    names = {"name": "name", "value": column, **({"label": "label"} if "label" in rows else {})}
-    offending = [dict(zip(names, row, strict=True)) for row in zip(*(rows[one] for one in names.values()), strict=True)]
+    columns = {"name": "name", "value": column} | ({"label": "label"} if "label" in rows else {})
+    offending = [dict(zip(columns, row, strict=True)) for row in zip(*(rows[one] for one in columns.values()), strict=True)]
     if offending:
         result.result["unexpected_index_column_names"] = ["name"]
         result.result["unexpected_list"] = [row["value"] for row in offending]
         result.result["unexpected_index_list"] = [{"name": row["name"], column: row["value"]} for row in offending]
-    outcome = Finding(
+    finding = Finding(
         suite=suite.name,
         expectation=name,
         column=column,
@@ -143,7 +143,7 @@ def _check(
         tolerated_share=round(1 - expectation.mostly, 6),
         offending=offending,
     )
-    return result, outcome
+    return result, finding
 
 
 def _bounds(expectation: "Expectation") -> str:

@@ -74,7 +74,7 @@ class Report:
         }
 
     def _as_json(self) -> dict[str, Any]:
-        return {**self._head(), "expectations": [self._shown(one) for one in self.findings.outcomes]}
+        return {**self._head(), "expectations": [self._shown(one) for one in self.findings.each]}
 
     def _as_page(self) -> str:
         from jinja2 import Environment, FileSystemLoader
@@ -83,14 +83,14 @@ class Report:
         return environment.get_template(TEMPLATE).render(
             head=self._head(),
             failed=[self._shown(one) for one in self.findings.failures],
-            passed=[self._shown(one) for one in self.findings.outcomes if one.success],
+            passed=[self._shown(one) for one in self.findings.each if one.success],
             docs=f"{layout.DATA_DOCS}/index.html",
         )
 
-    def _shown(self, outcome: Finding) -> dict[str, Any]:
+    def _shown(self, finding: Finding) -> dict[str, Any]:
         """Give a finding with the thumbnails of its rows, where these are images, and without rows where it passed."""
-        rows = [] if outcome.success else outcome.offending
-        return asdict(outcome) | {
+        rows = [] if finding.success else finding.offending
+        return asdict(finding) | {
             "offending": [
                 row | ({"thumbnail": self._thumbnails[row["name"]]} if row["name"] in self._thumbnails else {}) for row in rows
             ]
@@ -99,7 +99,7 @@ class Report:
     @cached_property
     def _thumbnails(self) -> dict[str, str]:
         """The images that break an expectation, by name, as data that a page can show."""
-        named = {row["name"] for outcome in self.findings.failures for row in outcome.offending}
+        named = {row["name"] for finding in self.findings.failures for row in finding.offending}
         return {
             name: _png(image)
             for split in self.splits

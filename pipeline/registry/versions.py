@@ -66,8 +66,11 @@ def registered() -> list[Version]:
     """List the registered versions, oldest first, as ``gto show`` has them. Raises PipelineError outside a Git repository."""
     from gto.constants import VersionSort
 
-    artifact = next((artifact for artifact, _ in reversed(list(_states())) if artifact.is_active), None)
-    champion = artifact and _champion(artifact)
+    states = list(_states())
+    artifact = states[-1][0] if states else None
+    if artifact is None or not artifact.is_active:
+        return []
+    champion = _champion(artifact)
     return [
         Version(
             one.version,
@@ -78,7 +81,7 @@ def registered() -> list[Version]:
             _metrics(one.commit_hexsha),
             _verdict(one.message),
         )
-        for one in (artifact.get_versions(sort=VersionSort.Timestamp, ascending=True) if artifact else ())
+        for one in artifact.get_versions(sort=VersionSort.Timestamp, ascending=True)
     ]
 
 

@@ -29,7 +29,7 @@ from pipeline.scoring.process import Worker
 from pipeline.scoring.reuse import Rows, merge
 from pipeline.scoring.work import PREFIX, Work, of_one_file
 
-LOCK = ".lock"
+LOCK_FILE = ".lock"
 EDITED = "scores.edited"
 
 
@@ -54,7 +54,7 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: Sequence[Worker]
     cannot be written, holds the scores of something else, or another run is writing it.
     """
     busy = f"{shown(batch.out)}: another run is writing its scores here. Wait for it, or name another --out."
-    with exclusive.held(batch.out / LOCK, busy):
+    with exclusive.held(batch.out / LOCK_FILE, busy):
         source.claim(batch.scores, batch.given)
         started = time.monotonic()
         is_resumed = _begin(batch)

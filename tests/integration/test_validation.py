@@ -69,7 +69,7 @@ def test_every_corruption_is_caught_by_its_expectation(sample: raw.RawData, tmp_
     files = corruption.corrupt(sample, np.random.default_rng(7))
 
     suites = only(suites_of(sample.dataset, files, tmp_path), corruption.expectation)
-    outcomes = checks.check(suites).outcomes
+    outcomes = checks.check(suites).each
 
     failed = [one for one in outcomes if not one.success]
     assert {one.severity for one in failed} == {corruption.severity}

@@ -20,7 +20,7 @@ MOST_BEHIND = 2**20
 OBJECT = re.compile(rb"\d\s+obj\b")
 POINTS_PER_INCH = 72
 # PDFium holds one thread at a time.
-LOCK = Lock()
+PDFIUM_LOCK = Lock()
 
 
 def is_pdf(start: bytes) -> bool:
@@ -40,7 +40,7 @@ def pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
     if not end or OBJECT.search(behind):
         raise DecodeError("broken PDF: cut short, its end is missing")
     file.seek(0)
-    with LOCK:
+    with PDFIUM_LOCK:
         try:
             document = pypdfium2.PdfDocument(file)
             count = len(document)
@@ -49,11 +49,11 @@ def pages(file: BinaryIO, limits: Limits) -> Iterator[Decoded]:
             raise DecodeError(_reason(file)) from error
     try:
         for number in range(count):
-            with LOCK:
+            with PDFIUM_LOCK:
                 page = attempt(partial(_draw, document, number, limits))
             yield page
     finally:
-        with LOCK:
+        with PDFIUM_LOCK:
             document.close()
 
 
