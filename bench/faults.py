@@ -78,8 +78,8 @@ FAULTS = [
     Fault(
         "date two tags alike",
         "pipeline/git.py",
-        "int(youngest or 0) + 1",
-        "int(youngest or 0)",
+        "youngest + 1",
+        "youngest",
         OF_REGISTRY,
         "dozen_promotions",
     ),

@@ -89,17 +89,11 @@ def measure(architecture: str, seed: int) -> Run:
         return fitted
 
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(training, "fit", timed):
-        model, metrics = Path(folder, "model"), Path(folder, "metrics.json")
-        others = (Path(folder, name) for name in ("slices.json", "predictions.csv", "plots"))
-        train.run(layout.ARRAYS, model, Path(folder, "curves.csv"), architecture=architecture, seed=seed, recipe=recipe)
-        settings = params.load(layout.PARAMS)
-        evaluate.run(
-            *(layout.ARRAYS, model, metrics, *others),
-            **settings.evaluate.model_dump(),
-            minimum_confidence=settings.score.minimum_confidence,
-        )
+        out, model, settings = Path(folder), Path(folder, "model"), params.load(layout.PARAMS)
+        train.run(model, out / "curves.csv", architecture, seed, recipe)
+        evaluate.run(out, model, settings.evaluate, settings.score.minimum_confidence)
         content = (model / layout.SCORING_MODEL).read_bytes()
-        return Run(json.loads(metrics.read_text(encoding="utf-8")), seconds[0], content)
+        return Run(json.loads((out / layout.METRICS).read_text(encoding="utf-8")), seconds[0], content)
 
 
 def speed_ratios(model: bytes, other: bytes, images: np.ndarray) -> list[float]:

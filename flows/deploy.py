@@ -14,8 +14,10 @@ from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags, FlowRunFilter
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import get_current_settings
 
@@ -59,6 +61,15 @@ def deployments(client: SyncPrefectClient) -> list[DeploymentResponse]:
     return client.read_deployments(deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG])))
 
 
+def runs(client: SyncPrefectClient, deployment: DeploymentResponse, *states: StateType) -> list[FlowRun]:
+    """List the runs of a deployment that are in one of some states, the earliest first."""
+    return client.read_flow_runs(
+        deployment_filter=DeploymentFilter.model_validate({"id": {"any_": [deployment.id]}}),
+        flow_run_filter=FlowRunFilter.model_validate({"state": {"type": {"any_": states}}}),
+        sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+    )
+
+
 def _deploy() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
@@ -94,16 +105,9 @@ def _as_people_left_it(client: SyncPrefectClient) -> Iterator[None]:
 def _next(client: SyncPrefectClient, deployment: DeploymentResponse) -> str:
     """Let the server plan a deployment's runs now, which it would do within a minute, and say when the next one is."""
     client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment.id}, json={"min_runs": 1})
-    search = {
-        "deployments": {"id": {"any_": [str(deployment.id)]}},
-        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
-        "sort": "EXPECTED_START_TIME_ASC",
-        "limit": 1,
-    }
-    found: list[dict[str, Any]] = client.request("POST", "/flow_runs/filter", json=search).json()
-    if not found:
+    when = next((run.expected_start_time for run in runs(client, deployment, StateType.SCHEDULED)), None)
+    if not when:
         return f"{deployment.name}: paused"
-    when = datetime.fromisoformat(found[0]["expected_start_time"])
     return f"{deployment.name}: next at {when.astimezone():%a %Y-%m-%d %H:%M %Z}, {_until(when)}"
 
 

@@ -21,7 +21,6 @@ from pipeline.scoring.difference import COMPARISONS
 PLACE = Path(".dvc/tmp/digits-experiments")
 # The pages of an experiment stay here when its workspace is gone.
 KEPT = layout.REPORTS / "experiments"
-PAGES = (layout.REPORTS, layout.VALIDATION / layout.REPORT_PAGE, layout.VALIDATION / layout.DATA_DOCS)
 
 
 class _Partial(BaseModel):
@@ -159,12 +158,9 @@ def _change(changes: Mapping[str, Any]) -> None:
 
 
 def _keep_pages(place: Path, kept: Path) -> None:
-    for page in PAGES:
-        if (place / page).is_dir():
-            shutil.copytree(place / page, kept / page, dirs_exist_ok=True)
-        elif (place / page).exists():
-            (kept / page).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(place / page, kept / page)
+    for pages in (layout.REPORTS, layout.VALIDATION):
+        if (place / pages).exists():
+            shutil.copytree(place / pages, kept / pages, dirs_exist_ok=True)
 
 
 def _remove_all(root: Path) -> None:

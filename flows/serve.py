@@ -18,15 +18,7 @@ from typing import Annotated, BinaryIO, NoReturn
 import httpx
 import psutil
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterId,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
 from prefect.client.schemas.objects import StateType
-from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from prefect.states import Crashed
 from pydantic import Field, TypeAdapter
@@ -46,7 +38,7 @@ USUAL = {"server": 4200, "pages": 4201}
 START_SECONDS = 120
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A run that the last worker left in one of these states has nobody who works on it.
-UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+UNFINISHED = (StateType.RUNNING, StateType.PENDING, StateType.CANCELLING)
 
 
 def main() -> None:
@@ -150,23 +142,14 @@ def _wait_for(address: str, running: dict[str, subprocess.Popen[bytes]]) -> None
 def _tidy() -> None:
     """Crash the runs that a killed worker left, because they keep others from starting; delete all missed runs but the last."""
     with get_client(sync_client=True) as client:
-        for one in deploy.deployments(client):
-            deployment = DeploymentFilter(id=DeploymentFilterId(any_=[one.id]))
-            for run in client.read_flow_runs(deployment_filter=deployment, flow_run_filter=_in_states(UNFINISHED)):
+        for deployment in deploy.deployments(client):
+            for run in deploy.runs(client, deployment, *UNFINISHED):
                 client.set_flow_run_state(run.id, Crashed(message="the worker was killed while this ran"), force=True)
-            planned = client.read_flow_runs(
-                deployment_filter=deployment,
-                flow_run_filter=_in_states([StateType.SCHEDULED]),
-                sort=FlowRunSort.EXPECTED_START_TIME_ASC,
-            )
             now = datetime.now(UTC)
+            planned = deploy.runs(client, deployment, StateType.SCHEDULED)
             missed = [run for run in planned if run.auto_scheduled and (run.expected_start_time or now) < now]
             for run in missed[:-1]:
                 client.delete_flow_run(run.id)
-
-
-def _in_states(types: list[StateType]) -> FlowRunFilter:
-    return FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types)))
 
 
 def _how_to_end_it() -> str:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from prefect.states import Completed
 from flows.artifacts import Meter
 from pipeline.errors import PipelineError
 from pipeline.names import shown
+from pipeline.registry import contents
 from pipeline.stages import PROGRESS
 
 STOP_SECONDS = 20
@@ -29,16 +29,8 @@ DVC_HINTS = frozenset({"To track the changes with git, run:", "Use `dvc push` to
 listeners: list[Callable[[dict[str, Any]], None]] = []
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A stage of ``dvc.yaml`` and the names of the stages whose outputs it reads."""
-
-    name: str
-    upstream: tuple[str, ...]
-
-
-def read_graph() -> list[Stage]:
-    """Read the stages from DVC, each after those that it depends on. Raises PipelineError outside a DVC project."""
+def read_graph() -> dict[str, list[str]]:
+    """Read the stages from DVC, each after those that it depends on, which it names. Raises PipelineError outside a project."""
     import networkx as nx
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -49,7 +41,7 @@ def read_graph() -> list[Stage]:
             # An edge leads from a stage to one that it depends on.
             graph = repo.index.graph.subgraph(one for one in repo.index.stages if isinstance(one, PipelineStage))
             ordered = nx.dfs_postorder_nodes(graph)
-            return [Stage(one.name, tuple(upstream.name for upstream in graph.successors(one))) for one in ordered]
+            return {one.name: [upstream.name for upstream in graph.successors(one)] for one in ordered}
     except DvcException as error:
         raise PipelineError(f"{shown(Path.cwd())}: DVC cannot read its stages: {error}. Run in the project's root.") from error
 
@@ -87,14 +79,8 @@ def _progress(line: str) -> dict[str, Any]:
 
 
 def _is_unchanged(stage: str) -> bool:
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        with Repo(".") as repo:
-            return not repo.status([stage])
-    except DvcException as error:
-        raise PipelineError(f"{stage}: DVC: {' '.join(str(error).split())}") from error
+    with contents.opened(stage) as repo:
+        return not repo.status([stage])
 
 
 def _repro(stage: str) -> Generator[str, None, None]:

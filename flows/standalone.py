@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 from httpx import HTTPStatusError
@@ -129,10 +128,6 @@ def _require_home(home: Path) -> None:
 
 def _end_orderly() -> None:
     """Turn signals that would kill the process at once into an exit, so that Python can end the server."""
-
-    def leave(number: int, _: FrameType | None) -> NoReturn:
-        sys.exit(128 + number)
-
     for one in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(one) is signal.SIG_DFL:
-            signal.signal(one, leave)
+            signal.signal(one, lambda number, _: sys.exit(128 + number))

@@ -25,10 +25,10 @@ from pipeline.reports import training
 VALIDATE = "validate"
 HOUR = 60 * 60
 NONE = Overrides()
-# Only a stage that fetches from elsewhere can succeed without a change.
-RETRIES: dict[str, dict[str, Any]] = {"ingest": {"retries": 2, "retry_delay_seconds": [5, 20]}}
-# Seconds, many times what a stage takes on two cores: past them something hangs. A stage that is not named has an hour.
-TIME_LIMITS = {"train": 12 * HOUR}
+# The seconds are many times what a stage takes on two cores: past them something hangs. Only a stage that fetches from
+# elsewhere can succeed when it is tried again without a change.
+USUAL = {"timeout_seconds": HOUR}
+OPTIONS: dict[str, Any] = {"ingest": {"retries": 2, "retry_delay_seconds": [5, 20]}, "train": {"timeout_seconds": 12 * HOUR}}
 
 
 @task(name="register", task_run_name="register", cache_policy=NO_CACHE, timeout_seconds=HOUR)
@@ -69,20 +69,15 @@ def train(overrides: Overrides = NONE) -> State[None]:
 def _train(name: str) -> State[None]:
     """Run the stages and register in the working folder; ``name``: of the experiment that this is, if it is one."""
     done: dict[str, State[Any]] = {}
-    for stage in read_graph():
-        run = run_stage.with_options(
-            name=stage.name,
-            task_run_name=stage.name,
-            timeout_seconds=TIME_LIMITS.get(stage.name, HOUR),
-            **RETRIES.get(stage.name, {}),
-        )
-        state = run(stage.name, wait_for=[done[name] for name in stage.upstream], return_state=True)
-        if stage.name == VALIDATE:
+    for stage, upstream in read_graph().items():
+        run = run_stage.with_options(name=stage, task_run_name=stage, **USUAL | OPTIONS.get(stage, {}))
+        state = run(stage, wait_for=[done[one] for one in upstream], return_state=True)
+        if stage == VALIDATE:
             _publish_validation()
         if not state.is_completed():
-            name_run(f"{stage.name} failed")
-            return states.failure(f"{stage.name}: {state.result(raise_on_failure=False)}", state)
-        done[stage.name] = state
+            name_run(f"{stage} failed")
+            return states.failure(f"{stage}: {state.result(raise_on_failure=False)}", state)
+        done[stage] = state
     if name:
         experiment.save(name)
     outcome = register(wait_for=[state], return_state=True)

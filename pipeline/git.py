@@ -1,15 +1,18 @@
 """Running Git, as the user's own command: their configuration, their identity, their hooks left alone."""
 
 import getpass
+import json
 import os
 import re
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.names import shown
@@ -62,6 +65,14 @@ def show(commit: str, path: Path) -> str | None:
         return None
 
 
+def show_json(commit: str, path: Path) -> dict[str, Any]:
+    """Give the JSON that a commit has of a file; empty where it has none."""
+    with suppress(ValueError):
+        found = json.loads(show(commit, path) or "{}")
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
 def complete(*commits: str) -> None:
     """Fetch everything that a partial clone lacks of some commits: DVC would wait for it for ever.
 
@@ -110,14 +121,9 @@ def require_identity() -> None:
     _require("var", "GIT_COMMITTER_IDENT", otherwise=f"Git does not know who you are. {name}")
 
 
-def tags(*patterns: str) -> list[str]:
-    """List the names of the tags that fit one of some patterns, such as ``digit-cnn@*``."""
-    return output("for-each-ref", "--format=%(refname:strip=2)", *_refs(patterns)).split()
-
-
-def tag_objects(*patterns: str) -> str:
-    """List the tags that fit one of some patterns with the hash of each, one a line."""
-    return output("for-each-ref", "--format=%(objectname) %(refname)", *_refs(patterns))
+def tag_list(*patterns: str, form: str = "%(refname:strip=2)") -> str:
+    """List the tags that fit one of some patterns, such as ``digit-cnn@*``: a line for each, by default its name."""
+    return output("for-each-ref", f"--format={form}", *(f"refs/tags/{pattern}" for pattern in patterns))
 
 
 def common_folder() -> Path:
@@ -140,10 +146,9 @@ def tag(*tags: Tag, after: tuple[str, ...], say: Say) -> None:
     They are signed where the user's ``tag.gpgSign`` says so. GTO and DVC go by the time of tags, in whole seconds: a clock that
     stands still or goes back must not hide the last one, and one that was ahead is warned of.
     """
-    form = "%(taggerdate:unix) %(refname:strip=2)"
-    line = output("for-each-ref", "--sort=-taggerdate", "--count=1", f"--format={form}", *_refs(after))
-    youngest, _, name = line.strip().partition(" ")
-    now, first = int(time.time()), int(youngest or 0) + 1
+    dated = (line.partition(" ") for line in tag_list(*after, form="%(taggerdate:unix) %(refname:strip=2)").splitlines())
+    youngest, name = max(((int(when or 0), name) for when, _, name in dated), default=(0, ""))
+    now, first = int(time.time()), youngest + 1
     if first - now > MOST_AHEAD_SECONDS:
         day = f"{datetime.fromtimestamp(first).astimezone():%Y-%m-%d}"
         say(
@@ -178,10 +183,6 @@ def _tag_objects(folder: Path, tags: tuple[Tag, ...], first: int) -> list[str]:
             f"{shown(Path.cwd())}: tag.gpgSign is set, and Git made no signature. See why with `git tag --sign -m trial trial`."
         )
     return found
-
-
-def _refs(patterns: tuple[str, ...]) -> list[str]:
-    return [f"refs/tags/{pattern}" for pattern in patterns]
 
 
 def _require(*arguments: str, otherwise: str, when: str = "") -> None:

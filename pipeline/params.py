@@ -87,14 +87,18 @@ class PlainRecipe(Section):
 
 
 class European(Section):
-    """The keywords of ``learning.augmentation.european``."""
+    """Shares of the ones that get an upstroke, and of the sevens that get a crossbar."""
 
     upstroke_share: Share
     crossbar_share: Share
 
 
 class Warp(Section):
-    """The keywords of ``learning.augmentation.warp``."""
+    """How far images are warped, evenly up to each; ``slant`` is a share of the height.
+
+    They grow by up to ``exp(scale)``, and by ``exp(aspect)`` in width against height. The waves that bend them have weights of
+    a standard deviation of up to ``bend_pixels``.
+    """
 
     rotation_degrees: Annotated[float, Field(ge=0, le=180)]
     slant: Annotated[float, Field(ge=0, le=1)]
@@ -105,7 +109,7 @@ class Warp(Section):
 
 
 class Pens(Section):
-    """The keywords of ``learning.augmentation.pens``."""
+    """The shares of the images that each change happens to."""
 
     thicken: Share
     thin: Share

@@ -125,8 +125,7 @@ def _check(
     if "unexpected_count" not in result.result:
         raise RuntimeError(f"{name} could not be checked: {result.exception_info}")
     rows = suite.table.loc[result.result["partial_unexpected_index_list"]]
-    columns = {"name": "name", "value": column} | ({"label": "label"} if "label" in rows else {})
-    offending = [dict(zip(columns, row, strict=True)) for row in zip(*(rows[one] for one in columns.values()), strict=True)]
+    offending = rows.assign(value=rows[column]).filter(["name", "value", "label"]).to_dict("records")
     if offending:
         result.result["unexpected_index_column_names"] = ["name"]
         result.result["unexpected_list"] = [row["value"] for row in offending]

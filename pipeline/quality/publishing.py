@@ -3,8 +3,7 @@
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ def publish(folder: Path, dataset: str, splits: list[Split], suites: Sequence[Su
     """
     with atomic.replacing(folder) as temporary:
         findings = checks.check(suites, temporary / layout.DATA_DOCS)
-        Report(dataset, splits, findings).write(temporary)
+        _write(temporary, dataset, splits, findings)
         if not (temporary / layout.DATA_DOCS / "index.html").is_file():
             raise PipelineError(
                 f"{shown(folder / layout.DATA_DOCS)}: could not be written. Make room on the disk and run again."
@@ -51,61 +50,35 @@ def conclude(findings: Findings, page: Path) -> list[str]:
     return [*warnings, "validate: {passed} expectations hold, {warnings} warnings".format(**findings.counts())]
 
 
-@dataclass(frozen=True)
-class Report:
-    """The findings on a data set, for the pages and files about it."""
+def _write(folder: Path, dataset: str, splits: list[Split], findings: Findings) -> None:
+    """Write the report, its page, and ``verdict.json``: a finding with its rows where it failed, as thumbnails too."""
+    from jinja2 import Environment, FileSystemLoader
 
-    dataset: str
-    splits: list[Split]
-    findings: Findings
+    named = {row["name"] for finding in findings.failures for row in finding.offending}
+    thumbnails = {
+        name: {"thumbnail": _png(image)}
+        for split in splits
+        for name, image in zip(split.image_names, split.images, strict=True)
+        if name in named
+    }
 
-    def write(self, folder: Path) -> None:
-        """Write it into ``folder``: the report, its page, and ``verdict.json``."""
-        atomic.write_text(folder / layout.REPORT, json.dumps(self._as_json(), indent=2) + "\n")
-        atomic.write_text(folder / layout.VERDICT, json.dumps(self._head(), indent=2) + "\n")
-        atomic.write_text(folder / layout.REPORT_PAGE, self._as_page())
-
-    def _head(self) -> dict[str, Any]:
-        return {
-            "dataset": self.dataset,
-            "images": {split.name: len(split.images) for split in self.splits},
-            "highest_severity": self.findings.severity or None,
-            **self.findings.counts(),
-        }
-
-    def _as_json(self) -> dict[str, Any]:
-        return {**self._head(), "expectations": [self._shown(one) for one in self.findings.each]}
-
-    def _as_page(self) -> str:
-        from jinja2 import Environment, FileSystemLoader
-
-        environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
-        return environment.get_template(TEMPLATE).render(
-            head=self._head(),
-            failed=[self._shown(one) for one in self.findings.failures],
-            passed=[self._shown(one) for one in self.findings.each if one.success],
-            docs=f"{layout.DATA_DOCS}/index.html",
-        )
-
-    def _shown(self, finding: Finding) -> dict[str, Any]:
-        """Give a finding with the thumbnails of its rows, where these are images, and without rows where it passed."""
+    def seen(finding: Finding) -> dict[str, Any]:
         rows = [] if finding.success else finding.offending
-        return asdict(finding) | {
-            "offending": [
-                row | ({"thumbnail": self._thumbnails[row["name"]]} if row["name"] in self._thumbnails else {}) for row in rows
-            ]
-        }
+        return asdict(finding) | {"offending": [row | thumbnails.get(row["name"], {}) for row in rows]}
 
-    @cached_property
-    def _thumbnails(self) -> dict[str, str]:
-        """The images that break an expectation, by name, as data that a page can show."""
-        named = {row["name"] for finding in self.findings.failures for row in finding.offending}
-        return {
-            name: _png(image)
-            for split in self.splits
-            for name, image in zip(split.image_names, split.images, strict=True)
-            if name in named
-        }
+    images = {split.name: len(split.images) for split in splits}
+    head = {"dataset": dataset, "images": images, "highest_severity": findings.severity or None, **findings.counts()}
+    report = {**head, "expectations": [seen(one) for one in findings.each]}
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
+    page = environment.get_template(TEMPLATE).render(
+        head=head,
+        failed=[seen(one) for one in findings.failures],
+        passed=[seen(one) for one in findings.each if one.success],
+        docs=f"{layout.DATA_DOCS}/index.html",
+    )
+    atomic.write_text(folder / layout.REPORT, json.dumps(report, indent=2) + "\n")
+    atomic.write_text(folder / layout.VERDICT, json.dumps(head, indent=2) + "\n")
+    atomic.write_text(folder / layout.REPORT_PAGE, page)
 
 
 def _png(image: Gray) -> str:

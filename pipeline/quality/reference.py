@@ -6,7 +6,7 @@ Made by ``python -m bench.quality --calibrate`` from the training images of MNIS
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,6 @@ from pipeline.digits.pictures.features import SHAPE
 FILE = Path(__file__).with_name("reference.npz")
 # A data set that has no reference of its own is held to this one's.
 DEFAULT = "mnist"
-COMPONENTS = 30
-SHRINKAGE = 0.2
 IMAGES_AT_ONCE = 5000
 # A label that is no digit fits nothing.
 NO_FIT = 1000.0
@@ -43,30 +41,6 @@ class Reference:
     constants: Numbers
     usual: Numbers
     spread: Numbers
-
-    @classmethod
-    def fit(cls, images: Images, labels: Labels, features: pd.DataFrame) -> Self:
-        """Make it from good images, (N, 28, 28) uint8, their labels (N,) and the table of their features."""
-        from sklearn.decomposition import PCA
-        from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
-
-        pixels = images.reshape(len(images), -1).astype(np.float32) / 255
-        principal = PCA(COMPONENTS, svd_solver="covariance_eigh").fit(pixels)
-        analysis = QuadraticDiscriminantAnalysis(priors=[0.1] * 10, reg_param=SHRINKAGE)
-        analysis.fit(principal.transform(pixels), labels)
-        shape = features[list(SHAPE)].groupby(labels)
-        # A digit that has a feature always alike is not held to that: ones are 20 high to the pixel.
-        common = shape.std().pow(2).mean().pow(0.5)
-        values = (
-            principal.mean_,
-            principal.components_.T,
-            analysis.means_,
-            [turn / np.sqrt(scale) for turn, scale in zip(analysis.rotations_, analysis.scalings_, strict=True)],
-            [-0.5 * np.log(scale).sum() for scale in analysis.scalings_],
-            shape.mean(),
-            np.maximum(shape.std().to_numpy(), common.to_numpy() / 2),
-        )
-        return cls(*(np.asarray(value, np.float32) for value in values))
 
     def measure(self, images: Images, labels: Labels) -> pd.DataFrame:
         """Hold images to it. ``label_gap``: by how many natural units of likelihood another digit is likelier than the label.
@@ -122,11 +96,3 @@ def is_known(dataset: str) -> bool:
     """Tell whether a data set has a reference of its own."""
     with np.load(FILE) as arrays:
         return f"{dataset}.mean" in arrays
-
-
-def write(references: dict[str, Reference]) -> None:
-    """Write the file, by names of data sets."""
-    np.savez_compressed(
-        FILE,
-        **{f"{name}.{field.name}": getattr(one, field.name) for name, one in references.items() for field in fields(Reference)},
-    )

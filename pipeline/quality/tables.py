@@ -62,32 +62,19 @@ class Tables:
 
 def describe(splits: list[Split], reference: Reference, counts: dict[str, int]) -> Tables:
     """Make the tables. ``counts``: how many images each split of this data set was published with, where that is known."""
-    parts = [
-        features.image_features(split.images, split.labels, split.name, split.image_names).join(
-            reference.measure(split.images, split.labels)
-        )
-        for split in splits
-    ]
-    images = pd.concat(parts, ignore_index=True)
+    described = [features.image_features(one.images, one.labels, one.name, one.image_names) for one in splits]
+    measured = [reference.measure(one.images, one.labels) for one in splits]
+    images = pd.concat(described, ignore_index=True).join(pd.concat(measured, ignore_index=True))
     images["off_centre"] = np.maximum((images["centre_x"] - MIDDLE).abs(), (images["centre_y"] - MIDDLE).abs())
     images = images.join(features.repetitions(images))
+    sizes = [(split.name, len(split.images), int(split.images.max(initial=0))) for split in splits]
+    parts = pd.DataFrame(sizes, columns=["name", "images", "largest"])
+    gains = pd.DataFrame([row for split in splits for row in _orientations(split, reference)], columns=["name", "gain"])
     return Tables(
         images=images,
         classes=features.class_shares(images),
-        splits=pd.DataFrame(
-            [
-                {
-                    "name": split.name,
-                    "images": len(split.images),
-                    "missing": counts.get(split.name, len(split.images)) - len(split.images),
-                    "largest": int(split.images.max(initial=0)),
-                }
-                for split in splits
-            ]
-        ),
-        orientations=pd.DataFrame(
-            [row for split in splits for row in _orientations(split, reference)], columns=["name", "gain"]
-        ).sort_values("gain", ascending=False, ignore_index=True),
+        splits=parts.assign(missing=[counts.get(name, found) - found for name, found, _ in sizes]),
+        orientations=gains.sort_values("gain", ascending=False, ignore_index=True),
         drift=reference.drift(images).sort_values("drift", key=abs, ascending=False, ignore_index=True),
     )
 

@@ -1,6 +1,5 @@
 """What a person sees of the registry: a list of models, one model, two models compared, the history of champions."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import islice
@@ -110,7 +109,7 @@ def origin(settings: "Params") -> "Origin":
         },
         parameters=parameters_of(recorded),
         commands=commands_again(version, commit),
-        changed=[] if version else git.changed(*CODE),
+        changed=[] if version else [*map(shown, git.changed(*CODE))],
     )
 
 
@@ -192,11 +191,7 @@ def _row(name: str, first: Any, second: Any) -> tuple[str, ...]:
 
 def _slices(one: Version) -> dict[str, dict[str, float]]:
     """Give what ``evaluate`` measured of each slice; nothing for a commit without any."""
-    try:
-        found = json.loads(git.show(one.commit, layout.SLICES) or "{}")
-    except ValueError:
-        return {}
-    rows = found.items() if isinstance(found, dict) else ()
+    rows = git.show_json(one.commit, layout.SLICES).items()
     return {name: row for name, row in rows if isinstance(row, dict) and {"accuracy", "review"} <= row.keys()}
 
 

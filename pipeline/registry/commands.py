@@ -104,7 +104,7 @@ def gc(
     from pipeline.registry import contents
 
     found = contents.free(dry=not force)
-    if not found.files:
+    if not found:
         print("DVC's cache holds nothing that nothing names.")
     elif force:
         print(f"removed {found}")

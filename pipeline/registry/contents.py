@@ -175,20 +175,11 @@ def _read_verified(version: Version, *places: Path) -> list[bytes]:
     return [content for _, _, content in read]
 
 
-@dataclass(frozen=True)
-class Freed:
-    """Files of the cache that nothing names, and their size."""
+def free(*, dry: bool) -> str:
+    """Find the files that nothing names and, unless ``dry``, let DVC remove them. Raises PipelineError.
 
-    files: int
-    bytes: int
-
-    def __str__(self) -> str:
-        """Say it in words."""
-        return f"{self.files:,} {'file' if self.files == 1 else 'files'}, {self.bytes / 1e6:,.1f} MB"
-
-
-def free(*, dry: bool) -> Freed:
-    """Find what nothing names and, unless ``dry``, let DVC remove it. Raises PipelineError."""
+    Says how many there are, and their size; nothing where there are none.
+    """
     git.complete(*git.output("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/tags", "refs/exps").split())
     logging.disable(logging.WARNING)  # DVC has one for each stage that never ran here
     try:
@@ -201,12 +192,15 @@ def free(*, dry: bool) -> Freed:
                 repo.gc(workspace=True, **NAMED)
     finally:
         logging.disable(logging.NOTSET)
-    return Freed(len(sizes), sum(sizes))
+    return f"{len(sizes):,} {'file' if len(sizes) == 1 else 'files'}, {sum(sizes) / 1e6:,.1f} MB" if sizes else ""
 
 
 @contextmanager
-def opened() -> "Iterator[Repo]":
-    """Open the DVC project of the working folder. Raises PipelineError where there is none, or another process has it."""
+def opened(what: str = "") -> "Iterator[Repo]":
+    """Open the DVC project of the working folder, to do something with ``what``.
+
+    Raises PipelineError where there is none, another process has it, or DVC cannot do it.
+    """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -214,4 +208,4 @@ def opened() -> "Iterator[Repo]":
         with Repo(".") as repo:
             yield repo
     except DvcException as error:
-        raise PipelineError(f"{shown(Path.cwd())}: DVC: {' '.join(str(error).split())}") from error
+        raise PipelineError(f"{what or shown(Path.cwd())}: DVC: {' '.join(str(error).split())}") from error

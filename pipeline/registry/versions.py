@@ -150,7 +150,7 @@ def find(selector: str) -> Version:
 def state() -> str:
     """Give a text that changes with every tag of the registry; it is empty outside a Git repository."""
     with suppress(PipelineError):
-        return git.tag_objects(*ALL)
+        return git.tag_list(*ALL, form="%(objectname) %(refname)")
     return ""
 
 
@@ -159,7 +159,7 @@ def next_version() -> str:
     from gto.tag import parse_name
     from semver import VersionInfo
 
-    taken = [parse_name(tag, raise_on_fail=False).get("version") for tag in git.tags(*ALL)]
+    taken = [parse_name(tag, raise_on_fail=False).get("version") for tag in git.tag_list(*ALL).split()]
     latest = max((VersionInfo.parse(version.removeprefix("v")) for version in taken if version), default=None)
     return f"v{latest.bump_minor()}" if latest else FIRST_VERSION
 
@@ -203,7 +203,7 @@ def add(*tags: git.Tag, say: git.Say) -> None:
 
 def left_out() -> str:
     """Say that a clone was made without the registry's tags, and how to fetch them; nothing where it has any."""
-    fetch = "" if git.tags(*ALL) else git.fetch_of_tags()
+    fetch = "" if git.tag_list(*ALL) else git.fetch_of_tags()
     return f"this clone was made without the tags that are the registry: `{fetch}` fetches them." if fetch else ""
 
 
@@ -231,12 +231,9 @@ def _verdict(message: str) -> dict[str, Any] | None:
 
 
 def _metrics(commit: str) -> dict[str, Any]:
-    try:
-        metrics = json.loads(git.show(commit, layout.METRICS) or "{}")
-    except ValueError:
-        return {}
-    is_ours = isinstance(metrics, dict) and {"dataset", "test_set"} <= metrics.keys()
-    return metrics if is_ours and isinstance(metrics.get("accuracy"), float | int) else {}
+    metrics = git.show_json(commit, layout.METRICS)
+    is_ours = {"dataset", "test_set"} <= metrics.keys() and isinstance(metrics.get("accuracy"), float | int)
+    return metrics if is_ours else {}
 
 
 @contextmanager

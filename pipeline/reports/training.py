@@ -18,7 +18,6 @@ from pipeline.digits.arrays import Images
 from pipeline.digits.network import metrics
 from pipeline.digits.network.slices import SLICES
 from pipeline.errors import PipelineError
-from pipeline.names import shown
 from pipeline.reports import charts, html
 
 PAGE = layout.REPORTS / "training.html"
@@ -44,17 +43,6 @@ class Origin:
     changed: list[str]
 
 
-@dataclass(frozen=True)
-class Error:
-    """A test image that was read wrong: its number, itself as an address, what it is, and what was answered."""
-
-    number: int
-    picture: str
-    actual: int
-    answered: int
-    confidence: float
-
-
 def write(origin: Origin) -> Path:
     """Write the page on what the stages left, and give its place. Raises PipelineError, also where they left nothing."""
     try:
@@ -75,8 +63,7 @@ def write(origin: Origin) -> Path:
     page = html.render(
         "training.html.jinja",
         title=f"{origin.name} {origin.version or 'not registered'}, trained on {summary['dataset']}",
-        version=origin.version,
-        verdict=origin.verdict.splitlines(),
+        origin=origin,
         metrics=summary,
         card=card,
         curves=charts.learning_curves(curves),
@@ -86,21 +73,18 @@ def write(origin: Origin) -> Path:
         slice_images=origin.parameters.get("evaluate.slice_images", summary["images"]),
         errors=errors[:MOST_ERRORS],
         error_count=len(errors),
-        origin=origin.made_from,
-        parameters=origin.parameters,
-        commands=origin.commands,
-        changed=[shown(file) for file in origin.changed],
     )
     html.write(PAGE, page)
     return PAGE
 
 
-def _errors(data: Dataset, answers: np.ndarray, confidence: np.ndarray) -> Iterator[Error]:
-    """Give the wrong ones, the surest first."""
+def _errors(data: Dataset, answers: np.ndarray, confidence: np.ndarray) -> Iterator[dict[str, Any]]:
+    """Give the images that were read wrong, the surest first: each with its picture as an address."""
     wrong = np.flatnonzero(answers != data.test_labels)
     for number in wrong[np.argsort(-confidence[wrong], kind="stable")].tolist():
         picture = _address(cv2.imencode(".png", data.test_images[number])[1].tobytes())
-        yield Error(number, picture, int(data.test_labels[number]), int(answers[number]), float(confidence[number]))
+        read = {"actual": data.test_labels[number], "answered": answers[number], "confidence": confidence[number]}
+        yield {"number": number, "picture": picture, **read}
 
 
 def _spoilt(test_images: Images, name: str) -> list[str]:

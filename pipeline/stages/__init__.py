@@ -1,4 +1,4 @@
-"""The stages of ``dvc.yaml``: a module each, with one ``run()`` that takes files, then its section of ``params.yaml``."""
+"""The stages of ``dvc.yaml``: a module each, with a ``main()`` that reads its section of ``params.yaml``."""
 
 import hashlib
 import json
@@ -25,8 +25,9 @@ PROGRESS = "DIGITS_PROGRESS"
 REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 
-def tell(words: str, progress: Mapping[str, object]) -> None:
-    """Say how far a stage is: in words, or where ``DIGITS_PROGRESS`` is set in a line of JSON that has the words in it."""
+def tell(form: str, progress: Mapping[str, object]) -> None:
+    """Say in words how far a stage is; where ``DIGITS_PROGRESS`` is set, in a line of JSON that has the words in it."""
+    words = form.format(**progress)
     if os.environ.get(PROGRESS):
         print(json.dumps({"words": words, **progress}), flush=True)
     elif words:

@@ -18,51 +18,33 @@ from pipeline.digits.network.second_look import look_again
 from pipeline.digits.pictures import normalising, trust
 from pipeline.digits.pictures.files import decoding
 from pipeline.errors import PipelineError
+from pipeline.params import Evaluate
 
 
 def main() -> None:
     """Run the stage on the project's files, by its section of ``params.yaml``. Raises PipelineError."""
     settings = params.load(layout.PARAMS)
-    run(
-        *(layout.ARRAYS, layout.MODEL, layout.METRICS, layout.SLICES, layout.PREDICTIONS, layout.PLOTS),
-        **settings.evaluate.model_dump(),
-        minimum_confidence=settings.score.minimum_confidence,
-    )
+    run(Path(), layout.MODEL, settings.evaluate, settings.score.minimum_confidence)
 
 
-def run(
-    arrays: Path,
-    model_folder: Path,
-    metrics_file: Path,
-    slices_file: Path,
-    predictions_file: Path,
-    plots: Path,
-    *,
-    batch_size: int,
-    slice_images: int,
-    seed: int,
-    minimum_confidence: float,
-) -> None:
-    """Write the metrics, those of the slices, the logits of every test image, and the data of the plots.
+def run(out: Path, model_folder: Path, settings: Evaluate, minimum_confidence: float) -> None:
+    """Write the metrics, those of the slices, the logits of every test image, and the data of the plots, below ``out``.
 
     Raises PipelineError.
     """
-    data = dataset.read(arrays)
+    data = dataset.read(layout.ARRAYS)
     classifier, temperature = load(model_folder)
-    fields = _fields(as_scanned(data.test_images, slices.plain, seed))
-    first_logits = in_batches(classifier, fields, batch_size)
+    fields = _fields(as_scanned(data.test_images, slices.plain, settings.seed))
+    first_logits = in_batches(classifier, fields, settings.batch_size)
     logits = look_again(classifier, fields, first_logits, temperature)
     # To import TensorFlow and ask it takes as long as all the rest.
     with ProcessPoolExecutor(1, max_tasks_per_child=1) as other:
-        asked = other.submit(answers_of_keras, model_folder / layout.KERAS_MODEL, fields, batch_size)
+        asked = other.submit(answers_of_keras, model_folder / layout.KERAS_MODEL, fields, settings.batch_size)
         answers, confidence = metrics.answers_and_confidence(logits, temperature)
         by_class = metrics.by_class(data.test_labels, answers)
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(data.test_labels))[:slice_images])
+        chosen = np.sort(np.random.default_rng(settings.seed).permutation(len(data.test_labels))[: settings.slice_images])
         by_slice = measure_slices(
-            *(data.test_images[chosen], data.test_labels[chosen], classifier, temperature),
-            batch_size=batch_size,
-            seed=seed,
-            minimum_confidence=minimum_confidence,
+            *(data.test_images[chosen], data.test_labels[chosen], classifier, temperature, settings, minimum_confidence)
         )
         try:
             keras_answers = asked.result()
@@ -79,16 +61,16 @@ def run(
         "keras_accuracy": (keras_answers == data.test_labels).mean(),
         "keras_agreement": (keras_answers == first_logits.argmax(axis=1)).mean(),
     }
-    with atomic.replacing(plots) as temporary:
+    with atomic.replacing(out / layout.PLOTS) as temporary:
         temporary.mkdir()
         _write_csv(temporary / layout.CONFUSION, pd.DataFrame({"actual": data.test_labels, "predicted": answers}))
         _write_csv(temporary / layout.CLASSES, by_class)
         _write_csv(temporary / layout.RELIABILITY, metrics.reliability(confidence, answers == data.test_labels))
         _write_csv(temporary / layout.SLICES_TABLE, by_slice.reset_index(names="slice"))
-    with atomic.replacing(predictions_file) as temporary:
+    with atomic.replacing(out / layout.PREDICTIONS) as temporary:
         _write_csv(temporary, predictions(data.test_labels, logits))
-    atomic.write_text(slices_file, _json({str(name): _rounded(dict(row)) for name, row in by_slice.iterrows()}))
-    atomic.write_text(metrics_file, _json(_rounded(summary)))
+    atomic.write_text(out / layout.SLICES, _json({str(name): _rounded(dict(row)) for name, row in by_slice.iterrows()}))
+    atomic.write_text(out / layout.METRICS, _json(_rounded(summary)))
 
 
 def load(model_folder: Path) -> tuple[Classifier, float]:
@@ -119,21 +101,19 @@ def measure_slices(
     labels: Labels,
     classifier: Classifier,
     temperature: float,
-    *,
-    batch_size: int,
-    seed: int,
+    settings: Evaluate,
     minimum_confidence: float,
 ) -> pd.DataFrame:
     """Read every slice of some test images as scoring does. A row for each slice, by its name: ``accuracy``, and ``review``.
 
     ``pictures``: (N, 28, 28, 1) uint8; ``labels``: (N,). ``review`` is the share of the images that a person has to look at;
-    both are from 0 to 1. The same ``seed`` gives the same files.
+    both are from 0 to 1. The same ``settings.seed`` gives the same files.
     """
     rows = {}
     for name, change in slices.SLICES.items():
-        glyphs = as_scanned(pictures, change, seed)
+        glyphs = as_scanned(pictures, change, settings.seed)
         fields = _fields(glyphs)
-        logits = look_again(classifier, fields, in_batches(classifier, fields, batch_size), temperature)
+        logits = look_again(classifier, fields, in_batches(classifier, fields, settings.batch_size), temperature)
         answers, confidence = metrics.answers_and_confidence(logits, temperature)
         sure = zip(glyphs, confidence.tolist(), strict=True)
         doubts = [bool(trust.doubt(glyph, share, minimum_confidence)) for glyph, share in sure]

@@ -4,9 +4,8 @@ import gzip
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from pipeline.datasets import download, idx, raw
 from pipeline.digits.pictures import normalising
 from pipeline.errors import PipelineError
 from pipeline.names import shown
+from pipeline.params import Ingest
 
 MIRROR_VARIABLE = "DIGITS_MNIST_MIRROR"
 SAMPLE_TEST_IMAGES = 360
@@ -37,26 +37,16 @@ Fetch = Callable[[str], bytes]
 def main() -> None:
     """Run the stage on the project's files, by its section of ``params.yaml``. Raises PipelineError."""
     settings = params.load(layout.PARAMS).ingest
-    run(
-        layout.RAW,
-        dataset=settings.dataset,
-        mirrors=settings.mirrors,
-        timeout_seconds=settings.timeout_seconds,
-        attempts=settings.attempts,
-    )
+    contents = sample() if settings.dataset == "load_digits" else fetch(_sources(settings))
+    raw.write(layout.RAW, settings.dataset, contents)
 
 
-def run(folder: Path, *, dataset: str, mirrors: Sequence[str], timeout_seconds: float, attempts: int) -> None:
-    """Write ``folder``: the four IDX files of MNIST, or of the sample that scikit-learn carries. Raises PipelineError."""
-    if dataset == "load_digits":
-        raw.write(folder, dataset, sample())
-        return
-    places = [os.environ.get(MIRROR_VARIABLE, ""), str(layout.MIRROR), *mirrors]
+def _sources(settings: Ingest) -> dict[str, Fetch]:
+    """Give the places that MNIST comes from, in the order in which they are asked."""
+    places = [os.environ.get(MIRROR_VARIABLE, ""), str(layout.MIRROR), *settings.mirrors]
     most = {name: size + GZIP_BYTES for name, size in MNIST_BYTES.items()}
-    sources = {
-        place: download.source(place, most, timeout_seconds=timeout_seconds, attempts=attempts) for place in places if place
-    }
-    raw.write(folder, dataset, fetch(sources))
+    seconds, attempts = settings.timeout_seconds, settings.attempts
+    return {one: download.source(one, most, timeout_seconds=seconds, attempts=attempts) for one in places if one}
 
 
 def fetch(sources: dict[str, Fetch]) -> dict[str, bytes]:

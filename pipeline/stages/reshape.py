@@ -1,7 +1,5 @@
 """Stage ``reshape``: the raw images as the 4-D arrays that Keras wants, the training images split in two."""
 
-from pathlib import Path
-
 import numpy as np
 
 from pipeline import layout, params, stages
@@ -12,12 +10,7 @@ from pipeline.errors import PipelineError
 def main() -> None:
     """Run the stage on the project's files, by its section of ``params.yaml``. Raises PipelineError."""
     settings = params.load(layout.PARAMS).reshape
-    run(layout.RAW, layout.ARRAYS, validation_share=settings.validation_share, seed=settings.seed)
-
-
-def run(raw_folder: Path, arrays: Path, *, validation_share: float, seed: int) -> None:
-    """Write ``arrays``: train, validation and test. Raises PipelineError."""
-    dataset.write(arrays, split(raw.read(raw_folder), validation_share, seed))
+    dataset.write(layout.ARRAYS, split(raw.read(layout.RAW), settings.validation_share, settings.seed))
 
 
 def split(data: raw.RawData, validation_share: float, seed: int) -> dataset.Dataset:

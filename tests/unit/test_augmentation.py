@@ -14,11 +14,12 @@ from pipeline.digits.network.learning.augmentation.european import european, wit
 from pipeline.digits.network.learning.augmentation.outliers import outliers
 from pipeline.digits.network.learning.augmentation.pens import pens
 from pipeline.digits.network.learning.augmentation.warp import warp
-from pipeline.params import Augmentation
+from pipeline.params import European, Pens, Warp
 
-SHIPPED = params.load(Path(__file__).parents[2] / "params.yaml").train.compact.augmentation.model_dump()
-WARP = dict.fromkeys(SHIPPED["warp"], 0.0)
-PENS = dict.fromkeys(SHIPPED["pens"], 0.0)
+SHIPPED = params.load(Path(__file__).parents[2] / "params.yaml").train.compact.augmentation
+WARP = Warp(**dict.fromkeys(Warp.model_fields, 0.0))
+PENS = Pens(**dict.fromkeys(Pens.model_fields, 0.0))
+BOTH = European(upstroke_share=1, crossbar_share=1)
 LABELS = load_digits().target[:1000].astype(np.uint8)
 
 
@@ -41,25 +42,25 @@ def centres(images: np.ndarray) -> np.ndarray:
 
 
 def test_warp_and_pens_by_nothing_change_nothing(digits: np.ndarray) -> None:
-    assert np.array_equal(warp(digits, random(), **WARP), digits)
-    assert np.array_equal(pens(digits, random(), **PENS), digits)
-    assert np.array_equal(warp(digits, random(), **SHIPPED["warp"], strength=0), digits)
-    assert np.array_equal(pens(digits, random(), **SHIPPED["pens"], strength=0), digits)
+    assert np.array_equal(warp(digits, random(), WARP), digits)
+    assert np.array_equal(pens(digits, random(), PENS), digits)
+    assert np.array_equal(warp(digits, random(), SHIPPED.warp, strength=0), digits)
+    assert np.array_equal(pens(digits, random(), SHIPPED.pens, strength=0), digits)
 
 
 def test_the_images_given_stay_as_they_are(digits: np.ndarray) -> None:
     before = digits.copy()
 
-    warp(digits, random(), **SHIPPED["warp"])
-    pens(digits, random(), **dict.fromkeys(PENS, 1.0))
-    european(digits, LABELS, random(), upstroke_share=1, crossbar_share=1)
+    warp(digits, random(), SHIPPED.warp)
+    pens(digits, random(), Pens(**dict.fromkeys(Pens.model_fields, 1.0)))
+    european(digits, LABELS, random(), BOTH)
     outliers(digits, LABELS, 50, random())
 
     assert np.array_equal(digits, before)
 
 
 def test_a_shift_moves_the_ink_by_so_much_at_most_and_never_into_the_next_image(digits: np.ndarray) -> None:
-    moved = np.abs(centres(warp(digits, random(), **{**WARP, "shift_pixels": 2.0})) - centres(digits))
+    moved = np.abs(centres(warp(digits, random(), WARP.model_copy(update={"shift_pixels": 2.0}))) - centres(digits))
 
     assert 1.8 < moved.max() < 2.1
 
@@ -68,7 +69,7 @@ def test_a_rotation_turns_a_bar_by_so_many_degrees_at_most() -> None:
     bars = np.zeros((500, 28, 28), np.uint8)
     bars[:, 13:15, 3:25] = 255
 
-    turned = warp(bars, random(), **{**WARP, "rotation_degrees": 10.0})
+    turned = warp(bars, random(), WARP.model_copy(update={"rotation_degrees": 10.0}))
 
     moments = [cv2.moments(bar) for bar in turned]
     angles = [np.degrees(0.5 * np.arctan2(2 * m["mu11"], m["mu20"] - m["mu02"])) for m in moments]
@@ -77,7 +78,7 @@ def test_a_rotation_turns_a_bar_by_so_many_degrees_at_most() -> None:
 
 @pytest.mark.parametrize("change", ["slant", "scale", "aspect", "bend_pixels"])
 def test_every_strength_of_the_warp_changes_the_form_and_keeps_the_digit(digits: np.ndarray, change: str) -> None:
-    changed = warp(digits, random(), **{**WARP, change: SHIPPED["warp"][change]})
+    changed = warp(digits, random(), WARP.model_copy(update={change: getattr(SHIPPED.warp, change)}))
 
     alike = [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in zip(changed, digits, strict=True)]
     assert (changed != digits).any(axis=(1, 2)).mean() > 0.9
@@ -89,7 +90,7 @@ def test_every_strength_of_the_warp_changes_the_form_and_keeps_the_digit(digits:
     [("thicken", 1), ("thin", -1), ("fade", -1), ("specks", 1), ("lines", 1), ("gaps", -1)],
 )
 def test_a_pen_or_a_scanner_gives_more_or_less_ink(digits: np.ndarray, change: str, ink: int) -> None:
-    changed = pens(digits, random(), **{**PENS, change: 1.0})
+    changed = pens(digits, random(), PENS.model_copy(update={change: 1.0}))
 
     assert np.sign(changed.mean() - digits.mean()) == ink
     assert (changed != digits).any(axis=(1, 2)).mean() > 0.5
@@ -99,12 +100,12 @@ def test_blur_takes_the_edges_and_a_hard_scan_makes_them(digits: np.ndarray) -> 
     def edges(images: np.ndarray) -> float:
         return float(np.abs(np.diff(images.astype(int), axis=2)).mean())
 
-    assert edges(pens(digits, random(), **{**PENS, "blur": 1.0})) < 0.95 * edges(digits)
-    assert edges(pens(digits, random(), **{**PENS, "harden": 1.0})) > 1.05 * edges(digits)
+    assert edges(pens(digits, random(), PENS.model_copy(update={"blur": 1.0}))) < 0.95 * edges(digits)
+    assert edges(pens(digits, random(), PENS.model_copy(update={"harden": 1.0}))) > 1.05 * edges(digits)
 
 
 def test_a_share_is_the_share_of_the_images_that_change(digits: np.ndarray) -> None:
-    changed = pens(digits, random(), **{**PENS, "thicken": 0.3}, strength=0.5)
+    changed = pens(digits, random(), PENS.model_copy(update={"thicken": 0.3}), strength=0.5)
 
     assert (changed != digits).any(axis=(1, 2)).mean() == pytest.approx(0.15, abs=0.04)
 
@@ -133,7 +134,7 @@ def test_a_seven_gets_a_bar_through_its_stem() -> None:
 
 
 def test_only_ones_and_sevens_have_a_european_form(digits: np.ndarray) -> None:
-    drawn = european(digits, LABELS, random(), upstroke_share=1, crossbar_share=1)
+    drawn = european(digits, LABELS, random(), BOTH)
 
     changed = (drawn != digits).any(axis=(1, 2))
     assert set(LABELS[changed]) <= {1, 7}
@@ -150,12 +151,9 @@ def test_pictures_that_are_no_digit_look_as_the_normaliser_hands_them_on(digits:
     assert outliers(digits, LABELS, 0, random()).shape == (0, 28, 28)
 
 
-AUGMENTATION = Augmentation(**SHIPPED)
-
-
 def test_an_epoch_holds_every_digit_as_often_and_outliers_for_the_rest(digits: np.ndarray) -> None:
     ((images, targets),) = draw_epochs(
-        digits[:90], LABELS[:90], AUGMENTATION.model_copy(update={"outlier_share": 0.1}), size=200, epochs=1, seed=1
+        digits[:90], LABELS[:90], SHIPPED.model_copy(update={"outlier_share": 0.1}), size=200, epochs=1, seed=1
     )
 
     is_digit = targets.max(axis=1) == 1
@@ -169,7 +167,7 @@ def test_an_epoch_holds_every_digit_as_often_and_outliers_for_the_rest(digits: n
 
 def test_epochs_are_given_by_their_seed_and_differ_from_each_other(digits: np.ndarray) -> None:
     def draw(seed: int) -> list[bytes]:
-        epochs = draw_epochs(digits[:90], LABELS[:90], AUGMENTATION, size=100, epochs=2, seed=seed)
+        epochs = draw_epochs(digits[:90], LABELS[:90], SHIPPED, size=100, epochs=2, seed=seed)
         return [images.tobytes() + targets.tobytes() for images, targets in epochs]
 
     assert draw(1) == draw(1)
@@ -177,7 +175,7 @@ def test_epochs_are_given_by_their_seed_and_differ_from_each_other(digits: np.nd
 
 
 def test_the_late_epochs_are_distorted_less(digits: np.ndarray) -> None:
-    late = AUGMENTATION.model_copy(update={"outlier_share": 0, "european_share": 0, "late_epochs": 1, "late_strength": 0})
+    late = SHIPPED.model_copy(update={"outlier_share": 0, "european_share": 0, "late_epochs": 1, "late_strength": 0})
     _, (images, _) = draw_epochs(digits[:90], LABELS[:90], late, size=90, epochs=2, seed=1)
 
     assert {image.tobytes() for image in images} == {image.tobytes() for image in digits[:90]}

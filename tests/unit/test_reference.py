@@ -5,6 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 
+from bench import quality
 from pipeline.datasets import idx
 from pipeline.digits.pictures import features
 from pipeline.quality import reference
@@ -21,14 +22,14 @@ def training() -> Data:
 
 def fitted(images: np.ndarray, labels: np.ndarray) -> reference.Reference:
     table = features.image_features(images, labels, "train", [str(index) for index in range(len(images))])
-    return reference.Reference.fit(images, labels, table)
+    return quality.fit(images, labels, table)
 
 
 def test_likelihoods_are_those_of_scikit_learn(training: Data) -> None:
     images, labels = training
     pixels = images.reshape(len(images), -1) / 255
-    principal = PCA(reference.COMPONENTS, svd_solver="covariance_eigh").fit(pixels)
-    analysis = QuadraticDiscriminantAnalysis(priors=[0.1] * 10, reg_param=reference.SHRINKAGE)
+    principal = PCA(quality.COMPONENTS, svd_solver="covariance_eigh").fit(pixels)
+    analysis = QuadraticDiscriminantAnalysis(priors=[0.1] * 10, reg_param=quality.SHRINKAGE)
     likelihoods = analysis.fit(principal.transform(pixels), labels).predict_log_proba(principal.transform(pixels))
 
     measured = fitted(images, labels).measure(images, labels)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,11 +31,7 @@ LINE, LINE_INK = 2, 0.5
 
 def plain(digit: Gray, _: Random) -> bytes:
     """Scan it as it is: dark on white, in a PNG file."""
-    return _png(cv2.bitwise_not(digit))
-
-
-def _inverted(digit: Gray, _: Random) -> bytes:
-    return _png(digit)
+    return _png(255 - digit)
 
 
 def _shifted(digit: Gray, random: Random) -> bytes:
@@ -50,31 +47,6 @@ def _rotated(digit: Gray, random: Random, *, degrees: float) -> bytes:
     return plain(np.asarray(cv2.warpAffine(digit, turn, digit.shape[::-1]), np.uint8), random)
 
 
-def _thinner(digit: Gray, random: Random) -> bytes:
-    return plain(np.asarray(cv2.erode(_enlarged(digit, FIELD * TIMES), SQUARE), np.uint8), random)
-
-
-def _thicker(digit: Gray, random: Random) -> bytes:
-    return plain(np.asarray(cv2.dilate(_enlarged(digit, FIELD * TIMES), SQUARE), np.uint8), random)
-
-
-def _blurred(digit: Gray, random: Random) -> bytes:
-    return plain(np.asarray(cv2.GaussianBlur(digit, (0, 0), BLUR), np.uint8), random)
-
-
-def _noisy(digit: Gray, random: Random) -> bytes:
-    return _png(_grey(255.0 - digit + random.normal(0, NOISE, digit.shape)))
-
-
-def _faint(digit: Gray, _: Random) -> bytes:
-    return _png(_grey(255 - FAINT * digit))
-
-
-def _jpeg(digit: Gray, _: Random) -> bytes:
-    scan = cv2.bitwise_not(_enlarged(digit, JPEG_SIDE))
-    return cv2.imencode(".jpg", scan, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
-
-
 def _on_paper(digit: Gray, random: Random) -> bytes:
     """Write it on a page that the light falls off across, on a ruled line that runs under it or through its foot."""
     ink = np.pad(_enlarged(digit, FIELD * TIMES), MARGIN) / 255
@@ -84,7 +56,7 @@ def _on_paper(digit: Gray, random: Random) -> bytes:
     angle = random.uniform(0, 2 * np.pi)
     along = np.linspace(-0.5, 0.5, side)
     slope = np.add.outer(along * np.sin(angle), along * np.cos(angle)) / (abs(np.sin(angle)) + abs(np.cos(angle)))
-    return _png(_grey(230 * (1 - FALL_OFF * (slope + 0.5)) * (1 - 0.8 * ink)))
+    return _png(230 * (1 - FALL_OFF * (slope + 0.5)) * (1 - 0.8 * ink))
 
 
 SIDES = [(down, across) for down in (-1, 0, 1) for across in (-1, 0, 1) if down or across]
@@ -93,13 +65,13 @@ SLICES: dict[str, Slice] = {
     "shifted": _shifted,
     "rotated_left": partial(_rotated, degrees=DEGREES),
     "rotated_right": partial(_rotated, degrees=-DEGREES),
-    "thinner": _thinner,
-    "thicker": _thicker,
-    "blurred": _blurred,
-    "noisy": _noisy,
-    "inverted": _inverted,
-    "faint": _faint,
-    "jpeg": _jpeg,
+    "thinner": lambda digit, _: _png(255 - cv2.erode(_enlarged(digit, FIELD * TIMES), SQUARE)),
+    "thicker": lambda digit, _: _png(255 - cv2.dilate(_enlarged(digit, FIELD * TIMES), SQUARE)),
+    "blurred": lambda digit, _: _png(255 - cv2.GaussianBlur(digit, (0, 0), BLUR)),
+    "noisy": lambda digit, random: _png(255.0 - digit + random.normal(0, NOISE, digit.shape)),
+    "inverted": lambda digit, _: _png(digit),
+    "faint": lambda digit, _: _png(255 - FAINT * digit),
+    "jpeg": lambda digit, _: _encoded(".jpg", 255 - _enlarged(digit, JPEG_SIDE), cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY),
     "paper": _on_paper,
 }
 
@@ -108,9 +80,10 @@ def _enlarged(digit: Gray, side: int) -> Gray:
     return np.asarray(cv2.resize(digit, (side, side), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _grey(values: npt.NDArray[np.floating]) -> Gray:
-    return np.asarray(np.clip(np.round(values), 0, 255), np.uint8)
+def _png(picture: npt.NDArray[Any]) -> bytes:
+    return _encoded(".png", picture)
 
 
-def _png(picture: Gray) -> bytes:
-    return cv2.imencode(".png", picture)[1].tobytes()
+def _encoded(kind: str, picture: npt.NDArray[Any], *options: int) -> bytes:
+    shades = np.clip(np.round(picture), 0, 255).astype(np.uint8)
+    return cv2.imencode(kind, shades, options)[1].tobytes()

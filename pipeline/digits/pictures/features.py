@@ -34,9 +34,6 @@ SHAPE = (
     "grey",
 )
 
-Integers = npt.NDArray[np.int64]
-Objects = npt.NDArray[np.object_]
-
 
 def image_features(images: Images, labels: Labels, split: str, names: Sequence[str]) -> pd.DataFrame:
     """Describe images, light ink on black, by a table with a row for each.
@@ -68,14 +65,8 @@ def image_features(images: Images, labels: Labels, split: str, names: Sequence[s
 def class_shares(features: pd.DataFrame) -> pd.DataFrame:
     """Count the digits of each split: ``name`` (such as ``train digit 3``) and ``share`` of the split's images, 0 to 1."""
     splits = features.groupby("split", sort=False)["label"]
-    return pd.DataFrame(
-        [
-            {"name": f"{split} digit {digit}", "share": float((labels == digit).mean())}
-            for split, labels in splits
-            for digit in range(10)
-        ],
-        columns=["name", "share"],
-    )
+    rows = [(f"{split} digit {digit}", (labels == digit).mean()) for split, labels in splits for digit in range(10)]
+    return pd.DataFrame(rows, columns=["name", "share"])
 
 
 def repetitions(features: pd.DataFrame) -> pd.DataFrame:
@@ -84,38 +75,19 @@ def repetitions(features: pd.DataFrame) -> pd.DataFrame:
     ``copy_of``: an earlier one of the same split; ``trained_as``: one of the split ``TRAIN``, for those of the others;
     ``contradicts``: an earlier one with another label.
     """
-    pixels, splits = (pd.factorize(features[column])[0].astype(np.int64) for column in ("sha256", "split"))
-    labels, places = features["label"].to_numpy(), np.arange(len(features))
-    is_empty = (features["minimum"] == features["maximum"]).to_numpy()
-    is_trained = (features["split"] == TRAIN).to_numpy()
-    earlier = _first(np.where(is_empty, -1, pixels))
-    in_split = _first(np.where(is_empty, -1, pixels + splits * len(features)))
-    trained = _first(np.where(is_empty | is_trained, -1, pixels), among=np.where(is_trained, pixels, -1))
-    return pd.DataFrame(
+    inked = features[features["minimum"] != features["maximum"]]
+    alike, in_split = inked.groupby("sha256"), inked.groupby(["split", "sha256"])
+    trained = inked[inked["split"] == TRAIN].drop_duplicates("sha256").set_index("sha256")["name"]
+    named = pd.DataFrame(
         {
-            "copy_of": _named(features, np.where(in_split != places, in_split, -1)),
-            "trained_as": _named(features, trained),
-            "contradicts": _named(features, np.where(labels[earlier] != labels, earlier, -1)),
+            "copy_of": in_split["name"].transform("first").where(in_split.cumcount() > 0),
+            "trained_as": inked["sha256"].map(trained).where(inked["split"] != TRAIN),
+            "contradicts": alike["name"].transform("first").where(alike["label"].transform("first") != inked["label"]),
         },
         index=features.index,
         dtype=object,
     )
-
-
-def _first(keys: Integers, among: Integers | None = None) -> Integers:
-    """Give the place of the first of ``among`` with the same key, -1 where there is none and for the key -1."""
-    known, places = np.unique(keys if among is None else among, return_index=True)
-    if not len(known):
-        return np.full(len(keys), -1)
-    nearest = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-    return np.where((known[nearest] == keys) & (keys >= 0), places[nearest], -1)
-
-
-def _named(features: pd.DataFrame, places: Integers) -> Objects:
-    """Give the names at these places, None for -1."""
-    names = np.full(len(places), None, object)
-    names[places >= 0] = features["name"].to_numpy(object)[places[places >= 0]]
-    return names
+    return named.where(named.notna(), None)
 
 
 def _measured(images: Images) -> dict[str, npt.NDArray[Any]]:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,40 +23,12 @@ LAST_RATE = 0.002
 CURVES = {"loss": "loss", "accuracy": "accuracy", "val_loss": "validation_loss", "val_accuracy": "validation_accuracy"}
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """An epoch that is done, of ``total``: ``loss`` in nats, ``rate`` of learning, accuracy from 0 to 1."""
-
-    done: int
-    total: int
-    loss: float
-    validation_loss: float
-    validation_accuracy: float
-    rate: float
-    seconds: float
-    seconds_left: float
-
-    def __str__(self) -> str:
-        """Say it in a line."""
-        return (
-            f"epoch {self.done} of {self.total}: loss {self.loss:.4f}, validation loss {self.validation_loss:.4f}, "
-            f"validation accuracy {self.validation_accuracy:.4f}, rate {self.rate:.5f}, {self.seconds:.1f} s, "
-            f"{self.seconds_left:.0f} s left"
-        )
-
-
-Tell = Callable[[Epoch], None]
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A trained keras.Model, and the learning curves: a row for each epoch, counted from 1.
-
-    Columns: ``epoch``, ``loss`` and ``accuracy`` on what was trained on, ``validation_loss``, ``validation_accuracy``.
-    """
-
-    model: Any
-    curves: pd.DataFrame
+# An epoch that is done, in its figures: losses in nats, accuracy from 0 to 1.
+EPOCH = (
+    "epoch {done} of {total}: loss {loss:.4f}, validation loss {validation_loss:.4f}, validation accuracy "
+    "{validation_accuracy:.4f}, rate {rate:.5f}, {seconds:.1f} s, {seconds_left:.0f} s left"
+)
+Tell = Callable[[dict[str, float]], None]
 
 
 def chosen_recipe(settings: Train) -> Recipe:
@@ -66,10 +37,11 @@ def chosen_recipe(settings: Train) -> Recipe:
     return recipe if settings.epochs is None else recipe.model_copy(update={"epochs": settings.epochs})
 
 
-def fit(data: Dataset, architecture: str, seed: int, recipe: Recipe, tell: Tell) -> Fitted:
-    """Train a network, and tell of each epoch: the same data, recipe and seed give the same weights on one machine.
+def fit(data: Dataset, architecture: str, seed: int, recipe: Recipe, tell: Tell) -> tuple[Any, pd.DataFrame]:
+    """Train a keras.Model, and tell of each epoch: the same data, recipe and seed give the same weights on one machine.
 
-    Raises PipelineError when the loss stops being a number.
+    With it come the learning curves, a row for each epoch, counted from 1: ``epoch``, ``loss`` and ``accuracy`` on what was
+    trained on, ``validation_loss``, ``validation_accuracy``. Raises PipelineError when the loss stops being a number.
     """
     keras = networks.import_keras()
     import tensorflow as tf
@@ -85,7 +57,7 @@ def fit(data: Dataset, architecture: str, seed: int, recipe: Recipe, tell: Tell)
         history = _fit_compact(model, data, seed, recipe, progress)
     curves = pd.DataFrame(history.history)[list(CURVES)].rename(columns=CURVES)
     curves.insert(0, "epoch", range(1, len(curves) + 1))
-    return Fitted(model, curves)
+    return model, curves
 
 
 def _fit_plain(model: Any, data: Dataset, recipe: PlainRecipe, progress: Any) -> Any:
@@ -205,8 +177,10 @@ def _progress(architecture: str, epochs: int, tell: Tell) -> Any:
 
     def end(epoch: int, logs: dict[str, float]) -> None:
         now, done = time.monotonic(), epoch + 1
-        measured = logs["loss"], logs["val_loss"], logs["val_accuracy"], float(callback.model.optimizer.learning_rate)
-        tell(Epoch(done, epochs, *measured, now - epoch_started, (now - started) / done * (epochs - done)))
+        measured = {CURVES[name]: value for name, value in logs.items() if name in CURVES}
+        timed = {"seconds": now - epoch_started, "seconds_left": (now - started) / done * (epochs - done)}
+        rate = float(callback.model.optimizer.learning_rate)
+        tell({"done": done, "total": epochs, **measured, "rate": rate, **timed})
 
     callback = keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end, on_train_batch_end=check)
     return callback

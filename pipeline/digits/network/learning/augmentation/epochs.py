@@ -23,7 +23,7 @@ def draw_epochs(
     """
     random = np.random.default_rng(seed)
     digits = size - round(size * augmentation.outlier_share)
-    continental = european(images, labels, random, **augmentation.european.model_dump())
+    continental = european(images, labels, random, augmentation.european)
     for number in range(epochs):
         chosen = np.concatenate([random.permutation(len(images)) for _ in range(-(-digits // len(images)))])[:digits]
         is_continental = random.random((digits, 1, 1)) < augmentation.european_share
@@ -33,7 +33,7 @@ def draw_epochs(
         targets = np.full((size, CLASSES), 1 / CLASSES, np.float32)
         targets[:digits] = np.eye(CLASSES, dtype=np.float32)[labels[chosen]]
         strength = augmentation.late_strength if number >= epochs - augmentation.late_epochs else 1.0
-        pictures = warp(pictures, random, **augmentation.warp.model_dump(), strength=strength)
-        pictures = pens(pictures, random, **augmentation.pens.model_dump(), strength=strength)
+        pictures = warp(pictures, random, augmentation.warp, strength)
+        pictures = pens(pictures, random, augmentation.pens, strength)
         order = random.permutation(size)
         yield pictures[order], targets[order]

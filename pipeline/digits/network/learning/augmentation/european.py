@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from pipeline.digits.arrays import Doubles, Gray, Images, Labels
 from pipeline.digits.network.learning.augmentation.drawing import into_field, stroke
+from pipeline.params import European
 
 Random = np.random.Generator
 
@@ -38,7 +39,7 @@ class _Digit:
         return float(self.is_inked.sum() / self.height)
 
 
-def european(images: Images, labels: Labels, random: Random, *, upstroke_share: float, crossbar_share: float) -> Images:
+def european(images: Images, labels: Labels, random: Random, shares: European) -> Images:
     """Draw an upstroke onto some of the ones and a crossbar onto some of the sevens.
 
     ``images``: (N, 28, 28) uint8; so is the result. ``labels``: (N,) uint8. A digit that has such a stroke already, or is no
@@ -46,7 +47,7 @@ def european(images: Images, labels: Labels, random: Random, *, upstroke_share: 
     """
     drawn = images.copy()
     chance = random.random(len(labels))
-    for label, share, add in ((1, upstroke_share, with_upstroke), (7, crossbar_share, with_crossbar)):
+    for label, share, add in ((1, shares.upstroke_share, with_upstroke), (7, shares.crossbar_share, with_crossbar)):
         for index in np.flatnonzero((labels == label) & (chance < share)):
             drawn[index] = add(images[index], random)
     return drawn

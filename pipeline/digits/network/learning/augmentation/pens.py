@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pipeline.digits.arrays import Gray, Images
 from pipeline.digits.field import FIELD
 from pipeline.digits.network.learning.augmentation.stacking import stacked
+from pipeline.params import Pens
 
 Indices = npt.NDArray[np.intp]
 Random = np.random.Generator
@@ -16,37 +17,20 @@ Random = np.random.Generator
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
-def pens(
-    images: Images,
-    random: Random,
-    *,
-    thicken: float,
-    thin: float,
-    blur: float,
-    fade: float,
-    harden: float,
-    specks: float,
-    lines: float,
-    gaps: float,
-    strength: float = 1.0,
-) -> Images:
-    """Change the strokes of some of the images.
-
-    ``images``: (N, 28, 28) uint8; so is the result. Each keyword is the share of the images, 0 to 1, that a change happens
-    to, and ``strength`` scales them all.
-    """
+def pens(images: Images, random: Random, shares: Pens, strength: float = 1.0) -> Images:
+    """Change the strokes of some of the images, (N, 28, 28) uint8; so is the result. ``strength`` scales all shares."""
     drawn = images.copy()
 
     def some(share: float) -> Indices:
         return np.flatnonzero(random.random(len(drawn)) < share * strength)
 
-    thickened = some(thicken)
+    thickened = some(shares.thicken)
     _blend(drawn, thickened, lambda tall: cv2.dilate(tall, CROSS), (0.2, 1), random)
-    _blend(drawn, np.setdiff1d(some(thin), thickened), lambda tall: cv2.erode(tall, CROSS), (0.2, 0.9), random)
-    _blend(drawn, some(blur), lambda tall: cv2.GaussianBlur(tall, (5, 5), 1), (0.2, 1), random)
-    _fade(drawn, some(fade), random)
-    _harden(drawn, some(harden), random)
-    for draw, share in ((_specks, specks), (_line, lines), (_gap, gaps)):
+    _blend(drawn, np.setdiff1d(some(shares.thin), thickened), lambda tall: cv2.erode(tall, CROSS), (0.2, 0.9), random)
+    _blend(drawn, some(shares.blur), lambda tall: cv2.GaussianBlur(tall, (5, 5), 1), (0.2, 1), random)
+    _fade(drawn, some(shares.fade), random)
+    _harden(drawn, some(shares.harden), random)
+    for draw, share in ((_specks, shares.specks), (_line, shares.lines), (_gap, shares.gaps)):
         for index in some(share):
             draw(drawn[index], random)
     return drawn

@@ -6,6 +6,7 @@ import numpy as np
 from pipeline.digits.arrays import Floats, Images
 from pipeline.digits.field import FIELD
 from pipeline.digits.network.learning.augmentation.stacking import PAD, pad_rows, stacked
+from pipeline.params import Warp
 
 MIDDLE = (FIELD - 1) / 2
 OUTSIDE = -9
@@ -21,24 +22,11 @@ _PLANE = [np.ones((FIELD, FIELD)), *np.meshgrid(_AXIS - MIDDLE, _AXIS - MIDDLE)]
 BASIS = np.stack([*_PLANE, *_WAVES]).reshape(len(_PLANE) + len(_WAVES), -1).astype(np.float32)
 
 
-def warp(
-    images: Images,
-    random: np.random.Generator,
-    *,
-    rotation_degrees: float,
-    slant: float,
-    scale: float,
-    aspect: float,
-    shift_pixels: float,
-    bend_pixels: float,
-    strength: float = 1.0,
-) -> Images:
+def warp(images: Images, random: np.random.Generator, most: Warp, strength: float = 1.0) -> Images:
     """Move the ink of each image by a random affine map and a few slow waves.
 
-    ``images``: (N, 28, 28) uint8; so is the result. Evenly up to: a rotation; a ``slant`` as a share of the height; a factor
-    of ``exp(scale)`` in size and ``exp(aspect)`` in width against height; a shift. ``bend_pixels``: standard deviation of a
-    weight of the waves, itself drawn evenly up to this. ``strength`` scales them all. Every map is one row of random weights
-    times a fixed basis, so that all are one matrix product.
+    ``images``: (N, 28, 28) uint8; so is the result. ``strength`` scales all that ``most`` allows. Every map is one row of
+    random weights times a fixed basis, so that all are one matrix product.
     """
     count = len(images)
     across, down = (np.zeros((count, len(BASIS)), np.float32) for _ in "xy")
@@ -46,9 +34,10 @@ def warp(
     def up_to(limit: float) -> Floats:
         return random.uniform(-limit, limit, count).astype(np.float32) * np.float32(strength)
 
-    angle, sheared, size, width = up_to(np.deg2rad(rotation_degrees)), up_to(slant), np.exp(up_to(scale)), np.exp(up_to(aspect))
-    bend = random.random((count, 1)) * bend_pixels * strength
-    across[:, 0], down[:, 0] = MIDDLE + up_to(shift_pixels), MIDDLE + up_to(shift_pixels)
+    angle, sheared = up_to(np.deg2rad(most.rotation_degrees)), up_to(most.slant)
+    size, width = np.exp(up_to(most.scale)), np.exp(up_to(most.aspect))
+    bend = random.random((count, 1)) * most.bend_pixels * strength
+    across[:, 0], down[:, 0] = MIDDLE + up_to(most.shift_pixels), MIDDLE + up_to(most.shift_pixels)
     across[:, 1], across[:, 2] = np.cos(angle) * size * width, (sheared - np.sin(angle)) * size * width
     down[:, 1], down[:, 2] = np.sin(angle) * size / width, np.cos(angle) * size / width
     for weights in (across, down):
