@@ -82,6 +82,7 @@ def check(suites: Sequence[Suite], docs: Path | None = None) -> Findings:
     os.environ["GX_ANALYTICS_ENABLED"] = "False"
     import great_expectations as gx
     from great_expectations.core import ExpectationSuiteValidationResult
+    from great_expectations.validator.validation_statistics import calc_validation_statistics
 
     # Great Expectations logs a traceback where it cannot write, and goes on; the caller checks whether the site is there.
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
@@ -93,18 +94,10 @@ def check(suites: Sequence[Suite], docs: Path | None = None) -> Findings:
         frames = source.add_dataframe_asset(suite.name).add_batch_definition_whole_dataframe("all")
         checked += [_check(suite, one, expectation, frames) for one, expectation in suite.expectations.items()]
     results = [result for result, _ in checked]
-    failed = sum(not result.success for result in results)
+    statistics = calc_validation_statistics(results)._asdict()
+    success, meta = statistics.pop("success"), {"great_expectations_version": gx.__version__}
     validation = ExpectationSuiteValidationResult(
-        success=not failed,
-        results=results,
-        suite_name=data_docs.DATA,
-        statistics={
-            "evaluated_expectations": len(results),
-            "successful_expectations": len(results) - failed,
-            "unsuccessful_expectations": failed,
-            "success_percent": 100 * (1 - failed / len(results)),
-        },
-        meta={"great_expectations_version": gx.__version__},
+        success=success, results=results, suite_name=data_docs.DATA, statistics=statistics, meta=meta
     )
     if docs:
         data_docs.write(context, validation, [one for suite in suites for one in suite.expectations.values()], docs)

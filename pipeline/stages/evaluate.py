@@ -137,9 +137,7 @@ def summarise(labels: Labels, logits: Floats, temperature: float) -> dict[str, A
         "acc_high": high,
         "nll": metrics.negative_log_likelihood(logits, labels, temperature),
         "ece": metrics.expected_calibration_error(confidence, is_right),
-        "acc_at_99": metrics.accuracy_at_coverage(confidence, is_right, 0.99),
-        "acc_at_98": metrics.accuracy_at_coverage(confidence, is_right, 0.98),
-        "acc_at_95": metrics.accuracy_at_coverage(confidence, is_right, 0.95),
+        **{f"acc_at_{share}": metrics.accuracy_at_coverage(confidence, is_right, share / 100) for share in (99, 98, 95)},
     }
 
 
