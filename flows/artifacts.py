@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote
@@ -21,25 +22,24 @@ SECONDS_BETWEEN_UPDATES = 1
 MOST_NAME = 200
 
 
-class Meter:
-    """How far a task is, as an artifact of its run. It is made once there is something to show."""
+def meter(description: str) -> Callable[[float, float], None]:
+    """Give what shows how far a task is, at most once a second and at the end, as an artifact of its run.
 
-    def __init__(self, description: str) -> None:
-        """Begin at nothing; ``description`` is what a person reads beside the bar."""
-        self._description = description
-        self._last = time.monotonic()
-        self._artifact: UUID | None = None
+    ``description`` is what a person reads beside the bar, which is made once there is something to show.
+    """
+    last, artifact = time.monotonic(), None
 
-    def show(self, done: float, total: float) -> None:
-        """Show a new state, at most once a second, and the last one in any case."""
-        if time.monotonic() - self._last < SECONDS_BETWEEN_UPDATES and done < total:
+    def show(done: float, total: float) -> None:
+        nonlocal last, artifact
+        if time.monotonic() - last < SECONDS_BETWEEN_UPDATES and done < total:
             return
-        self._last = time.monotonic()
-        percent = 100 * done / total
-        if self._artifact is None:
-            self._artifact = cast("UUID", create_progress_artifact(percent, description=self._description))
+        last, percent = time.monotonic(), 100 * done / total
+        if artifact is None:
+            artifact = cast("UUID", create_progress_artifact(percent, description=description))
         else:
-            update_progress_artifact(self._artifact, percent)
+            update_progress_artifact(artifact, percent)
+
+    return show
 
 
 def name_run(what: str) -> None:

@@ -48,18 +48,18 @@ def process(name: str, command: Sequence[str], *files: BinaryIO | socket, umask:
         end(started, STOP_SECONDS)
 
 
-def runs_of(worker: subprocess.Popen[bytes]) -> set[psutil.Process]:
-    """Give the processes that a worker started: each is a run."""
+def children(pid: int, *, recursive: bool = False) -> list[psutil.Process]:
+    """Give the processes that a process started, a worker's runs, or all its descendants; none where it has ended."""
     try:
-        return set(psutil.Process(worker.pid).children())
+        return list(psutil.Process(pid).children(recursive))
     except psutil.NoSuchProcess:
-        return set()
+        return []
 
 
 def end_runs(worker: subprocess.Popen[bytes], runs: set[psutil.Process]) -> None:
     """End a worker's runs while they can still tell the server; meanwhile the worker is stopped and starts no others."""
     worker.send_signal(signal.SIGSTOP)
-    runs |= runs_of(worker)
+    runs |= {*children(worker.pid)}
     for run in filter(works, runs):
         run.terminate()
     for _ in range(5 * STOP_SECONDS):
@@ -78,14 +78,6 @@ def holding(file: Path) -> list[psutil.Process]:
     return sorted(holders, key=lambda one: one.info["create_time"])
 
 
-def family(process: psutil.Process) -> list[psutil.Process]:
-    """Give a process and all its descendants; none where it has ended."""
-    try:
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
 def works(process: psutil.Process) -> bool:
     """Tell whether a process has not ended; one that did stays in the list until its parent asks for its code."""
     try:
@@ -96,10 +88,7 @@ def works(process: psutil.Process) -> bool:
 
 def end(process: subprocess.Popen[bytes], seconds: float) -> None:
     """Stop a process, and kill those of its descendants that do not stop with it."""
-    try:
-        started = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return
+    started = children(process.pid, recursive=True)
     process.terminate()
     try:
         process.wait(seconds)

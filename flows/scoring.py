@@ -16,7 +16,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from flows import standalone, states
-from flows.artifacts import Meter, link, name_run, plain
+from flows.artifacts import link, meter, name_run, plain
 from pipeline import console, layout, params
 from pipeline.errors import PipelineError
 from pipeline.names import shown
@@ -91,11 +91,11 @@ def _waiting(name: str, waits: str) -> Outcome:
 
 def _teller(description: str) -> run.Tell:
     """Give what shows progress: as an artifact of the task's run, and as a line in its log every ten seconds."""
-    lines, meter = console.Ticker(get_run_logger().info), Meter(description)
+    log, show = console.ticker(get_run_logger().info), meter(description)
 
     def tell(progress: run.Progress) -> None:
-        lines.tell(progress)
-        meter.show(progress.done, progress.total)
+        log(progress)
+        show(progress.done, progress.total)
 
     return tell
 

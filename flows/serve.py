@@ -25,7 +25,7 @@ from pydantic import Field, TypeAdapter
 
 from flows import deploy, password
 from flows.artifacts import PAGES_URL
-from flows.processes import HOME, end_runs, family, holding, process, require, runs_of, works
+from flows.processes import HOME, children, end_runs, holding, process, require, works
 from flows.server import HOST, command, locked
 from pipeline import atomic, exclusive, layout
 from pipeline.errors import PipelineError, exit_on_error
@@ -86,7 +86,7 @@ def serve(lock: BinaryIO, started: ExitStack, umask: int) -> None:
     while True:
         require(running)
         runs -= {run for run in runs if not works(run)}
-        runs |= runs_of(running["worker"])  # nobody else knows them once the worker is killed
+        runs |= {*children(running["worker"].pid)}  # nobody else knows them once the worker is killed
         time.sleep(1)
 
 
@@ -158,7 +158,8 @@ def _how_to_end_it() -> str:
     if serving := [one.pid for one in holders if "flows.serve" in one.info["cmdline"]]:
         return f"{HOME}: `make serve` runs here already: `kill {serving[0]}` ends it."
     # The worker, which was started last, comes first: it must start nothing more, and would wait for the server before it ends.
-    numbers = " ".join(str(one.pid) for holder in reversed(holders) for one in family(holder))
+    left = (one for holder in reversed(holders) for one in (holder, *children(holder.pid, recursive=True)))
+    numbers = " ".join(str(one.pid) for one in left)
     return f"{HOME}: `make serve` was killed and left others behind. End them with `kill -9 {numbers}`, then start again."
 
 

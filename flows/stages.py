@@ -15,7 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
-from flows.artifacts import Meter
+from flows.artifacts import meter
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.registry import contents
@@ -53,7 +53,7 @@ def run_stage(stage: str) -> State[None]:
     if _is_unchanged(stage):
         logger.info("%s is unchanged", stage)
         return Completed(name="Unchanged", message="code, data and settings are those of the last run")
-    lines, ran, meter = [], False, Meter(f"Epochs of {stage} that are done")
+    lines, ran, show = [], False, meter(f"Epochs of {stage} that are done")
     for line in _repro(stage):
         progress = _progress(line)
         ran = ran or bool(progress)
@@ -63,7 +63,7 @@ def run_stage(stage: str) -> State[None]:
         for listener in listeners if progress else ():
             listener(progress)
         if "done" in progress:
-            meter.show(progress["done"], progress["total"])
+            show(progress["done"], progress["total"])
     if ran:
         return Completed(message=f"{stage} ran")
     return Completed(name="Restored", message="taken from DVC's cache of earlier runs")

@@ -37,7 +37,7 @@ def progress() -> "Iterator[Tell]":
         with _bar() as tell:
             yield tell
     else:
-        yield Ticker(say).tell
+        yield ticker(say)
 
 
 def say(words: str) -> None:
@@ -45,19 +45,17 @@ def say(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
-class Ticker:
-    """A line every ten seconds, printed by ``write``."""
+def ticker(write: Callable[[str], None]) -> "Tell":
+    """Give what writes a line of progress every ten seconds from now on."""
+    began = last = time.monotonic()
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        """Begin now."""
-        self._write = write
-        self._began = self._last = time.monotonic()
+    def tell(progress: "Progress") -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            write(words(progress, last - began))
 
-    def tell(self, progress: "Progress") -> None:
-        """Print a line if it is time for one."""
-        if time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
-            self._last = time.monotonic()
-            self._write(words(progress, self._last - self._began))
+    return tell
 
 
 def words(progress: "Progress", seconds: float) -> str:

@@ -25,10 +25,10 @@ def test_a_line_comes_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None
     lines: list[str] = []
     now = [100.0]
     monkeypatch.setattr(console.time, "monotonic", lambda: now[0])  # type: ignore[attr-defined]
-    shown = console.Ticker(lines.append)
+    tell = console.ticker(lines.append)
     for seconds in (1, 9, 10, 11, 19, 21, 35):
         now[0] = 100.0 + seconds
-        shown.tell(progress(10 * seconds))
+        tell(progress(10 * seconds))
 
     assert [line.split()[0] for line in lines] == ["100", "210", "350"]
 
