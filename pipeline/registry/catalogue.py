@@ -72,19 +72,17 @@ def show_model(one: Version, reigns: list[Reign]) -> None:
             until = f" until {reign.until:%Y-%m-%d %H:%M}" if reign.until else ""
             why = f": {reign.because}" if reign.because else ""
             print(shown(f"{CHAMPION} from {reign.since:%Y-%m-%d %H:%M}{until}, by {reign.how}, {reign.by}{why}"))
-    print("\nGate")
-    _lines((one.verdict or {}).get("words", "it was not asked").splitlines())
-    print("\nMetrics")
-    _lines(f"{name} {value}" for name, value in one.metrics.items())
-    if slices := _slices(one):
-        print("\nSlices of the test set")
-        _lines(f"{name}: accuracy {row['accuracy']:.4f}, for review {row['review']:.4f}" for name, row in slices.items())
-    print("\nParameters")
-    _lines(f"{name} {value}" for name, value in parameters_of(git.show(one.commit, layout.DVC_LOCK) or "").items())
-    print("\nIts files\n")
-    _lines([f"dvc artifacts get . {NAME} --rev {one.version} --out {NAME}-{one.version}"])
-    print("\nMake it again, and see that the metrics are the same to the byte\n")
-    _lines(commands_again(one, one.commit))
+    parameters = parameters_of(git.show(one.commit, layout.DVC_LOCK) or "")
+    slices = [f"{name}: accuracy {row['accuracy']:.4f}, for review {row['review']:.4f}" for name, row in _slices(one).items()]
+    for title, lines in (
+        ("Gate", (one.verdict or {}).get("words", "it was not asked").splitlines()),
+        ("Metrics", [f"{name} {value}" for name, value in one.metrics.items()]),
+        *([("Slices of the test set", slices)] if slices else []),
+        ("Parameters", [f"{name} {value}" for name, value in parameters.items()]),
+        ("Its files\n", [f"dvc artifacts get . {NAME} --rev {one.version} --out {NAME}-{one.version}"]),
+        ("Make it again, and see that the metrics are the same to the byte\n", commands_again(one, one.commit)),
+    ):
+        print(f"\n{title}", *(f"  {shown(line)}" for line in lines), sep="\n")
 
 
 def origin(settings: "Params") -> "Origin":
@@ -210,11 +208,6 @@ def _reign(one: Reign) -> dict[str, Any]:
 def _figure(one: Version, name: str) -> str:
     value = one.metrics.get(name)
     return f"{value:.4f}" if isinstance(value, int | float) else NOTHING
-
-
-def _lines(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(f"  {shown(line)}")
 
 
 def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
