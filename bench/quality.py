@@ -45,8 +45,7 @@ EXTREMES = ["mean", "maximum", "border", "off_centre", "strangeness"]
 
 def main() -> None:
     """Measure, and write the tables into docs/data.md and docs/benchmarks.md."""
-    settings = params.load(layout.PARAMS).validate
-    bounds = settings
+    bounds = params.load(layout.PARAMS).validate
     if sys.argv[1:2] == [ONCE]:
         validate.run(layout.RAW, Path(sys.argv[2]), bounds=bounds)
         return

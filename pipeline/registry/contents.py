@@ -49,7 +49,7 @@ class ScoringModel:
 
 def of_workspace(version: str) -> ScoringModel:
     """Give the model that the stages left, as scoring will have it under the name ``version``."""
-    contents = [(layout.MODEL / name).read_bytes() for name in (layout.SCORING_MODEL, layout.MODEL_CARD)]
+    contents = [part.read_bytes() for part in PARTS]
     return _scoring_model(version, json.loads(layout.METRICS.read_text(encoding="utf-8"))["dataset"], *contents)
 
 
@@ -108,7 +108,7 @@ def _from_cache(cache: Path, commit: str) -> list[bytes]:
     """Read a scoring model and its card as the ``dvc.lock`` of a commit, or of a tag, names them. Raises one of NOT_THERE."""
     folder = json.loads(_cached(cache, str(recorded_model(commit))))
     hashes = {one["relpath"]: one["md5"] for one in folder}
-    return [_cached(cache, hashes[name]) for name in (layout.SCORING_MODEL, layout.MODEL_CARD)]
+    return [_cached(cache, hashes[part.name]) for part in PARTS]
 
 
 def _cached(cache: Path, hashed: str) -> bytes:
