@@ -16,16 +16,16 @@ from prefect.context import FlowRunContext
 from flows import experiment
 from pipeline.names import shown
 
-# The address of `flows.pages`. From a page of a server, a browser opens no file of the disk.
+# The address of `flows.pages`. A page of a server cannot link to files on the disk: browsers do not open these.
 PAGES_URL = "DIGITS_PAGES_URL"
 SECONDS_BETWEEN_UPDATES = 1
 MOST_NAME = 200
 
 
 def meter(description: str) -> Callable[[float, float], None]:
-    """Give what shows how far a task is, at most once a second and at the end, as an artifact of its run.
+    """Give the function that shows how far a task is, as an artifact of its run, at most once a second and at the end.
 
-    ``description`` is what a person reads beside the bar, which is made once there is something to show.
+    ``description``: what a person reads beside the bar. The artifact is made when there is something to show.
     """
     last, artifact = time.monotonic(), None
 
@@ -43,7 +43,7 @@ def meter(description: str) -> Callable[[float, float], None]:
 
 
 def name_run(what: str) -> None:
-    """Name the flow's run after what it does, ``FLOW/WHAT``: what it is called in the UI and in notifications."""
+    """Name the flow's run after what it does, ``FLOW/WHAT``, for the UI and for notifications."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or context.flow is None:
         return
@@ -53,7 +53,7 @@ def name_run(what: str) -> None:
 
 
 def link(page: Path, text: str = "") -> str:
-    """Link to a page in Markdown, by way of ``DIGITS_PAGES_URL`` where that is set; nothing where there is no such page."""
+    """Link to a page in Markdown, under ``DIGITS_PAGES_URL`` if that is set; an empty text where there is no such page."""
     if not page.exists():
         return ""
     root, place = experiment.lasting(page)
@@ -63,5 +63,5 @@ def link(page: Path, text: str = "") -> str:
 
 
 def plain(text: str) -> str:
-    """Escape a name, so that Markdown takes all of it for text."""
+    """Escape a name, so that Markdown shows it as it is."""
     return re.sub(r"([\\`*_{}\[\]<>|#&~])", r"\\\1", shown(text))

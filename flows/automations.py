@@ -24,7 +24,7 @@ from pipeline.errors import PipelineError, exit_on_error
 
 FILE = Path("automations.yaml")
 WEBHOOK_URL = "DIGITS_WEBHOOK_URL"
-# Under these keys of an action the file has a name, and Prefect wants an id.
+# For these keys of an action the file has names, and Prefect wants ids.
 BLOCK, DEPLOYMENT = "block_document_id", "deployment_id"
 
 

@@ -1,7 +1,7 @@
 """Everything that a Prefect server must have: the work pool, the deployments of ``prefect.yaml``, the automations.
 
-``python -m flows.deploy`` brings the server at ``PREFECT_API_URL`` to it, as often as it is run. ``prefect deploy --all``
-alone starts again what people paused, and makes no work pool.
+``python -m flows.deploy`` makes or updates it on the server at ``PREFECT_API_URL``, as often as it is run. ``prefect deploy
+--all`` alone starts again what people paused, and makes no work pool.
 """
 
 import os
@@ -35,7 +35,7 @@ JOBS: dict[str, Any] = {
 
 
 def apply() -> list[str]:
-    """Bring the server to what the files say, and tell what is scheduled next and what it does by itself, a line each.
+    """Make or update everything on the server. Gives a line for each deployment, with its next run, and for each automation.
 
     What a person paused stays paused. Raises PipelineError with Prefect's own words.
     """
@@ -48,7 +48,7 @@ def apply() -> list[str]:
 
 
 def _make_pool(client: SyncPrefectClient) -> None:
-    """Make the work pool, or update one of the type process; a pool of another type, which a person made, stays as it is."""
+    """Make the work pool, or update one of the type process. A pool of another type, which a person made, stays as it is."""
     try:
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=JOBS))
     except ObjectAlreadyExists:
@@ -86,7 +86,7 @@ def _deploy() -> None:
 
 @contextmanager
 def _as_people_left_it(client: SyncPrefectClient) -> Iterator[None]:
-    """Pause again what was paused, a deployment or one of its schedules: Prefect makes them anew."""
+    """Pause deployments and schedules again that were paused before the block: Prefect makes them anew in it."""
     paused = {one.name for one in deployments(client) if one.paused}
     silent = {
         (one.name, str(schedule.schedule)) for one in deployments(client) for schedule in one.schedules if not schedule.active
@@ -121,7 +121,7 @@ def _until(when: datetime) -> str:
 
 
 def main() -> None:
-    """Bring the server at ``PREFECT_API_URL`` to what the files say, and print what comes next."""
+    """Make or update everything on the server at ``PREFECT_API_URL``, and print what comes next."""
     with exit_on_error():
         layout.require_root()
         standalone.require_prefect()

@@ -13,7 +13,7 @@ from pipeline.names import shown
 
 
 def prepare() -> None:
-    """Ask servers of this machine without a proxy, here and in processes that are started, and give every user a name.
+    """Use no proxy for servers of this machine, here and in child processes, and give every user a name.
 
     Raises PipelineError where no client can be made, or Prefect cannot read its settings.
     """

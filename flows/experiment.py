@@ -1,6 +1,7 @@
 """A training with other settings than those of ``params.yaml``: in a copy of the workspace, kept as a DVC experiment.
 
-``dvc exp run --temp -S`` would run all stages as one: no task for each with its retries and time limit, no model for the gate.
+``dvc exp run --temp -S`` would run all stages as one: without a task for each, its retries and its time limit, and without a
+model for the gate.
 """
 
 import os
@@ -78,10 +79,10 @@ else:
 
 @contextmanager
 def workspace(changes: Mapping[str, Any]) -> Iterator[str]:
-    """Work in a copy of the workspace with some settings changed, and give its name; in the end it is gone.
+    """Work in a copy of the workspace with some settings changed, and give its name. The copy is removed at the end.
 
     It shares Git's repository and DVC's cache; the user's files, branch and index stay as they are. Its pages are kept below
-    ``reports/experiments/``. Raises PipelineError for settings that cannot be, and while another one works.
+    ``reports/experiments/``. Raises PipelineError for impossible settings, and while another such copy is in use.
     """
     root, name = Path.cwd(), f"train-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     busy = "another training with overrides is running in this project. Wait for it, then start this one again."
@@ -114,7 +115,7 @@ def save(name: str) -> None:
 
 
 def lasting(page: Path) -> tuple[Path, Path]:
-    """Give the project's root, and from there the place where a page lies for good: those of an experiment are kept aside."""
+    """Give the project's root, and the lasting place of a page from there: an experiment's pages are kept aside."""
     here = Path.cwd()
     if here.parent.parts[-len(PLACE.parts) :] != PLACE.parts:
         return here, page
@@ -122,7 +123,7 @@ def lasting(page: Path) -> tuple[Path, Path]:
 
 
 def _copy(place: Path) -> None:
-    """Check out the last commit beside the workspace, and bring over what was changed since in what Git tracks."""
+    """Check out the last commit beside the workspace, and copy the changes since then of files that Git tracks."""
     from dvc.repo import Repo
 
     git.output("worktree", "add", "--quiet", "--detach", str(place), "HEAD")
@@ -148,7 +149,7 @@ def _share(root: Path, place: Path) -> None:
 
 
 def _change(changes: Mapping[str, Any]) -> None:
-    """Write settings into the ``params.yaml`` of the working folder, as DVC does. Raises PipelineError where they cannot be."""
+    """Write settings into the ``params.yaml`` of the working folder, as DVC does. Raises PipelineError for impossible ones."""
     from dvc.utils.collections import merge_dicts
     from dvc.utils.serialize import modify_yaml
 

@@ -25,7 +25,7 @@ class Scans(StaticFiles):
     """The files of the inbox, to which a report links: a browser shows them, and runs nothing in them."""
 
     def file_response(self, *args: Any, **options: Any) -> Response:
-        """Send a file as from a place of its own, whatever it says it is."""
+        """Send a file, so that a browser treats it as from an origin of its own, whatever kind it is."""
         response = super().file_response(*args, **options)
         response.headers["Content-Security-Policy"] = "sandbox"
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -33,7 +33,7 @@ class Scans(StaticFiles):
 
 
 def application() -> FastAPI:
-    """Make what answers: each folder at its path from the project's root, and nothing else. Raises PipelineError."""
+    """Make the server: each folder at its path from the project's root, and nothing else. Raises PipelineError."""
     app = FastAPI(openapi_url=None)
     expected = b"Basic " + b64encode(password.kept().encode())
 

@@ -14,7 +14,7 @@ USER = "digits"
 
 
 def kept() -> str:
-    """Give the ``user:password`` that stands in ``.prefect/password``; it is made where none does. Raises PipelineError."""
+    """Give the ``user:password`` in ``.prefect/password``, which is made if it is not there. Raises PipelineError."""
     try:
         known = FILE.read_text(encoding="ascii").strip()
     except FileNotFoundError:
@@ -29,7 +29,7 @@ def kept() -> str:
 
 
 def new() -> str:
-    """Make one of 256 random bits."""
+    """Make a ``user:password`` whose password has 256 random bits."""
     return f"{USER}:{secrets.token_urlsafe(32)}"
 
 

@@ -1,6 +1,6 @@
-"""Processes that a command starts: a log for each of ``make serve``, and an end in order.
+"""The processes of ``make serve``: their logs, and their end in order.
 
-Under systemd a unit would end them together; in a terminal nothing does, and runs have to tell the server first.
+A systemd unit would end them all together. In a terminal nothing does, and runs must report their end to the server first.
 """
 
 import os
@@ -19,17 +19,17 @@ from pipeline import atomic
 from pipeline.errors import PipelineError
 
 HOME = Path(".prefect")
-# These write a log for when something fails; the worker, and with it the flows, writes to the terminal.
+# These write a log. The worker, and with it the flows, writes to the terminal.
 LOGGED = ("server", "pages")
-# A stage has twenty seconds to stop, and then its run has to tell the server.
+# A stage has twenty seconds to stop, and then its run has to report to the server.
 STOP_SECONDS = 40
 
 
 @contextmanager
 def process(name: str, command: Sequence[str], *files: BinaryIO | socket, umask: int = -1) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process with some open files, and in the end stop it and all that it started.
+    """Run a process with some open files, and at the end stop it and all that it started.
 
-    The lock is one of the files: as long as one such process lives, even without this one, nobody can start them again.
+    The lock is one of the files: nobody can start these processes again while one of them lives, even without this one.
     """
     with atomic.refusals_of(HOME), (HOME / f"{name}.log").open("wb") as file:
         output = file if name in LOGGED else None
@@ -49,7 +49,7 @@ def process(name: str, command: Sequence[str], *files: BinaryIO | socket, umask:
 
 
 def children(pid: int, *, recursive: bool = False) -> list[psutil.Process]:
-    """Give the processes that a process started, a worker's runs, or all its descendants; none where it has ended."""
+    """Give a process's children, which are a worker's runs, or all its descendants; none if it has ended."""
     try:
         return list(psutil.Process(pid).children(recursive))
     except psutil.NoSuchProcess:
@@ -57,7 +57,7 @@ def children(pid: int, *, recursive: bool = False) -> list[psutil.Process]:
 
 
 def end_runs(worker: subprocess.Popen[bytes], runs: set[psutil.Process]) -> None:
-    """End a worker's runs while they can still tell the server; meanwhile the worker is stopped and starts no others."""
+    """End a worker's runs while they can still report to the server. The worker is halted meanwhile, and starts no others."""
     worker.send_signal(signal.SIGSTOP)
     runs |= {*children(worker.pid)}
     for run in filter(works, runs):
@@ -79,7 +79,7 @@ def holding(file: Path) -> list[psutil.Process]:
 
 
 def works(process: psutil.Process) -> bool:
-    """Tell whether a process has not ended; one that did stays in the list until its parent asks for its code."""
+    """Tell whether a process is at work. One that ended is listed until its parent asks for its exit code."""
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

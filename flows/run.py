@@ -31,9 +31,9 @@ Say = Callable[[str], None]
 
 
 def main(batch: str = "test-images", count: int = 1000, place: Path = Path()) -> None:
-    """Train, register and score, and print what came of it; what Prefect says goes to a file.
+    """Train, register and score, and print the outcome; Prefect's messages go to a file.
 
-    ``batch``: the folder of the inbox to cut ``count`` test images into; ``place``: how a person gets to the working folder.
+    ``batch``: the folder of the inbox that gets ``count`` test images; ``place``: the path to the working folder for a person.
     Exits 1 when a flow fails or a person has to look.
     """
     with exit_on_error(), standalone.ready(standalone.require_trainable) as wait:
@@ -71,7 +71,7 @@ def _flows(folder: Path, count: int, wait: Callable[[], None], say: Say) -> list
 
 
 def _verdict(trained: State[Any], scores: Path, place: Path) -> list[str]:
-    """Give the outcome in three lines, then the places of the files; 80 columns are enough where ``place`` is short."""
+    """Give the outcome in three lines, then the places of the files, in 80 columns if ``place`` is short."""
     from pipeline.registry import versions
     from pipeline.reports import training
     from pipeline.scoring import manifest, report
@@ -102,7 +102,7 @@ def _verdict(trained: State[Any], scores: Path, place: Path) -> list[str]:
 
 @contextmanager
 def _aside(log: Path) -> Iterator[Say]:
-    """Let all that is printed and logged in the block go to a file; give what still prints to where it went before."""
+    """Send all that is printed and logged in the block to a file, and give a function that prints to the former place."""
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     kept = [os.dup(number) for number in (1, 2)]

@@ -37,7 +37,7 @@ SUSPECT_EVENT = "digits.batch.suspect"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a batch: the manifest if it was scored now, and what else a person should know, in words.
+    """What came of a batch: the manifest if it was scored now, and in words what else a person should know.
 
     ``waits``: what it waits for before it is scored; ``undone``: what was left undone; ``unread``: what was not read.
     """
@@ -90,7 +90,7 @@ def _waiting(name: str, waits: str) -> Outcome:
 
 
 def _teller(description: str) -> run.Tell:
-    """Give what shows progress: as an artifact of the task's run, and as a line in its log every ten seconds."""
+    """Give the function that shows progress: as an artifact of the task's run, and every ten seconds in its log."""
     log, show = console.ticker(get_run_logger().info), meter(description)
 
     def tell(progress: run.Progress) -> None:

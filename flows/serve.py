@@ -1,7 +1,7 @@
 """``make serve``: a Prefect server with its UI, the pages that its links lead to, the deployments, and a worker.
 
-`prefect server start` lets everybody in, uses the user's home and starts no worker. This keeps to files in ``.prefect/``, to
-addresses of this machine, and to a password.
+`prefect server start` lets everybody in, uses the user's home and starts no worker. This keeps its files in ``.prefect/``,
+listens on addresses of this machine alone, and asks for a password.
 """
 
 import json
@@ -33,11 +33,11 @@ from pipeline.registry import versions
 
 PORTS = HOME / "ports.json"
 Port = Annotated[int, Field(gt=0, lt=2**16)]
-# Prefect's own port for its UI, and the next one; free ports where these are taken.
+# Prefect's own port for its UI, and the next one. Free ports take their place where they are taken.
 USUAL = {"server": 4200, "pages": 4201}
 START_SECONDS = 120
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# A run that the last worker left in one of these states has nobody who works on it.
+# Nobody works on a run that the last worker left in one of these states.
 UNFINISHED = (StateType.RUNNING, StateType.PENDING, StateType.CANCELLING)
 
 
@@ -112,7 +112,7 @@ def _use_own_home() -> None:
 
 
 def _listen(started: ExitStack) -> dict[str, socket.socket]:
-    """Listen at the ports of the last time, to which links lead, else at the usual ones, else at free ones."""
+    """Listen at the ports of the last time, which links contain, else at the usual ones, else at free ones."""
     try:
         last = TypeAdapter(dict[str, Port]).validate_json(PORTS.read_bytes())
     except (OSError, ValueError):  # there is no such file, or it cannot be read
@@ -140,7 +140,7 @@ def _wait_for(address: str, running: dict[str, subprocess.Popen[bytes]]) -> None
 
 
 def _tidy() -> None:
-    """Crash the runs that a killed worker left, because they keep others from starting; delete all missed runs but the last."""
+    """End the runs that a killed worker left, which keep others from starting, and delete all missed runs but the last."""
     with get_client(sync_client=True) as client:
         for deployment in deploy.deployments(client):
             for run in deploy.runs(client, deployment, *UNFINISHED):
@@ -153,11 +153,11 @@ def _tidy() -> None:
 
 
 def _how_to_end_it() -> str:
-    """Say which processes hold the lock, and how to end them: this program, or those that it left when it was killed."""
+    """Say how to end the processes that hold the lock: this program, or those that it left when it was killed."""
     holders = holding(HOME / "lock")
     if serving := [one.pid for one in holders if "flows.serve" in one.info["cmdline"]]:
         return f"{HOME}: `make serve` runs here already: `kill {serving[0]}` ends it."
-    # The worker, which was started last, comes first: it must start nothing more, and would wait for the server before it ends.
+    # The worker, which was started last, comes first: it must start nothing more, and would wait for the server at its end.
     left = (one for holder in reversed(holders) for one in (holder, *children(holder.pid, recursive=True)))
     numbers = " ".join(str(one.pid) for one in left)
     return f"{HOME}: `make serve` was killed and left others behind. End them with `kill -9 {numbers}`, then start again."

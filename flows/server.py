@@ -1,4 +1,4 @@
-"""A Prefect server for this machine alone, which asks for a password, and a temporary one that starts during other imports."""
+"""Prefect servers for this machine alone, which ask for a password: one that lasts, and one for the length of a block."""
 
 import asyncio
 import logging
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 HOST = "127.0.0.1"
-# The names by which a browser may ask this machine. Under any other, a page from elsewhere could pass for one of ours.
+# A browser may use these names for this machine. Under another name, a page from elsewhere could pass for one of ours.
 NAMES = (HOST, "localhost")
-# No telemetry, no blocks and no UI, which nobody looks at and which take a fifth of the start. A user's setting counts first.
+# The temporary server needs no telemetry, no blocks and no UI, which take a fifth of its start. A user's setting counts first.
 SETTINGS = {
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -35,7 +35,7 @@ STOP_SECONDS = 5
 
 
 def application() -> "ASGIApp":
-    """Make Prefect's server; it answers only under this machine's own names, and logs no errors of its own shutdown."""
+    """Make Prefect's server, which answers only under this machine's own names, and logs no errors of its own shutdown."""
     from prefect.server.api.server import create_app
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -47,12 +47,12 @@ def application() -> "ASGIApp":
 
 
 def _is_no_cancellation(record: logging.LogRecord) -> bool:
-    """Tell whether a record is worth logging: a service that is cancelled while it writes logs that, and then writes again."""
+    """Tell whether a record is worth logging: a service logs that it is cancelled while it writes, and then writes again."""
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def command(factory: str, listening: socket.socket, level: str) -> list[str]:
-    """Give the command that serves an application at a socket that listens already: nobody else can take its port."""
+    """Give the command that serves an application at a socket that listens already, so that nobody else can take its port."""
     options = ["--fd", str(listening.fileno()), "--lifespan", "on", "--log-level", level]
     return [sys.executable, "-c", SERVE, "--factory", factory, *options]
 
@@ -70,9 +70,9 @@ def locked(port: int, secret: str) -> dict[str, str]:
 
 @contextmanager
 def running(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Start a server on this machine, in this environment, give its API's URL and password at once, end it after the block.
+    """Start a server in an environment, give its API's URL and password at once, and end it after the block.
 
-    What is sent before the server answers waits for it.
+    A request that is sent before the server is ready waits for it.
     """
     secret = password.new()
     with socket.create_server((HOST, 0)) as listening:
@@ -89,7 +89,7 @@ def running(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def wait(url: str, seconds: float) -> None:
-    """Return once the server answers. Raises PipelineError where it does not within that time, or has ended."""
+    """Return once the server answers. Raises PipelineError if it does not within that time, or has ended."""
     try:
         httpx.get(f"{url}/health", timeout=seconds).raise_for_status()
     except httpx.TimeoutException as error:

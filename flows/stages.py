@@ -25,12 +25,12 @@ STOP_SECONDS = 20
 # From one of these lines on, DVC gives hints to a person at a terminal.
 DVC_HINTS = frozenset({"To track the changes with git, run:", "Use `dvc push` to send your updates to remote storage."})
 
-# These are called with how far a stage is, in the figures that it gives.
+# These are called with the figures in which a stage tells how far it is.
 listeners: list[Callable[[dict[str, Any]], None]] = []
 
 
 def read_graph() -> dict[str, list[str]]:
-    """Read the stages from DVC, each after those that it depends on, which it names. Raises PipelineError outside a project."""
+    """Read from DVC the stages, in order, and those that each depends on. Raises PipelineError outside a project."""
     import networkx as nx
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -70,7 +70,7 @@ def run_stage(stage: str) -> State[None]:
 
 
 def _progress(line: str) -> dict[str, Any]:
-    """Read a line in which a stage tells how far it is; nothing for any other line."""
+    """Read a line in which a stage tells how far it is; an empty dictionary for any other line."""
     try:
         progress = json.loads(line)
     except ValueError:
@@ -109,7 +109,7 @@ def _repro(stage: str) -> Generator[str, None, None]:
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """End the stage with all its processes: as by Ctrl-C, and when that does not help, at once."""
+    """End the stage with all its processes: as Ctrl-C does, and if that does not help, by force."""
     os.killpg(process.pid, signal.SIGINT)
     try:
         process.wait(STOP_SECONDS)
@@ -118,7 +118,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 def _failure(stage: str, lines: list[str]) -> str:
-    """Find the stage's error in what was printed, up to where DVC's own begins."""
+    """Find the stage's error in the lines that were printed, up to where DVC's own begins."""
     own = takewhile(lambda line: not line.startswith("ERROR: "), dropwhile(lambda line: not line.startswith("error: "), lines))
     words = "\n".join(own).removeprefix("error: ").strip()
     return words or f"{stage} failed: {lines[-1] if lines else 'no output'}. See the log of its task."

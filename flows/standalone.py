@@ -1,4 +1,4 @@
-"""Running a flow as a module: errors in one line, and no server left behind, however the process ends."""
+"""Running a flow as a module: an error is one line, and no server is left behind, however the process ends."""
 
 import atexit
 import os
@@ -56,7 +56,7 @@ def run_flow(flow: Flow[..., State[Any]], check: Callable[[], None] = layout.req
 def ready(check: Callable[[], None]) -> Iterator[Callable[[], None]]:
     """Start a server for the flows of the block, and give a function that waits for it, or raises PipelineError.
 
-    Exits with one line where nothing can run, and by its own number where a signal ends it.
+    Exits with one line if nothing can run, and with 128 and the number of the signal if one ends it.
     """
     _end_orderly()
     settings = get_current_settings()
@@ -84,7 +84,7 @@ def is_well(state: State[Any]) -> bool:
 
 
 def require_trainable() -> None:
-    """Raise PipelineError for what would stop a training at its end: bad settings, or a repository that takes no tag."""
+    """Raise PipelineError for what would stop a training at its end: wrong settings, or a repository that takes no tag."""
     params.load(layout.PARAMS)
     versions.require_repository()
 

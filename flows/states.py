@@ -1,4 +1,4 @@
-"""How a run ends: the states beside Completed and Failed, by which people and notifications tell runs apart."""
+"""The states in which a run ends, beside Completed and Failed: people and notifications tell runs apart by them."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ TIMED_OUT = "TimedOut"
 
 
 def failure(message: str, *failed: State[Any]) -> State[None]:
-    """End a run as failed, by name as ``TimedOut`` where one of its tasks did not end in time."""
+    """End a run as failed, under the name ``TimedOut`` if one of its tasks took too long."""
     if any(state.name == TIMED_OUT for state in failed):
         return Failed(name=TIMED_OUT, message=message)
     return Failed(message=message)

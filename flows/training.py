@@ -25,8 +25,8 @@ from pipeline.reports import training
 VALIDATE = "validate"
 HOUR = 60 * 60
 NONE = Overrides()
-# The seconds are many times what a stage takes on two cores: past them something hangs. Only a stage that fetches from
-# elsewhere can succeed when it is tried again without a change.
+# A stage takes a small part of these seconds on two cores: past them something hangs. Only a stage that fetches from elsewhere
+# can succeed when it is tried again without a change.
 USUAL = {"timeout_seconds": HOUR}
 OPTIONS: dict[str, Any] = {"ingest": {"retries": 2, "retry_delay_seconds": [5, 20]}, "train": {"timeout_seconds": 12 * HOUR}}
 
@@ -35,7 +35,7 @@ OPTIONS: dict[str, Any] = {"ingest": {"retries": 2, "retry_delay_seconds": [5, 2
 def register() -> State[str]:
     """Register the model if it passes the gate, and promote it if it beats the champion; the state's name is the verdict.
 
-    Returns what the run is to be called after.
+    Returns what names the run.
     """
     try:
         done = registering.register(params.load(layout.PARAMS), console.say, console.progress)
@@ -67,7 +67,7 @@ def train(overrides: Overrides = NONE) -> State[None]:
 
 
 def _train(name: str) -> State[None]:
-    """Run the stages and register in the working folder; ``name``: of the experiment that this is, if it is one."""
+    """Run the stages and register in the working folder. ``name``: the experiment's, or an empty text."""
     done: dict[str, State[Any]] = {}
     for stage, upstream in read_graph().items():
         run = run_stage.with_options(name=stage, task_run_name=stage, **USUAL | OPTIONS.get(stage, {}))
@@ -91,7 +91,7 @@ def _train(name: str) -> State[None]:
 
 
 def _publish_validation() -> None:
-    """Show what validation found: the counts, what failed, and where the pages are."""
+    """Show the outcome of validation: the counts, what failed, and where the pages are."""
     try:
         report = json.loads((layout.VALIDATION / layout.REPORT).read_text(encoding="utf-8"))
     except FileNotFoundError:  # validation could not begin
@@ -121,7 +121,7 @@ def _validation_pages() -> list[str]:
 
 
 def _publish_gate(verdict: Mapping[str, Any] | None, what: str) -> None:
-    """Show every bound of the gate as a table, and in the end how the model compares with the champion."""
+    """Show every bound of the gate as a table, with the comparison with the champion as its last row."""
     if verdict is None:
         return
     rows = [

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 
-# Only a writer meets these refusals.
+# Only writing fails with these.
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 
 
@@ -18,9 +18,9 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 def replacing(target: Path) -> Iterator[Path]:
     """Give a temporary path beside ``target``; write a file or a folder there, and it becomes ``target`` at the end.
 
-    When the block fails, ``target`` stays as it was. A folder that stands already is moved aside before the new one takes
-    its place: a reader may find none for a moment, but never half of one. Raises PipelineError for what the operating
-    system refuses to write: a full disk, a read-only folder. What else goes wrong in the block keeps its own words.
+    When the block fails, ``target`` stays as it was. An existing folder is moved aside before the new one takes its place: a
+    reader may find none for a moment, but never half of one. Raises PipelineError where the operating system refuses to
+    write: a full disk, a read-only folder. Every other error of the block is raised as it is.
     """
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     aside = target.with_name(f".{target.name}.{os.getpid()}.old")
@@ -45,13 +45,13 @@ def replacing(target: Path) -> Iterator[Path]:
                 raise
     finally:
         _remove(temporary)
-        if os.path.lexists(target):  # without a target, the one that was moved aside is the only one left
+        if os.path.lexists(target):  # if not, the one that was moved aside is the only one left
             _remove(aside)
 
 
 @contextmanager
 def refusals_of(target: Path) -> Iterator[None]:
-    """Turn what the operating system refuses into a PipelineError, where all that is done is writing ``target``."""
+    """Turn a refusal of the operating system into a PipelineError; the block does nothing but write ``target``."""
     try:
         yield
     except OSError as error:
@@ -64,7 +64,7 @@ def _refusal(target: Path, error: OSError) -> PipelineError:
 
 
 def _is_of_writing(error: OSError, temporary: Path) -> bool:
-    """Tell whether an error met while ``temporary`` was filled is one of writing it, and not of reading something else."""
+    """Tell whether an error comes from writing ``temporary``, and not from reading something else meanwhile."""
     place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
     return error.errno in NO_ROOM or (place is not None and temporary in (place, *place.parents))
 

@@ -32,7 +32,7 @@ def score(batch: "Batch", model: "ScoringModel", early: "Sequence[Worker]") -> "
 
 @contextmanager
 def progress() -> "Iterator[Tell]":
-    """Give what shows progress on standard error: a bar in a terminal, a line every ten seconds elsewhere."""
+    """Give the function that shows progress on standard error: a bar in a terminal, else a line every ten seconds."""
     if sys.stderr.isatty():
         with _bar() as tell:
             yield tell
@@ -46,7 +46,7 @@ def say(words: str) -> None:
 
 
 def ticker(write: Callable[[str], None]) -> "Tell":
-    """Give what writes a line of progress every ten seconds from now on."""
+    """Give the function that writes a line of progress every ten seconds from now on."""
     began = last = time.monotonic()
 
     def tell(progress: "Progress") -> None:
@@ -66,7 +66,7 @@ def words(progress: "Progress", seconds: float) -> str:
 
 
 def summary(batch: "Batch", manifest: "Manifest", *, is_new: bool) -> None:
-    """Print a table of the counts, where the rows are, and what was noteworthy; ``is_new`` tells whether any was scored now."""
+    """Print the counts, the places of the files, and warnings. ``is_new`` tells whether anything was scored now."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Column, Table

@@ -1,4 +1,4 @@
-"""Keeping a second process out of what only one may do; the system lets go of a lock however its process ends."""
+"""Locks that keep a second process out. The system releases a lock however its process ends."""
 
 import fcntl
 from collections.abc import Callable, Iterator

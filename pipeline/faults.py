@@ -4,7 +4,7 @@ from typing import Any
 
 
 def describe(fault: Any, content: Any) -> str:
-    """Say one fault that pydantic found: the line, the key and what is wrong. ``content``: what ruamel.yaml read."""
+    """Put a fault that pydantic found into words: line, key, and what is wrong. ``content``: what ruamel.yaml read."""
     key = ".".join(str(part) for part in fault["loc"]) or "the whole file"
     line = _line(content, fault["loc"])
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):

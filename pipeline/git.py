@@ -1,4 +1,4 @@
-"""Running Git, as the user's own command: their configuration, their identity, their hooks left alone."""
+"""Running the user's Git, with their configuration and their identity."""
 
 import getpass
 import json
@@ -74,7 +74,7 @@ def show_json(commit: str, path: Path) -> dict[str, Any]:
 
 
 def complete(*commits: str) -> None:
-    """Fetch everything that a partial clone lacks of some commits: DVC would wait for it for ever.
+    """Fetch all that a partial clone lacks of some commits, because DVC would wait for it for ever.
 
     Raises PipelineError where the remote cannot be reached.
     """
@@ -93,7 +93,7 @@ def changed(*paths: Path) -> list[str]:
 
 
 def require_commit() -> None:
-    """Raise PipelineError where nothing can be registered: outside a Git repository, in a part of one, or without a commit."""
+    """Raise PipelineError outside a Git repository, in a sub-folder of one, and in one without a commit: no tag can be made."""
     _require(
         *("rev-parse", "--git-dir"),
         otherwise="not a Git repository. Clone the project with git: its tags are the registry",
@@ -108,7 +108,7 @@ def require_commit() -> None:
 
 
 def have_user_name() -> None:
-    """Name a user without a name, as in a container, by the number: DVC needs a name."""
+    """Give a user without a name, as in a container, their number for a name, because DVC needs one."""
     try:
         getpass.getuser()
     except (KeyError, OSError):
@@ -132,7 +132,7 @@ def common_folder() -> Path:
 
 
 def fetch_of_tags() -> str:
-    """Give the command that fetches the tags which a clone was made without; nothing where it was not, or has no remote."""
+    """Give the command that fetches the tags of a clone that was made without; an empty text for any other repository."""
     if not output("remote").strip():
         return ""
     if output("rev-parse", "--is-shallow-repository").strip() == "true":
@@ -143,8 +143,8 @@ def fetch_of_tags() -> str:
 def tag(*tags: Tag, after: tuple[str, ...], say: Say) -> None:
     """Make annotated tags, all of them or none, each younger than every tag that fits a pattern of ``after``.
 
-    They are signed where the user's ``tag.gpgSign`` says so. GTO and DVC go by the time of tags, in whole seconds: a clock that
-    stands still or goes back must not hide the last one, and one that was ahead is warned of.
+    They are signed where the user's ``tag.gpgSign`` says so. GTO and DVC compare the times of tags, in whole seconds: a clock
+    that stands still or goes back must not hide the last tag. A warning names a tag that was made by a clock that was ahead.
     """
     dated = (line.partition(" ") for line in tag_list(*after, form="%(taggerdate:unix) %(refname:strip=2)").splitlines())
     youngest, name = max(((int(when or 0), name) for when, _, name in dated), default=(0, ""))
@@ -163,9 +163,9 @@ def tag(*tags: Tag, after: tuple[str, ...], say: Say) -> None:
 
 
 def _tag_objects(folder: Path, tags: tuple[Tag, ...], first: int) -> list[str]:
-    """Let Git write the objects of tags, signed as the user's are, from ``folder``, a repository that shares the objects.
+    """Let Git write the objects of tags in ``folder``, a repository that shares the user's objects and settings.
 
-    In the user's own repository the first tag would be there before the second.
+    In the user's own repository, others would see the first tag before the second.
     """
     output("init", "--quiet", "--bare", "--template=", str(folder), environment={"GIT_DIR": str(folder)})
     config, objects = (str(Path(output("rev-parse", "--git-path", one).strip()).absolute()) for one in ("config", "objects"))
@@ -186,7 +186,7 @@ def _tag_objects(folder: Path, tags: tuple[Tag, ...], first: int) -> list[str]:
 
 
 def _require(*arguments: str, otherwise: str, when: str = "") -> None:
-    """Run Git. Raises PipelineError: ``otherwise`` when it fails with ``when`` among its words, else with those."""
+    """Run Git. Raises PipelineError: with the words ``otherwise`` if Git's own contain ``when``, else with Git's own."""
     try:
         output(*arguments)
     except PipelineError as error:

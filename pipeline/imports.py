@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def faster(*needless: str) -> Iterator[None]:
-    """Switch off garbage collection in the block: large packages are imported in two thirds to four fifths of the time.
+    """Switch off garbage collection in the block: large packages are then imported in two thirds to four fifths of the time.
 
-    ``needless``: packages that the import would take along if they are installed, and that nothing here uses.
+    ``needless``: packages that the import would import too if they are installed, and that nothing here uses.
     """
     was_enabled, left_out = gc.isenabled(), [name for name in needless if name not in sys.modules]
     gc.disable()

@@ -1,4 +1,4 @@
-"""Reading ``params.yaml``: every key known, every type right, every value possible, or an error that names the place."""
+"""Reading ``params.yaml``: an unknown key, a wrong type or an impossible value is an error that names the place."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -39,7 +39,7 @@ class Ingest(Section):
 
 
 class Validate(Section):
-    """What the expectations hold data to; ``params.yaml`` says what each is and how it was calibrated."""
+    """The bounds of the expectations; ``params.yaml`` says what each is and how it was calibrated."""
 
     minimum_images: Count
     minimum_class_share: Annotated[float, Field(ge=0, le=0.1)]
@@ -94,10 +94,10 @@ class European(Section):
 
 
 class Warp(Section):
-    """How far images are warped, evenly up to each; ``slant`` is a share of the height.
+    """The most that images are warped; each image gets its own amount. ``slant`` is a share of the height.
 
-    They grow by up to ``exp(scale)``, and by ``exp(aspect)`` in width against height. The waves that bend them have weights of
-    a standard deviation of up to ``bend_pixels``.
+    Images grow by up to ``exp(scale)``, and by ``exp(aspect)`` in width against height. The weights of the waves that bend them
+    have a standard deviation of up to ``bend_pixels``.
     """
 
     rotation_degrees: Annotated[float, Field(ge=0, le=180)]
@@ -109,7 +109,7 @@ class Warp(Section):
 
 
 class Pens(Section):
-    """The shares of the images that each change happens to."""
+    """The share of the images that gets each change."""
 
     thicken: Share
     thin: Share
@@ -124,8 +124,9 @@ class Pens(Section):
 class Augmentation(Section):
     """How training images are changed; shares are from 0 to 1.
 
-    ``european``: shares of the ones and sevens that have a European form, and ``european_share`` of the epochs that show it.
-    ``outlier_share``: of the pictures of an epoch. In the last ``late_epochs``, ``warp`` and ``pens`` have ``late_strength``.
+    ``european``: the shares of ones and sevens that get a European form; ``european_share``: the share of the epochs that show
+    it. ``outlier_share``: the share of an epoch's pictures that is no digit. In the last ``late_epochs``, ``warp`` and ``pens``
+    have ``late_strength``.
     """
 
     european: European
@@ -138,7 +139,7 @@ class Augmentation(Section):
 
 
 class CompactRecipe(Section):
-    """How ``compact`` is trained: Muon on a one-cycle schedule, on augmented digits and pictures that are none."""
+    """How ``compact`` is trained: by Muon on a one-cycle schedule, on augmented digits and a few pictures that are no digit."""
 
     batch_size: Count
     epochs: Count

@@ -20,9 +20,9 @@ def source(place: str, most: Mapping[str, int], *, timeout_seconds: float, attem
 
     ``most``: the bytes that each file can have; no more are read.
 
-    A folder holds ``NAME.gz`` or ``NAME``, or either with a dot for the dash (``train-images.idx3-ubyte``), an address
-    ``NAME.gz``. An address is given up after ``timeout_seconds`` without a byte, and asked ``attempts`` times where the failure
-    may pass, with twice the wait each time.
+    A folder holds ``NAME.gz`` or ``NAME``, perhaps with a dot for the dash (``train-images.idx3-ubyte``); an address holds
+    ``NAME.gz``. An address is given up after ``timeout_seconds`` without a byte. It is asked ``attempts`` times where the
+    failure may pass, with twice the wait each time.
     """
     if not place.startswith(("http://", "https://")):
         return lambda name: _read(Path(place).expanduser(), name, most[name])
@@ -44,7 +44,7 @@ def _read(folder: Path, name: str, most: int) -> bytes:
 
 
 def _bounded(chunks: Iterable[bytes], most: int) -> bytes:
-    """Join what comes. Raises SourceError as soon as it is too much."""
+    """Join the chunks. Raises SourceError as soon as they are too long."""
     content = bytearray()
     for chunk in chunks:
         content += chunk
@@ -61,14 +61,14 @@ def _fetch_patiently(url: str, most: int, timeout_seconds: float, attempts: int)
         reraise=True,
     )
     try:
-        # Identity: a file that is compressed already, or a page in its place, comes as it is.
+        # With this encoding, a file that is compressed already, or a page in its place, comes as it is.
         headers = {"User-Agent": "digit-pipeline", "Accept-Encoding": "identity"}
         with httpx.Client(follow_redirects=True, timeout=timeout_seconds, headers=headers) as client:
             return retrying(_fetch, client, url, most)
     except httpx.HTTPStatusError as error:
         raise SourceError(f"HTTP {error.response.status_code} {error.response.reason_phrase}".strip()) from error
     except (httpx.HTTPError, httpx.InvalidURL, ImportError, OSError, ValueError) as error:
-        # Wrong proxy and certificate settings in the environment raise the last three.
+        # Wrong proxy and certificate settings in the environment raise ImportError, OSError or ValueError.
         raise SourceError(str(error) or type(error).__name__) from error
 
 

@@ -34,8 +34,8 @@ class RawData:
 class Faults:
     """What is wrong with the file ``name``, in words, or None.
 
-    ``not_idx``: it has no IDX header; ``misfit``: its length is not what that says; ``odd_shape``: they are no 28x28 images,
-    or no labels; ``unpaired``, of labels: there are not as many as images.
+    ``not_idx``: it has no IDX header; ``misfit``: its length does not fit its header; ``odd_shape``: its content is not 28x28
+    images, or not labels; ``unpaired``: there are more or fewer labels than images.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Faults:
 
     @property
     def is_broken(self) -> bool:
-        """Something is wrong with it."""
+        """Tell whether anything is wrong with it."""
         return self != Faults(self.name)
 
 

@@ -25,8 +25,8 @@ LIMITS = {"at least": "min_value", "at most": "max_value"}
 class Finding:
     """What became of one expectation of a column: how many of the ``count`` rows of ``suite`` break it, and the first twenty.
 
-    ``offending``: ``name`` and ``value`` of a row, and its ``label`` where it has one.
-    ``tolerated_share`` of the rows, 0 to 1, may break it.
+    ``offending``: the ``name`` and ``value`` of each of these, and its ``label`` where it has one. A share ``tolerated_share``
+    of the rows, 0 to 1, may break it.
     """
 
     suite: str
@@ -42,7 +42,7 @@ class Finding:
 
     @property
     def is_critical(self) -> bool:
-        """It failed, and that stops the run."""
+        """Tell whether it failed and stops the run."""
         return not self.success and self.severity == CRITICAL
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Findings:
-    """What became of all expectations; ``severity`` is the highest that failed, ``critical`` or ``warning``, or nothing."""
+    """What became of all expectations. ``severity``: the highest that failed, ``critical`` or ``warning``, or an empty text."""
 
     each: list[Finding]
     severity: str
@@ -84,7 +84,7 @@ def check(suites: Sequence[Suite], docs: Path | None = None) -> Findings:
     from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.validator.validation_statistics import calc_validation_statistics
 
-    # Great Expectations logs a traceback where it cannot write, and goes on; the caller checks whether the site is there.
+    # Where Great Expectations cannot write, it logs a traceback and goes on; the caller checks whether the site is there.
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}

@@ -1,7 +1,7 @@
 """Great Expectations' Data Docs, as pages that need nothing but themselves.
 
-As Great Expectations writes them, each page loads style sheets and scripts from fifteen addresses, and is bare, or lacks its
-tables, where there is no network. Here a style sheet of ours stands in their place, and nothing needs a script.
+As they come, these pages load style sheets and scripts from fifteen addresses. Without a network they are bare, or lack tables.
+Here one style sheet of ours replaces those, and nothing needs a script.
 """
 
 import html
@@ -78,7 +78,7 @@ def write(
 
 
 def _escaped(value: Any) -> Any:
-    """Escape every text in a result: names of files may be HTML, which Great Expectations would write into its pages."""
+    """Escape every text in a result: Great Expectations writes names of files into its pages as they are."""
     match value:
         case str():
             return html.escape(value)

@@ -1,6 +1,6 @@
-"""What is expected of data: each expectation with a name, a severity, and a sentence of why; Great Expectations checks them.
+"""What is expected of data: each expectation has a name, a severity and a reason, and Great Expectations checks it.
 
-One that is ``critical`` stops the run; a ``warning`` is reported. ``no_image_is_...`` warns of a single image, and
+A ``critical`` one that fails stops the run; a ``warning`` is reported. ``no_image_is_...`` warns of a single image, and
 ``few_images_are_...`` stops the run where there are more than strays.
 """
 
@@ -49,7 +49,7 @@ def of_files(files: Sequence[Faults]) -> Suite:
 
 
 def of_labelled(tables: Tables, bounds: Validate, *, is_known: bool) -> list[Suite]:
-    """Expect labelled digits. ``is_known``: of a data set with a reference of its own, which its features are held to."""
+    """Expect labelled digits. ``is_known``: the data set has its own reference, which its features are compared with."""
     suites = [
         Suite("splits", tables.splits, _of_splits(bounds)),
         Suite("orientations", tables.orientations, _of_orientations(bounds)),

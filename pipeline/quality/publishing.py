@@ -51,7 +51,7 @@ def conclude(findings: Findings, page: Path) -> list[str]:
 
 
 def _write(folder: Path, dataset: str, splits: list[Split], findings: Findings) -> None:
-    """Write the report, its page, and ``verdict.json``: a finding with its rows where it failed, as thumbnails too."""
+    """Write the report, its page, and ``verdict.json``. A finding that failed has its rows, with their thumbnails."""
     from jinja2 import Environment, FileSystemLoader
 
     named = {row["name"] for finding in findings.failures for row in finding.offending}

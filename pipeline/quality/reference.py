@@ -1,4 +1,4 @@
-"""What a digit usually looks like: a Gaussian for each, and the usual features, of the data sets that are known.
+"""What a digit usually looks like: a Gaussian for each digit, and the usual features, for each known data set.
 
 Made by ``python -m bench.quality --calibrate`` from the training images of MNIST and of ``load_digits``.
 """
@@ -16,7 +16,7 @@ from pipeline.digits.arrays import Images, Labels
 from pipeline.digits.pictures.features import SHAPE
 
 FILE = Path(__file__).with_name("reference.npz")
-# A data set that has no reference of its own is held to this one's.
+# A data set without a reference of its own is compared with this one's.
 DEFAULT = "mnist"
 IMAGES_AT_ONCE = 5000
 # A label that is no digit fits nothing.
@@ -43,9 +43,9 @@ class Reference:
     spread: Numbers
 
     def measure(self, images: Images, labels: Labels) -> pd.DataFrame:
-        """Hold images to it. ``label_gap``: by how many natural units of likelihood another digit is likelier than the label.
+        """Compare images with it. ``label_gap``: the log-likelihood, in nats, of the likeliest digit minus that of the label.
 
-        ``strangeness``: the squared distance, pixels from 0 to 1, from what digits can look like.
+        ``strangeness``: the squared distance, with pixels from 0 to 1, from the nearest picture that a digit can have.
         """
         gaps: list[Numbers] = [np.empty(0)]
         distances: list[Numbers] = [np.empty(0)]
@@ -86,7 +86,7 @@ class Reference:
 
 
 def load(dataset: str) -> Reference:
-    """Read the reference of a data set, or of MNIST for one that is not known."""
+    """Read the reference of a data set, or that of MNIST for an unknown one."""
     with np.load(FILE) as arrays:
         known = dataset if is_known(dataset) else DEFAULT
         return Reference(*(arrays[f"{known}.{field.name}"] for field in fields(Reference)))

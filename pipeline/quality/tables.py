@@ -1,4 +1,4 @@
-"""From a data set to the tables that expectations are about: of its images, classes, splits, orientations and features."""
+"""From a data set to the tables that expectations are about: images, classes, splits, orientations and features."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pipeline.digits.field import MIDDLE
 from pipeline.digits.pictures import features
 from pipeline.quality.reference import Reference
 
-# This many images of a split, evenly spread, are enough to tell how all are turned.
+# So many images of a split, evenly spread, are enough to tell how all of them are turned.
 LOOKED_AT = 1000
 
 Undo = Callable[[Images], Images]
@@ -39,7 +39,7 @@ class Split:
 
     @property
     def image_names(self) -> list[str]:
-        """The names, such as ``train/17`` where there are none of their own."""
+        """Give the names of the images, or names such as ``train/17`` where they have none."""
         return self.names or [f"{self.name}/{index}" for index in range(len(self.images))]
 
 
@@ -47,10 +47,10 @@ class Split:
 class Tables:
     """The tables, each with a column ``name`` that names its rows.
 
-    ``images``: as ``digits.features`` describes them, with ``label_gap`` and ``strangeness`` of the reference, and
-    ``off_centre``, pixels from the middle to the centre of mass. ``classes``: ``share`` of a digit. ``splits``: ``images``,
-    ``missing`` of those that were published, ``largest`` pixel. ``orientations``: ``gain``, the most first. ``drift``: the
-    strongest first.
+    ``images``: the columns of ``features.image_features``, ``label_gap`` and ``strangeness`` of the reference, and
+    ``off_centre``, pixels from the middle to the centre of mass. ``classes``: ``share`` of a digit. ``splits``: the number of
+    ``images``, how many of the published ones are ``missing``, and the ``largest`` pixel. ``orientations``: ``gain``, the
+    largest first. ``drift``: the strongest first.
     """
 
     images: pd.DataFrame
@@ -80,7 +80,7 @@ def describe(splits: list[Split], reference: Reference, counts: dict[str, int]) 
 
 
 def _orientations(split: Split, reference: Reference) -> Iterator[tuple[str, float]]:
-    """Tell how many more labels, as a share of 0 to 1, would fit if the images were not turned in each way."""
+    """Give, for each way to turn images, how many more labels fit when it is undone, as a share from 0 to 1."""
     step = max(1, len(split.images) // LOOKED_AT)
     images, labels = split.images[::step], split.labels[::step]
     if len(images):

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from pipeline.params import Params
     from pipeline.reports.training import Origin
 
-# What decides on a model beside the data.
+# Beside the data, these decide what a model becomes.
 CODE = (layout.PARAMS, layout.STAGES, layout.PARAMS.with_name("pipeline"))
-# A table that is in no terminal is so wide that no line is ever broken.
+# Outside a terminal a table is so wide that no line is ever broken.
 WIDTH = 10_000
 MOST_LABELS = 10
 NOTHING = "unknown"
@@ -112,7 +112,7 @@ def origin(settings: "Params") -> "Origin":
 
 
 def commands_again(version: Version | None, commit: str) -> list[str]:
-    """Give the commands that make a version, or what the stages left at a commit, again, in a new folder beside the project."""
+    """Give the commands that make a version, or the stages' results at a commit, again in a new folder beside the project."""
     if version:
         folder = f"{NAME}-{version.version}"
         clone = [f"git clone --quiet --config advice.detachedHead=false --branch {NAME}@{version.version} . ../{folder}"]
@@ -128,7 +128,7 @@ def commands_again(version: Version | None, commit: str) -> list[str]:
 
 
 def parameters_of(lock: str) -> dict[str, Any]:
-    """Give what the stages read from ``params.yaml``, by the text of a ``dvc.lock``."""
+    """Give the settings that the stages read, by the text of a ``dvc.lock``."""
     try:
         stages = (YAML(typ="safe").load(lock) or {})["stages"]
         used = [stage.get("params", {}).get(layout.PARAMS.as_posix(), {}) for stage in stages.values()]
@@ -188,7 +188,7 @@ def _row(name: str, first: Any, second: Any) -> tuple[str, ...]:
 
 
 def _slices(one: Version) -> dict[str, dict[str, float]]:
-    """Give what ``evaluate`` measured of each slice; nothing for a commit without any."""
+    """Give the figures of each slice; an empty dictionary for a commit without any."""
     rows = git.show_json(one.commit, layout.SLICES).items()
     return {name: row for name, row in rows if isinstance(row, dict) and {"accuracy", "review"} <= row.keys()}
 

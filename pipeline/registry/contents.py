@@ -27,7 +27,7 @@ DVC = Path(".dvc")
 # DVC's folder for temporary files, which Git ignores.
 KEPT = DVC / "tmp"
 PARTS = (layout.MODEL / layout.SCORING_MODEL, layout.MODEL / layout.MODEL_CARD)
-# A folder's list may be missing here, so that nobody knows its files; with force, all others are freed nevertheless.
+# If the list of a folder's files is missing here, DVC frees the others only with force.
 NAMED = {"all_tags": True, "all_branches": True, "all_experiments": True, "force": True}
 # Each of these errors means that something is missing from DVC's cache, or damaged there.
 NOT_THERE = (OSError, ValueError, TypeError, KeyError)
@@ -48,13 +48,13 @@ class ScoringModel:
 
 
 def of_workspace(version: str) -> ScoringModel:
-    """Give the model that the stages left, as scoring will have it under the name ``version``."""
+    """Give the model that the stages left, as scoring will get it once it is registered as ``version``."""
     contents = [part.read_bytes() for part in PARTS]
     return _scoring_model(version, json.loads(layout.METRICS.read_text(encoding="utf-8"))["dataset"], *contents)
 
 
 def answers(version: Version) -> Answers:
-    """Give what a version answered to its test images. Raises PipelineError where neither cache nor remote has that."""
+    """Give a version's answers to its test images. Raises PipelineError where neither cache nor remote has them."""
     (content,) = _read_verified(version, layout.PREDICTIONS)
     try:
         return Answers.of_csv(content)
@@ -66,7 +66,7 @@ def load(selector: str) -> ScoringModel:
     """Give the scoring model of ``champion`` or of a version such as ``v1.2.0``. Raises PipelineError.
 
     Its bytes come from DVC's cache, or by DVC from the remote, and must have the hash that the version's ``dvc.lock`` names.
-    GTO takes half a second to find it: where it was found is kept for as long as the registry's tags are the same.
+    GTO takes half a second to find it, so that a file remembers the place until a tag of the registry changes.
     """
     state = versions.state()
     return _recall(state, selector) or _fetch(state, selector)
@@ -176,12 +176,12 @@ def _read_verified(version: Version, *places: Path) -> list[bytes]:
 
 
 def free(*, dry: bool) -> str:
-    """Find the files that nothing names and, unless ``dry``, let DVC remove them. Raises PipelineError.
+    """Find the files of DVC's cache that nothing names and, unless ``dry``, let DVC remove them. Raises PipelineError.
 
-    Says how many there are, and their size; nothing where there are none.
+    Gives their number and size in words; an empty text where there are none.
     """
     git.complete(*git.output("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/tags", "refs/exps").split())
-    logging.disable(logging.WARNING)  # DVC has one for each stage that never ran here
+    logging.disable(logging.WARNING)  # DVC warns of each stage that never ran here
     try:
         with opened() as repo:
             with repo.lock:
@@ -199,7 +199,7 @@ def free(*, dry: bool) -> str:
 def opened(what: str = "") -> "Iterator[Repo]":
     """Open the DVC project of the working folder, to do something with ``what``.
 
-    Raises PipelineError where there is none, another process has it, or DVC cannot do it.
+    Raises PipelineError where there is no project, another process has it, or DVC fails in the block.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo

@@ -32,7 +32,7 @@ class Check:
 
     @property
     def outcome(self) -> str:
-        """Say it in a word."""
+        """Give the outcome in a word."""
         return "passed" if self.passed else "missed"
 
     def as_json(self) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class Check:
         return {"name": self.name, "kind": kind, **values, "outcome": self.outcome}
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Describe the check in a line."""
         kind, distance = "at most" if self.is_maximum else "at least", _number(abs(self.distance))
         how_far = f"passed with {distance} to spare" if self.passed else f"missed by {distance}"
         return f"{self.name} {_number(self.value)}, {kind} {_number(self.bound)}: {how_far}"
@@ -62,7 +62,7 @@ class Answers:
 
     @classmethod
     def of_csv(cls, content: bytes) -> "Answers":
-        """Read what ``evaluate`` wrote of each test image."""
+        """Read ``predictions.csv``, which ``evaluate`` writes."""
         import pandas as pd
 
         table = pd.read_csv(io.BytesIO(content))
@@ -74,7 +74,7 @@ class Answers:
 class Pairs:
     """Two models on the same test images: how many each alone reads right, and the exact test of McNemar (1947).
 
-    ``p``: the probability, 0 to 1, that two equally good models are as far apart, in either direction.
+    ``p``: the probability, 0 to 1, that two equally good models differ as much, in either direction.
     """
 
     images: int
@@ -84,7 +84,7 @@ class Pairs:
 
     @classmethod
     def of(cls, first: Answers, second: Answers) -> "Pairs | None":
-        """Count; None where the test images are not the same."""
+        """Count what each model alone reads right; None where the test images are not the same."""
         from scipy.stats import binomtest
 
         if not np.array_equal(first.actual, second.actual):
@@ -127,9 +127,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says of a model: each bound, and the comparison, None for a model that is refused.
+    """What the gate says of a model: each bound, and the comparison with the champion, None for a model that is refused.
 
-    ``replay`` says what it would change in batches that were scored, ``changed_share`` how much, 0 to 1.
+    ``replay`` says what the model would change in scored batches, ``changed_share`` which share of their rows, 0 to 1.
     """
 
     dataset: str
@@ -149,7 +149,7 @@ class Verdict:
         return asdict(self) | {"checks": [check.as_json() for check in self.checks], "words": str(self)}
 
     def __str__(self) -> str:
-        """Say it in lines: data set, every bound, the replay, the champion."""
+        """Give the verdict in lines: data set, every bound, the replay, the champion."""
         lines = [f"dataset: {self.dataset}, test set {self.test_set}", *map(str, self.checks)]
         if self.replay:
             lines.append(self.replay)
@@ -159,7 +159,7 @@ class Verdict:
 
 
 def check(metrics: dict[str, Any], bounds: Bounds) -> list[Check]:
-    """Hold the metrics that ``evaluate`` wrote to the bounds of their data set; one that is not there keeps none."""
+    """Compare the metrics that ``evaluate`` wrote with the bounds of their data set. A missing metric misses its bound."""
 
     def value(name: str) -> float:
         found: float = metrics.get(name, math.nan)

@@ -23,7 +23,7 @@ from pipeline.scoring.run import Tell
 # `evaluate` rounds what it writes.
 ROUNDING = 1e-6
 
-# Gives what shows progress, for as long as there is some.
+# Gives the function that shows progress, for the length of a block.
 Showing = Callable[[], AbstractContextManager[Tell]]
 
 
@@ -31,7 +31,7 @@ class GateRefusal(PipelineError):
     """The model misses a bound of the gate and was not registered; ``verdict`` lists them all."""
 
     def __init__(self, verdict: Verdict) -> None:
-        """Say what it misses."""
+        """Name the bounds that it misses."""
         self.verdict = verdict
         missed = "; ".join(map(str, verdict.missed))
         super().__init__(f"not registered: {missed}. Train a better model, or change `register` in params.yaml.")
@@ -39,9 +39,9 @@ class GateRefusal(PipelineError):
 
 @dataclass(frozen=True)
 class Registration:
-    """What ``register`` did: the version, whether it was there before, the words for a person, and the gate's verdict as JSON.
+    """What ``register`` did: the version, whether it is new and champion, words for a person, the gate's verdict as JSON.
 
-    ``verdict`` is None where the gate was never asked, as of a version that somebody tagged by hand.
+    ``verdict`` is None if the gate was never asked, because somebody tagged the version by hand.
     """
 
     version: str
@@ -54,9 +54,9 @@ class Registration:
 def register(settings: Params, say: git.Say, progress: Showing) -> Registration:
     """Register the model in the workspace as the next version, and as champion if it beats the champion.
 
-    The user's branch, index and files stay as they are. Other commands may change the registry while the model is judged, which
-    takes long where batches are replayed: it is judged again then. ``say`` is called with what a person should know meanwhile;
-    ``progress`` gives what shows how far a replay is. Raises GateRefusal when the model misses a bound, and PipelineError when
+    The user's branch, index and files stay as they are. Judging takes long where batches are replayed; if another command
+    changes the registry meanwhile, the model is judged again. ``say`` is called with what a person should know, ``progress``
+    gives the function that shows how far a replay is. Raises GateRefusal when the model misses a bound, and PipelineError when
     the workspace is not what ``dvc repro`` left.
     """
     versions.require_repository()
@@ -98,9 +98,9 @@ def _tag(new: str, verdict: Verdict, comparison: Comparison, say: git.Say) -> Re
 
 
 def standing(settings: Params) -> tuple[Version | None, str]:
-    """Give the version that the workspace's model is registered as, if it is, and the gate's verdict, in lines.
+    """Give the version as which the workspace's model is registered, or None, and the gate's verdict, in lines.
 
-    For a model that is not registered it is what the gate says today, without a replay.
+    For a model that is not registered, the verdict is what the gate says today, without a replay.
     """
     known = registered()
     if same := _of_workspace(known):
@@ -115,9 +115,9 @@ def _of_workspace(known: list[Version]) -> Version | None:
 
 
 def _judge(settings: Params, known: list[Version], new: str, progress: Showing | None) -> Verdict:
-    """Hold the workspace's model, about to be version ``new``, to the bounds; where it keeps them, to the champion.
+    """Compare the workspace's model, about to be version ``new``, with the bounds and, where it keeps them, the champion.
 
-    ``progress``: None where no batch is to be replayed.
+    ``progress``: None if no batch is to be replayed.
     """
     champion = next((version for version in known if version.is_champion), None)
     metrics = json.loads(layout.METRICS.read_text(encoding="utf-8"))
@@ -141,7 +141,7 @@ def _judge(settings: Params, known: list[Version], new: str, progress: Showing |
 
 
 def _replayed(verdict: Verdict, settings: Params, champion: Version, new: str, progress: Showing) -> Verdict:
-    """Add what the model would change in the last batches."""
+    """Add to a verdict what the model would change in the last batches."""
     folders = difference.last_batches(layout.SCORES, settings.register.replay.batches)
     if not folders:
         return replace(verdict, replay="replay: no batch that was scored is still there")
@@ -184,7 +184,7 @@ def _snapshot(message: str) -> str:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         git.output("read-tree", "HEAD", environment=index)
         git.output("add", "--update", ".", environment=index)
-        # Also what a person's Git ignores, but not the caches that Python writes beside code.
+        # With force, files that a person's Git ignores are added too, but not the caches that Python writes beside code.
         git.output("add", "--force", "--", *_files_of_the_stages(), ":(exclude,glob)**/__pycache__/**", environment=index)
         tree = git.output("write-tree", environment=index).strip()
     return git.output("commit-tree", tree, "-p", "HEAD", "-m", message).strip()

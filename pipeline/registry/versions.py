@@ -29,8 +29,8 @@ ALL = (f"{NAME}@*", f"{NAME}#*")
 class Version:
     """A registered model: its version, the commit that holds everything about it, and the metrics it was tested with.
 
-    ``metrics`` is empty for a tag that somebody else put on a commit without any that say how good the model is; ``verdict``
-    is the gate's, None where the gate was not asked.
+    ``metrics`` is empty if somebody else tagged a commit without metrics of ours. ``verdict`` is the gate's, None where the
+    gate was not asked.
     """
 
     version: str
@@ -43,7 +43,7 @@ class Version:
 
     @property
     def dataset(self) -> str:
-        """What it was trained and tested on."""
+        """Name the data set that it was trained and tested on."""
         return str(self.metrics.get("dataset", "unknown"))
 
 
@@ -104,7 +104,7 @@ def history() -> list[Reign]:
 
 
 def _states() -> "Iterator[tuple[Artifact, Any]]":
-    """Give the artifact as GTO has it after each tag, oldest first, with that tag."""
+    """Give GTO's state of the artifact after each tag, oldest first, and that tag."""
     from gto.base import Artifact
     from gto.constants import Action
     from gto.tag import find, index_tag, parse_name
@@ -112,7 +112,7 @@ def _states() -> "Iterator[tuple[Artifact, Any]]":
     git.require_commit()
     with _scm() as scm:
         tags = find(name=NAME, scm=scm)
-    # GTO takes a tag that removes for the later one of two within a second.
+    # Within a second, GTO takes a tag that removes something for the later one.
     tags.sort(key=lambda tag: (tag.tag_time, parse_name(tag.name)["action"] in (Action.UNASSIGN, Action.DEREGISTER)))
     artifact = Artifact(artifact=NAME, versions=[])
     for tag in tags:
@@ -128,7 +128,7 @@ def _champion(artifact: "Artifact") -> str | None:
 
 
 def require_repository() -> None:
-    """Raise PipelineError where no version could be tagged: no Git repository, no commit, no identity."""
+    """Raise PipelineError where no version could be tagged: without a Git repository, a commit, or an identity."""
     git.require_commit()
     git.require_identity()
 
@@ -155,7 +155,7 @@ def state() -> str:
 
 
 def next_version() -> str:
-    """Give the version after all that ever had a tag, of whatever kind: a tag is never moved."""
+    """Give the version after all those that any tag ever named: a tag is never moved."""
     from gto.tag import parse_name
     from semver import VersionInfo
 
@@ -176,7 +176,7 @@ def promote(version: str, because: str, say: git.Say) -> bool:
 
 
 def registration(version: str, commit: str, verdict: dict[str, Any]) -> git.Tag:
-    """Give the tag that makes a commit a version, with the gate's verdict in ``words`` for people, and whole in a line."""
+    """Give the tag that makes a commit a version. Its message is the gate's verdict, in words and as a line of JSON."""
     from gto.constants import Action
     from gto.tag import name_tag
 
@@ -195,14 +195,14 @@ def assignment(version: str, commit: str, how: str, because: str) -> git.Tag:
 
 
 def add(*tags: git.Tag, say: git.Say) -> None:
-    """Make tags, all of them or none, younger than all others of the registry, by whose time GTO and DVC go."""
+    """Make tags, all of them or none, younger than all others of the registry: GTO and DVC compare their times."""
     if words := left_out():
         say(f"warning: {words} Another model may have that version elsewhere.")
     git.tag(*tags, after=ALL, say=say)
 
 
 def left_out() -> str:
-    """Say that a clone was made without the registry's tags, and how to fetch them; nothing where it has any."""
+    """Say that a clone was made without the registry's tags, and how to fetch them; an empty text where it has any."""
     fetch = "" if git.tag_list(*ALL) else git.fetch_of_tags()
     return f"this clone was made without the tags that are the registry: `{fetch}` fetches them." if fetch else ""
 
@@ -213,7 +213,7 @@ def changing(say: git.Say) -> AbstractContextManager[None]:
 
 
 def judging(say: git.Say) -> AbstractContextManager[None]:
-    """Keep every other process from judging a model meanwhile: what is replayed goes into one folder."""
+    """Keep every other process from judging a model meanwhile: all replays write into one folder."""
     return exclusive.awaited(git.common_folder() / f"{NAME}-register.lock", say, f"another `digits register` of {NAME}")
 
 

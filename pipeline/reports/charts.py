@@ -1,4 +1,4 @@
-"""Charts of a training, as SVG that takes the colour of the text around it: in light, in dark and on paper."""
+"""Charts of a training, as SVG in the colour of the text around it, for light pages, dark pages and paper."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.errors import PipelineError
 
-# After Okabe and Ito (2008), the blue lighter, so that it stands out from dark pages too.
+# By Okabe and Ito (2008); the blue is lighter, so that it stands out from dark pages too.
 BLUE, VERMILION, GREY = "#1f83bd", "#d55e00", "#8888"
 TEXT = "currentColor"
 WIDTH, HEIGHT = 330, 220
@@ -41,7 +41,7 @@ def learning_curves(table: pd.DataFrame) -> str:
 
 
 def confusion(actual: npt.NDArray[np.integer[Any]], answered: npt.NDArray[np.integer[Any]]) -> str:
-    """Draw how often each digit, (N,), was answered as each, (N,); the darker, the larger the share of the digit's images."""
+    """Draw how often each digit, (N,), was answered as each, (N,); a darker cell is a larger share of the digit's images."""
     alt = _altair()
     table = pd.DataFrame({"actual": actual, "answered": answered}).value_counts().reset_index(name="images")
     # A small share would be invisible without the root.

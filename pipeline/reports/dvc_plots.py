@@ -1,4 +1,4 @@
-"""The page that ``dvc plots`` fills in, with the scripts in it that DVC would load from elsewhere: plots without a network."""
+"""The page that ``dvc plots`` fills in. It contains the scripts that DVC would load, so that plots need no network."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline import atomic, layout
 from pipeline.errors import exit_on_error
 
-# Names in DVC's configuration start from its folder. Git ignores the file, which belongs to the environment.
+# DVC's configuration names it relative to DVC's folder. Git ignores the file, which belongs to the environment.
 TEMPLATE = Path(".dvc/plots.html")
 # DVC writes specifications of this version.
 VEGA_LITE = "5.21"

@@ -1,6 +1,6 @@
 """Pages for people: templates with their style and script in them, so that a page needs nothing but itself.
 
-A page asks nobody for anything and runs no script but its own, whatever stands in it: its Content-Security-Policy says so.
+A page loads nothing and runs no script but its own, whatever text is in it: its Content-Security-Policy says so.
 """
 
 import base64
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 STYLE = "page.css"
-# Lines that no template needs to see go here. No name of a file has this character in it.
+# A page's lines, which no template needs to see, go here. No name of a file has this character in it.
 HOLE = "\0"
 BEFORE_LINES = b'<script type="application/x-ndjson" id="rows">\n'
 AFTER_LINES = b"</script>"
@@ -47,7 +47,7 @@ def render(template: str, script: str = "", **values: Any) -> str:
 
 
 def write(target: Path, page: str, lines: Iterable[bytes] = ()) -> None:
-    """Write a page, in one step, its ``lines`` where the template has them. Raises PipelineError."""
+    """Write a page in one step, with its ``lines`` where the template has HOLE. Raises PipelineError."""
     head, _, tail = page.partition(HOLE)
     with atomic.replacing(target) as temporary, temporary.open("wb") as file:
         file.write(head.encode())

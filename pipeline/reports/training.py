@@ -30,8 +30,8 @@ EXAMPLES = 3
 class Origin:
     """What the model in the workspace is, and what made it.
 
-    ``version``: as it is registered, or None; ``verdict``: the gate's, in lines; ``made_from``: hashes by what they are of;
-    ``parameters``: what the stages read; ``commands``: those that make it again; ``changed``: files that no commit has.
+    ``version``: as which it is registered, or None; ``verdict``: the gate's, in lines; ``made_from``: hashes of code, data and
+    model; ``parameters``: the settings of the stages; ``commands``: how to make it again; ``changed``: uncommitted files.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Origin:
 
 
 def write(origin: Origin) -> Path:
-    """Write the page on what the stages left, and give its place. Raises PipelineError, also where they left nothing."""
+    """Write the page about what the stages left, and give its place. Raises PipelineError, also if they left nothing."""
     try:
         summary = json.loads(layout.METRICS.read_text(encoding="utf-8"))
         by_slice = json.loads(layout.SLICES.read_text(encoding="utf-8"))
@@ -79,7 +79,7 @@ def write(origin: Origin) -> Path:
 
 
 def _errors(data: Dataset, answers: np.ndarray, confidence: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Give the images that were read wrong, the surest first: each with its picture as an address."""
+    """Give the images that were read wrong, those with the highest confidence first, each with its picture as a data URL."""
     wrong = np.flatnonzero(answers != data.test_labels)
     for number in wrong[np.argsort(-confidence[wrong], kind="stable")].tolist():
         picture = _address(cv2.imencode(".png", data.test_images[number])[1].tobytes())

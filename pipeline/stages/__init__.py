@@ -26,7 +26,7 @@ REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 
 def tell(form: str, progress: Mapping[str, object]) -> None:
-    """Say in words how far a stage is; where ``DIGITS_PROGRESS`` is set, in a line of JSON that has the words in it."""
+    """Say how far a stage is, in words, or where ``DIGITS_PROGRESS`` is set in a line of JSON that contains the words."""
     words = form.format(**progress)
     if os.environ.get(PROGRESS):
         print(json.dumps({"words": words, **progress}), flush=True)
@@ -49,7 +49,7 @@ def run_as_process(name: str, stage: Callable[[], None]) -> None:
 
 @contextmanager
 def _same_inputs(name: str) -> Iterator[None]:
-    """Raise PipelineError if a stage's inputs change while it runs: DVC hashes them when it ends, and would record the new."""
+    """Raise PipelineError if a stage's inputs change in the block: DVC hashes them at its end, and would record the new."""
     before = _inputs(name)
     yield
     after = _inputs(name)
@@ -58,7 +58,7 @@ def _same_inputs(name: str) -> Iterator[None]:
 
 
 def _inputs(name: str) -> dict[str, object]:
-    """Give what ``dvc.yaml`` says that a stage reads: the hash of each file, and the settings."""
+    """Give the inputs of a stage by ``dvc.yaml``: the hash of each file, and the settings."""
     try:
         stage, settings = YAML(typ="safe").load(layout.STAGES)["stages"][name], YAML(typ="safe").load(layout.PARAMS)
         keys = [REFERENCE.sub(lambda found: str(_value(settings, found[1])), key) for key in stage.get("params", ())]
@@ -74,7 +74,7 @@ def _value(settings: dict[str, Any], key: str) -> object:
 
 
 def _hash(file: Path) -> str:
-    """Hash a file; for anything else, say what it is."""
+    """Give the hash of a file, or the words of the system for a path that is no file."""
     try:
         with file.open("rb") as content:
             return hashlib.file_digest(content, "md5").hexdigest()

@@ -1,4 +1,4 @@
-"""Stage ``evaluate``: run the model that will score over the test set, exactly as it will be served."""
+"""Stage ``evaluate``: read the test set with the model that will score, and in the way that it will score."""
 
 import json
 from concurrent.futures import ProcessPoolExecutor
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def run(out: Path, model_folder: Path, settings: Evaluate, minimum_confidence: float) -> None:
-    """Write the metrics, those of the slices, the logits of every test image, and the data of the plots, below ``out``.
+    """Write, below ``out``, the metrics, those of the slices, the logits of every test image, and the data of the plots.
 
     Raises PipelineError.
     """
@@ -37,7 +37,7 @@ def run(out: Path, model_folder: Path, settings: Evaluate, minimum_confidence: f
     fields = _fields(as_scanned(data.test_images, slices.plain, settings.seed))
     first_logits = in_batches(classifier, fields, settings.batch_size)
     logits = look_again(classifier, fields, first_logits, temperature)
-    # To import TensorFlow and ask it takes as long as all the rest.
+    # Importing TensorFlow and asking the Keras model takes as long as all the rest.
     with ProcessPoolExecutor(1, max_tasks_per_child=1) as other:
         asked = other.submit(answers_of_keras, model_folder / layout.KERAS_MODEL, fields, settings.batch_size)
         answers, confidence = metrics.answers_and_confidence(logits, temperature)
@@ -76,7 +76,7 @@ def run(out: Path, model_folder: Path, settings: Evaluate, minimum_confidence: f
 def load(model_folder: Path) -> tuple[Classifier, float]:
     """Load the scoring model and its temperature, 1 where its card names none.
 
-    Raises PipelineError when a file is missing or is none.
+    Raises PipelineError when a file is missing or broken.
     """
     try:
         card = json.loads((model_folder / layout.MODEL_CARD).read_text(encoding="utf-8"))
@@ -87,7 +87,7 @@ def load(model_folder: Path) -> tuple[Classifier, float]:
 
 
 def as_scanned(pictures: Images, change: slices.Slice, seed: int) -> list[normalising.Glyph]:
-    """Send images the way that scans go: a file, decoded and normalised. A fault on that way then shows in the metrics.
+    """Make images files, decode these and normalise them, as scans are, so that a fault in that shows in the metrics.
 
     ``pictures``: (N, 28, 28, 1) uint8, light on black; ``change`` makes each a file.
     """
@@ -125,7 +125,7 @@ def summarise(labels: Labels, logits: Floats, temperature: float) -> dict[str, A
     """Sum up the answers to test images: accuracy with its 95 % interval, likelihood, calibration, coverage.
 
     ``labels``: (N,); ``logits``: (N, 10) float32. ``nll`` is in nats, ``ece`` and the rest from 0 to 1; ``acc_at_98`` is the
-    accuracy on the 98 % of the images that are surest.
+    accuracy on the 98 % of the images with the highest confidence.
     """
     answers, confidence = metrics.answers_and_confidence(logits, temperature)
     is_right = answers == labels
@@ -144,8 +144,8 @@ def summarise(labels: Labels, logits: Floats, temperature: float) -> dict[str, A
 def predictions(labels: Labels, logits: Floats) -> pd.DataFrame:
     """Give a row for each test image, so that two models can be compared image by image.
 
-    Columns: ``image`` (its index), ``actual``, then ``logit_0`` to ``logit_9``, before the temperature; of the second look
-    where that answers another digit.
+    Columns: ``image`` (its index), ``actual``, then ``logit_0`` to ``logit_9``, before the temperature: those of the second
+    look where it answers another digit.
     """
     table = pd.DataFrame(logits, columns=[f"logit_{digit}" for digit in range(networks.CLASSES)])
     table.insert(0, "image", range(len(labels)))
@@ -154,7 +154,7 @@ def predictions(labels: Labels, logits: Floats) -> pd.DataFrame:
 
 
 def answers_of_keras(model: Path, fields: Images, batch_size: int) -> Labels:
-    """Give the digits that the Keras model answers: the scoring model is held to them. ``fields``: (N, 28, 28, 1) uint8."""
+    """Give the Keras model's answers, which the scoring model's are compared with. ``fields``: (N, 28, 28, 1) uint8."""
     keras = networks.import_keras()
     predicted = keras.models.load_model(model).predict(fields.astype(np.float32), batch_size=batch_size, verbose=0)
     return np.asarray(predicted.argmax(axis=1), np.uint8)

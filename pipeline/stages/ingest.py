@@ -28,7 +28,7 @@ MNIST_SHA256 = {
     raw.TEST_LABELS: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 
-# gzip adds no more than this to content that it cannot compress: a header, a file name, block marks.
+# To content that it cannot compress, gzip adds no more than this: a header, a file name, block marks.
 GZIP_BYTES = 2**16
 
 Fetch = Callable[[str], bytes]
@@ -73,7 +73,7 @@ def fetch(sources: dict[str, Fetch]) -> dict[str, bytes]:
 
 
 def verify(name: str, content: bytes) -> bytes:
-    """Give the decompressed bytes when they are those of a file of MNIST, else raise SourceError with what they are."""
+    """Give the decompressed bytes of a file of MNIST. Raises SourceError for any other bytes, and says what they are."""
     size, sha256 = MNIST_BYTES[name], MNIST_SHA256[name]
     try:
         plain = gzip.GzipFile(fileobj=BytesIO(content)).read(size + 1) if content[:2] == b"\x1f\x8b" else content

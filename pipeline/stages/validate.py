@@ -38,7 +38,7 @@ def read(raw_folder: Path) -> list[Split]:
 
 
 def expect(dataset: str, splits: list[Split], bounds: Validate) -> list[Suite]:
-    """Say what is expected of the splits of a data set."""
+    """Give the expectations of the splits of a data set."""
     described = tables.describe(splits, reference.load(dataset), PUBLISHED.get(dataset, {}))
     return expectations.of_labelled(described, bounds, is_known=reference.is_known(dataset))
 

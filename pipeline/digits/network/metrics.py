@@ -14,8 +14,8 @@ BINS = 15
 def fit_temperature(logits: Floats, labels: Labels) -> float:
     """Find the temperature that makes the labels most likely (Guo et al., 2017); 1 where it does not help.
 
-    ``logits``: (N, 10) float32; ``labels``: (N,), of a split that the weights were not fitted to. It helps when the value
-    fitted on either half of the images makes the other half's labels more likely.
+    ``logits``: (N, 10) float32; ``labels``: (N,), both of a split that the weights were not fitted to. It helps if the values
+    that are fitted on the halves of the images make the labels of the other halves more likely.
     """
     halves = slice(0, None, 2), slice(1, None, 2)
     fitted = [_best_temperature(logits[half], labels[half]) for half in halves]
@@ -63,7 +63,7 @@ def expected_calibration_error(confidence: Floats, is_right: npt.NDArray[np.bool
 
 
 def accuracy_at_coverage(confidence: Floats, is_right: npt.NDArray[np.bool_], coverage: float) -> float:
-    """Give the accuracy on the share ``coverage`` of the answers that are surest."""
+    """Give the accuracy of the share ``coverage`` of the answers that has the highest confidence."""
     kept = np.argsort(-confidence, kind="stable")[: max(1, round(coverage * len(confidence)))]
     return float(is_right[kept].mean())
 

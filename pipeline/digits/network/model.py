@@ -51,9 +51,9 @@ def probabilities(logits: Floats, temperature: float = 1.0) -> Floats:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Send the process's standard error to nowhere for the length of the block, exceptions aside.
+    """Drop what the process writes to standard error in the block.
 
-    Native libraries write of their own start-up there, whatever they are told.
+    Native libraries report their start-up there, whatever they are told.
     """
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

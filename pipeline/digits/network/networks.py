@@ -23,10 +23,10 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def import_keras() -> Any:
-    """Import Keras and TensorFlow, which takes seconds, without the pages that they write of it.
+    """Import Keras and TensorFlow, which takes seconds, without the pages of messages that they print.
 
-    Keras works as it comes: what a person's ``keras.json`` or environment says for other projects must not change, or break,
-    this one's weights.
+    Keras gets its own defaults: a person's ``keras.json`` and environment, which are for other projects, must not change or
+    break the weights of this one.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in [name for name in os.environ if name.startswith("KERAS_")]:
@@ -56,10 +56,10 @@ def up_to_logits(model: Any) -> Any:
 
 
 def in_blocks(model: Any) -> Any:
-    """Give the keras.Model of the same answers whose first convolution, of strides of two, is one over blocks of 2x2 pixels.
+    """Give a keras.Model with the same answers whose first convolution, of strides of two, works on blocks of 2x2 pixels.
 
-    LiteRT computes channels by the eight, so that one of them costs as much as the four of a block, and there are fewer blocks
-    than pixels. What comes before the convolution must be the same for every pixel; a model that has no such one is given back.
+    LiteRT computes eight channels at a time: one channel costs as much as the four of a block, and there are fewer blocks than
+    pixels. The layers before the convolution must treat every pixel alike. A model without such a convolution stays as it is.
     """
     from keras import Sequential, layers, models
 
@@ -153,7 +153,7 @@ def to_litert(model: Any, images: npt.NDArray[np.uint8]) -> bytes:
     """Convert a keras.Model to an int8 LiteRT model that ends before the softmax: (N, 28, 28, 1) float32 in, logits out.
 
     ``images``: (N, 28, 28, 1) uint8, of the training split; the ranges of the activations are measured on the first 500.
-    A dense layer that is the only one stays in float: int8 logits take 256 values, too few to tell how sure the network is.
+    If there is one dense layer, it stays in float: int8 logits have 256 values, too few to tell how sure the network is.
     """
     import keras
     import tensorflow as tf
@@ -166,7 +166,7 @@ def to_litert(model: Any, images: npt.NDArray[np.uint8]) -> bytes:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = samples
     dense = sum(isinstance(layer, keras.layers.Dense) for layer in model.layers)
-    # The converter can exclude a kind of operation, but no single layer, so that no large hidden layer may be of this kind.
+    # The converter can exclude a kind of operation, but no single layer: a large hidden layer of this kind would stay in float.
     options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=["FULLY_CONNECTED"] if dense == 1 else [])
     with quiet(), redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
         debugger = tf.lite.experimental.QuantizationDebugger(converter=converter, debug_dataset=samples, debug_options=options)

@@ -7,10 +7,10 @@ from pipeline.digits.arrays import Floats, Images
 from pipeline.digits.field import MIDDLE
 from pipeline.digits.network.model import Classifier, in_batches, probabilities
 
-# A constant, and not a setting, so that no label depends on what a user calls sure.
+# This is no setting, because no label may depend on what a user calls sure.
 SURE = 0.95
 BATCH = 500
-# The default recipe warps the images of training this far.
+# The default recipe warps training images this far.
 DEGREES = 9.7
 SLANT = 0.15
 VIEWS = (
@@ -22,9 +22,9 @@ VIEWS = (
 def look_again(classifier: Classifier, images: Images, logits: Floats, temperature: float) -> Floats:
     """Correct answers that are not sure by the mean of the probabilities in five looks, the first and four views.
 
-    ``images``: (N, 28, 28, 1) uint8; ``logits``: theirs, (N, 10) float32. Gives logits too: those of the mean where it answers
-    another digit. Where it agrees nothing changes, so that a doubt stays one. (Test-time augmentation: Krizhevsky et al.,
-    2012, 4.1.)
+    ``images``: (N, 28, 28, 1) uint8; ``logits``: theirs, (N, 10) float32. Gives logits of the same shape: those of the mean
+    where it answers another digit. Where it agrees, nothing changes, and a doubt stays a doubt. (Test-time augmentation:
+    Krizhevsky et al., 2012, 4.1.)
     """
     unsure = np.flatnonzero(probabilities(logits, temperature).max(axis=1) < SURE)
     views = [cv2.warpAffine(image, view, image.shape[:2]) for view in VIEWS for image in images[unsure]]

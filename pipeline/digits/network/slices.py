@@ -35,7 +35,7 @@ def plain(digit: Gray, _: Random) -> bytes:
 
 
 def _shifted(digit: Gray, random: Random) -> bytes:
-    """Shift it to one of the eight sides; what goes over the edge is lost."""
+    """Shift it in one of eight directions; what leaves the field is lost."""
     down, across = SIDES[random.integers(len(SIDES))]
     framed = np.pad(digit, SHIFT)
     top, left = SHIFT * (1 - down), SHIFT * (1 - across)
@@ -48,7 +48,7 @@ def _rotated(digit: Gray, random: Random, *, degrees: float) -> bytes:
 
 
 def _on_paper(digit: Gray, random: Random) -> bytes:
-    """Write it on a page that the light falls off across, on a ruled line that runs under it or through its foot."""
+    """Write it on a page in uneven light, with a ruled line under it or through its foot."""
     ink = np.pad(_enlarged(digit, FIELD * TIMES), MARGIN) / 255
     side = len(ink)
     row = int(side * random.uniform(0.6, 0.9))

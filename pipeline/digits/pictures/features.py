@@ -16,7 +16,7 @@ HALF_DARK = 128
 LIGHT, FULL = 32, 224
 # This many images are measured together; more are no faster and take more memory.
 TOGETHER = 1000
-# These features are compared by digit with the usual ones. The others are the same for all good images.
+# These features are compared with the usual ones, digit by digit. The others are the same for all good images.
 SHAPE = (
     "ink",
     "mean",
@@ -70,10 +70,10 @@ def class_shares(features: pd.DataFrame) -> pd.DataFrame:
 
 
 def repetitions(features: pd.DataFrame) -> pd.DataFrame:
-    """Find images with the same pixels, which are not all of one value. Three columns of names, None where there is none.
+    """Find images with the same pixels, except those of one value. Three columns of names, None where there is no such image.
 
-    ``copy_of``: an earlier one of the same split; ``trained_as``: one of the split ``TRAIN``, for those of the others;
-    ``contradicts``: an earlier one with another label.
+    ``copy_of``: an earlier image of the same split; ``trained_as``: for an image of another split, one of the split ``TRAIN``;
+    ``contradicts``: an earlier image with another label.
     """
     inked = features[features["minimum"] != features["maximum"]]
     alike, in_split = inked.groupby("sha256"), inked.groupby(["split", "sha256"])
@@ -110,7 +110,7 @@ def _measured(images: Images) -> dict[str, npt.NDArray[Any]]:
 
 
 def _boxes(dark: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[np.int64]]:
-    """Find the box of the ink: of no size where there is none."""
+    """Find the box of the ink; its size is 0 where there is no ink."""
     boxes = {}
     for axis, place, size in ((1, "left", "width"), (2, "top", "height")):
         used = np.any(dark, axis=axis)
@@ -136,7 +136,7 @@ def _moments(images: Images) -> dict[str, Doubles]:
 
 
 def _strokes(dark: npt.NDArray[np.bool_], area: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
-    """Give stroke width, four times the mean distance to paper, and the number of pieces: all images in one tall sheet."""
+    """Give stroke width, four times the mean distance to paper, and the number of pieces. One tall sheet holds all images."""
     count, height, width = dark.shape
     tiles = np.zeros((count, height + 2, width + 2), np.uint8)
     tiles[:, 1:-1, 1:-1] = dark

@@ -26,9 +26,9 @@ class Glyph(NamedTuple):
     ``field``: (28, 28) uint8, 0 for paper and 255 for ink. ``parts``: the pieces of ink it is made of, 0 where there was
     nothing to read. ``left_out``: the share, 0 to 1, of the picture's ink that was not taken for the digit. ``aspect``: its
     width over its height. ``beside``: the height of a piece that stands beside the main one, over the main one's. ``length``:
-    of the line that it is written in, over that of an eight of straight lines, as displays show it, in the same box; 0 where
-    the picture passed unchanged. ``is_faint``: the ink stands out so little that it may be none. ``is_cut_off``: it runs into
-    the border of the picture, which is free elsewhere. ``is_perhaps_half``: its file may not be whole.
+    the length of its line, over that of an eight on a seven-segment display in the same box; 0 where the picture passed
+    unchanged. ``is_faint``: the ink stands out so little that it may be none. ``is_cut_off``: it runs into the border of the
+    picture, which is free elsewhere. ``is_perhaps_half``: its file may not be whole.
     """
 
     field: Gray
@@ -47,7 +47,7 @@ class Glyph(NamedTuple):
         return self.parts == 0
 
 
-# The product of a picture's pixels and this matrix is the sums of its rows, then those of its columns.
+# A picture's pixels times this matrix give the sums of its rows, then those of its columns.
 SUMS = np.hstack([np.repeat(np.eye(FIELD), FIELD, axis=0), np.tile(np.eye(FIELD), (FIELD, 1))])
 SUMS = SUMS.astype(np.float32)
 BLANK = Glyph(np.zeros((FIELD, FIELD), np.uint8), 0, 0.0, 0.0, 0.0, 0.0)
@@ -56,7 +56,7 @@ BLANK = Glyph(np.zeros((FIELD, FIELD), np.uint8), 0, 0.0, 0.0, 0.0, 0.0)
 def normalise(picture: Gray) -> Glyph:
     """Turn a picture of one digit into a 28x28 field as MNIST's are: ink in a 20x20 box, centre of mass in the middle.
 
-    ``picture``: (h, w) uint8, dark on light or light on dark, a cut-out, a scan or a photo. What is made like MNIST already
+    ``picture``: (h, w) uint8, dark on light or light on dark, a cut-out, a scan or a photo. One that is like MNIST's already
     passes unchanged, but for the polarity.
     """
     if picture.shape == (FIELD, FIELD):
@@ -75,7 +75,7 @@ def normalise(picture: Gray) -> Glyph:
 
 
 def unchanged(pictures: Sequence[Gray]) -> list[Glyph | None]:
-    """Give what ``normalise`` gives for pictures that are made like MNIST already, all at once in half the time.
+    """Give what ``normalise`` gives for pictures that are like MNIST's already: all at once, in half the time.
 
     ``pictures``: (28, 28) uint8. None for one that would be changed.
     """
@@ -137,8 +137,8 @@ def _as_broad_as_usual(glyph: Gray) -> Gray:
 def _is_cut_off(mask: Gray, box: Sequence[int], line: float) -> bool:
     """Tell whether more than the breadth of a stroke lies along the border, far from the one on the other side.
 
-    ``box``: left, top, width and height of the ink; ``line``: the length of its line. A cut-out that fits its digit closely is
-    near both borders.
+    ``box``: left, top, width and height of the ink; ``line``: the length of its line. The digit of a close cut-out is near both
+    borders.
     """
     left, top, width, height = box
     right, bottom = mask.shape[1] - left - width, mask.shape[0] - top - height
@@ -150,7 +150,7 @@ def _is_cut_off(mask: Gray, box: Sequence[int], line: float) -> bool:
 
 
 def _find(picture: Gray) -> Strokes | None:
-    """A smaller picture is a cut-out: its strokes may be as broad as a shadow."""
+    """Find the digit, in a small picture as in a scan: it is a cut-out, whose strokes may be as broad as a shadow."""
     picture = without_frame(picture)
     may_be_photo = max(picture.shape) > SMALLEST_PHOTO
     strokes = None if may_be_photo and is_uneven(border(picture)) else find_in_scan(picture)

@@ -23,7 +23,7 @@ MOST_INK = 0.32
 
 
 def doubt(glyph: Glyph, confidence: float, minimum_confidence: float) -> str:
-    """Say why a person has to look at an answer, in the words of the column ``reason``; nothing where nobody has to.
+    """Say why a person has to look at an answer, in the words of the column ``reason``; an empty text where nobody has to.
 
     ``confidence``: the calibrated probability of the answer; both are from 0 to 1.
     """
@@ -31,7 +31,7 @@ def doubt(glyph: Glyph, confidence: float, minimum_confidence: float) -> str:
 
 
 def oddity(glyph: Glyph) -> str:
-    """Say what makes a normalised picture unlike a digit; nothing where it is like one."""
+    """Say what makes a normalised picture unlike a digit; an empty text where it is like one."""
     is_scattered = glyph.parts > MOST_PARTS or glyph.length > LONGEST
     if glyph.is_blank or (glyph.is_faint and is_scattered):
         return BLANK

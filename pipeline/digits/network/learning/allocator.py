@@ -8,10 +8,10 @@ PAD_BYTES = 64 * 2**20
 
 
 def keep_freed_memory() -> None:
-    """Let glibc take memory from the system in large pieces; does nothing where the C library is another.
+    """Let glibc take memory from the system in large pieces. Does nothing where the C library is another.
 
-    Its threads' heaps otherwise shrink and grow with every step, and the system's zeroing of the same pages, again and again,
-    took as long as the arithmetic.
+    Otherwise the heaps of its threads shrink and grow with every step, and the system zeroes the same pages again and again,
+    which took as long as the arithmetic.
     """
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
         mallopt(M_TOP_PAD, PAD_BYTES)

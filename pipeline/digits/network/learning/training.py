@@ -23,7 +23,7 @@ LAST_RATE = 0.002
 CURVES = {"loss": "loss", "accuracy": "accuracy", "val_loss": "validation_loss", "val_accuracy": "validation_accuracy"}
 
 
-# An epoch that is done, in its figures: losses in nats, accuracy from 0 to 1.
+# What is told of each epoch: losses in nats, accuracy from 0 to 1.
 EPOCH = (
     "epoch {done} of {total}: loss {loss:.4f}, validation loss {validation_loss:.4f}, validation accuracy "
     "{validation_accuracy:.4f}, rate {rate:.5f}, {seconds:.1f} s, {seconds_left:.0f} s left"
@@ -40,8 +40,8 @@ def chosen_recipe(settings: Train) -> Recipe:
 def fit(data: Dataset, architecture: str, seed: int, recipe: Recipe, tell: Tell) -> tuple[Any, pd.DataFrame]:
     """Train a keras.Model, and tell of each epoch: the same data, recipe and seed give the same weights on one machine.
 
-    With it come the learning curves, a row for each epoch, counted from 1: ``epoch``, ``loss`` and ``accuracy`` on what was
-    trained on, ``validation_loss``, ``validation_accuracy``. Raises PipelineError when the loss stops being a number.
+    Gives the model and its learning curves, a row for each epoch: ``epoch``, from 1, ``loss`` and ``accuracy`` on the training
+    images, ``validation_loss``, ``validation_accuracy``. Raises PipelineError when the loss stops being a number.
     """
     keras = networks.import_keras()
     import tensorflow as tf

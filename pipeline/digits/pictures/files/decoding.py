@@ -25,10 +25,9 @@ def decode(content: bytes, *, maximum_pixels: int) -> Gray:
 def pages(source: bytes | BinaryIO, limits: Limits) -> Iterable[Decoded]:
     """Decode every page of a file, (h, w) uint8 each, or say why that one cannot be read; at least one of both.
 
-    ``source``: what stands in the file, or the file, open to be read. What it is says its beginning, not its name. EXIF turns
-    it, what is transparent becomes paper, pixels become square, and the range of deep pictures 0 to 255. Of an animation there
-    is the first frame.
-    Very large pictures are shrunk. Pages past the most are one error.
+    ``source``: the bytes of the file, or the file, open to be read. Its first bytes tell its kind. EXIF turns the picture,
+    transparent areas become paper, pixels become square, and deep pictures get the range 0 to 255. An animation gives its first
+    frame. Very large pictures are shrunk. The pages past the most are one error.
     """
     if isinstance(source, bytes):
         picture = attempt(partial(plain.decode, source, limits))

@@ -17,7 +17,8 @@ Deep = npt.NDArray[Any]
 HOT_PIXELS = 8
 # About this many pixels tell the range of a larger picture.
 SAMPLE = 2**22
-# Channels are compared in a small picture: its side, the share of it around a line, the pixels for each one that ink covers.
+# Channels are compared in a small picture: its side in pixels, the share of it that is around a line, and the number of pixels
+# of which one is ink.
 SMALL, AROUND, COVERED = 64, 0.25, 100
 # A pen must stand out in a channel by this factor more than in luminance, and this far: channels are noisier than luminance.
 CLEARLY, LEAST_CONTRAST = 1.5, 8
@@ -59,9 +60,9 @@ def of_colour(rgb: Pixels) -> Gray:
 
 
 def of_deep(values: Deep) -> Pixels:
-    """Bring a picture of any depth to 0 to 255, whatever a few hot or dead pixels say; numbers that are none become 0.
+    """Scale a picture of any depth to 0 to 255. A few hot or dead pixels do not count; NaN and infinity become 0.
 
-    ``values``: (h, w), or (h, w, 3), whose channels keep their proportions; they change.
+    ``values``: (h, w), or (h, w, 3), whose channels keep their proportions; the array is changed.
     """
     values = np.nan_to_num(values, copy=False, posinf=0, neginf=0)
     some = values.ravel()[:: 1 + values.size // SAMPLE]
@@ -108,9 +109,9 @@ def of_transparent(rgba: Pixels) -> Gray:
 
 
 def squared(picture: Gray, across: float, down: float) -> Gray:
-    """Make pixels square of which so many stand across and down in the same length: the coarser side is drawn larger.
+    """Make pixels square. ``across`` and ``down``: how many of them lie in the same length. The coarser side is enlarged.
 
-    Where that is too much, the finer one becomes smaller. What no device does is not believed.
+    Where that gives too many pixels, the finer side is shrunk. A ratio that no device has is ignored.
     """
     ratio = across / down
     if not LEAST_STRETCH < max(ratio, 1 / ratio) <= MOST_STRETCH:
@@ -143,7 +144,7 @@ def _standing_out(plane: Gray) -> float:
 
 
 def _laid(rgba: Pixels, alpha: Gray, ground: Pixels) -> Pixels:
-    """Lay the colours of a picture, ``alpha`` of them, on a ground of one, (3,) uint8: (h, w, 3)."""
+    """Lay a picture, as opaque as ``alpha`` says, on a ground of one colour, (3,) uint8. Gives (h, w, 3)."""
     laid = np.empty((*rgba.shape[:2], 3), np.uint8)
     for top in range(0, len(rgba), BAND):
         opacity = cv2.merge([alpha[top : top + BAND]] * 3)
@@ -154,10 +155,10 @@ def _laid(rgba: Pixels, alpha: Gray, ground: Pixels) -> Pixels:
 
 
 def _page_colour(rgb: Pixels, alpha: Gray) -> Pixels | None:
-    """Give the colour of a page that what is transparent lies around; None where it lies under a drawing.
+    """Give the colour of a page that has transparent surroundings; None for a drawing on a transparent ground.
 
-    A page is a solid piece with ink on it, of the colour that most of it has along its edge too. Strokes are of one colour, or
-    leave free much of what is around them.
+    A page is a solid piece with ink on it, and its edge has the colour that most of it has. Strokes have one colour, or leave
+    much of the box around them free.
     """
     mask = np.asarray(cv2.threshold(np.ascontiguousarray(alpha), MIDDLE, 1, cv2.THRESH_BINARY)[1], np.uint8)
     points = cv2.findNonZero(mask)
@@ -176,8 +177,8 @@ def _page_colour(rgb: Pixels, alpha: Gray) -> Pixels | None:
 def _ground_of_drawing(rgba: Pixels) -> Pixels:
     """Give white under dark ink, black under light.
 
-    A drawing that has dark and light in it is in dark ink, the light is an eraser's; but the rim of a light stroke, which lets
-    most of the ground through, may be dark.
+    A drawing with both dark and light in it is in dark ink, and the light is an eraser's. Only the rim of a light stroke,
+    through which most of the ground shows, may be dark too.
     """
     alpha = rgba[..., 3]
     colours = np.asarray(cv2.cvtColor(rgba, cv2.COLOR_RGBA2GRAY), np.uint8)[alpha > min(MOST_RIM, int(alpha.max()) // 2)]

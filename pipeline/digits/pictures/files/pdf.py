@@ -16,10 +16,10 @@ from pipeline.digits.pictures.files.limits import Decoded, DecodeError, Limits, 
 # ISO 32000: the beginning of a file, the end, which is within the last bytes, and the word in a file that needs a password.
 START, END, ENCRYPTED = b"%PDF-", b"%%EOF", b"/Encrypt"
 MOST_BEHIND = 2**20
-# Bytes behind the end that hold an object are a change that was cut short; other bytes come from mail and web servers.
+# If bytes behind the end hold an object, a change of the file was cut short. Mail and web servers add other bytes.
 OBJECT = re.compile(rb"\d\s+obj\b")
 POINTS_PER_INCH = 72
-# PDFium holds one thread at a time.
+# PDFium allows one thread at a time.
 PDFIUM_LOCK = Lock()
 
 

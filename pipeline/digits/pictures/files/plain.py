@@ -13,18 +13,18 @@ from pipeline.digits.arrays import Gray
 from pipeline.digits.pictures.files import grey, jpeg, png
 from pipeline.digits.pictures.files.limits import Limits, shrinking
 
-# PNG: the beginning of the first chunk, its words for 8 bits of grey or RGB that are not interlaced, the chunks that change no
-# pixel, and the filters that a line can name.
+# PNG: how the first chunk begins, and how it says 8 bits of grey or RGB, not interlaced; the chunks that change no pixel; two
+# of the filters that a line can name.
 IHDR = png.START + b"\0\0\0\rIHDR"
 GREY, RGB = b"\x08\0\0\0\0", b"\x08\2\0\0\0"
 DENSITY = b"pHYs"
 PLAIN_CHUNKS = (png.HEAD, png.PIXELS, png.END, DENSITY, b"tIME", b"gAMA", b"sRGB", b"cHRM", b"iCCP", b"sBIT", b"tEXt")
 NO_FILTER, SUB = 0, 1
 EXIF_AS_TEXT = b"Raw profile"
-# A file that inflates to more bytes goes to a decoder, which inflates it once.
+# A larger file goes to a decoder at once, so that it is not inflated twice.
 LARGEST_INFLATED = 2**14
-# JPEG: a JFIF segment comes first and holds the density across and down; frames are sequential or progressive and use Huffman's
-# code; the other segments change no pixel.
+# JPEG: a JFIF segment comes first and holds the density across and down. These frames are sequential or progressive, and use
+# Huffman's code. The other segments change no pixel.
 JFIF = jpeg.START + b"\xff\xe0"
 ACROSS, DOWN = slice(14, 16), slice(16, 18)
 FRAMES = (0xC0, 0xC1, 0xC2)

@@ -12,7 +12,7 @@ CHECKSUM = struct.Struct(">I")
 
 
 def chunks(content: bytes) -> list[tuple[bytes, bytes]]:
-    """Give the chunks of a whole file, its kind and its content each; none where one is broken, or the last is not the end."""
+    """Give the kind and the content of each chunk; nothing where a chunk is broken, or the last is not the end."""
     found, kind, place = [], b"", len(START)
     try:
         while place < len(content):
@@ -29,7 +29,7 @@ def chunks(content: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def has_end(file: BinaryIO) -> bool:
-    """Tell whether a file's chunks lead to the last one: what a broken transfer left out may be zeros, which decoders draw."""
+    """Tell whether a file's chunks lead to the last one. A broken transfer may leave zeros, which decoders draw."""
     place = len(START)
     file.seek(place)
     while len(before := file.read(BEFORE.size)) == BEFORE.size:

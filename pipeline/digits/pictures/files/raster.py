@@ -25,7 +25,7 @@ OPTIONAL = {
     "AVIF": ("avif", re.compile(rb".{4}ftyp(avi[fs]|mif1|msf1)", re.DOTALL)),
     "JPEG 2000": ("jpg_2000", re.compile(rb"\xff\x4f\xff\x51|.{4}jP  ", re.DOTALL)),
 }
-# Kinds whose pixels may be unpacked, Pillow's words for that, and its number for rows from the bottom to the top.
+# Kinds whose pixels may be uncompressed, Pillow's words for that, and its number for rows from the bottom to the top.
 BARE, RAW, UPWARDS = ("BMP", "PPM", "TIFF"), ("raw", 0, 3, 6, None), -1
 MAY_END_IN_ZEROS = (*RAW, "packbits")
 FIRST_BYTES = 12
@@ -92,7 +92,7 @@ def _page(picture: Any, file: BinaryIO, number: int, limits: Limits) -> Gray | P
         if picture.format == "TIFF" and picture.info.get("compression") not in MAY_END_IN_ZEROS:
             _require_strips(picture, file)
         if (factor := shrinking(*picture.size)) > 1:
-            # Their decoders shrink while they read; that of JPEG keeps more than all pixels of a progressive one meanwhile.
+            # These decoders can shrink while they read. JPEG's keeps more than all pixels of a progressive picture meanwhile.
             if picture.format == "JPEG2000":
                 picture.reduce = int(math.log2(factor))
             less = factor * (2 if picture.info.get("progressive") else 1)
@@ -112,7 +112,7 @@ def _page(picture: Any, file: BinaryIO, number: int, limits: Limits) -> Gray | P
 
 
 def _require_strips(picture: Any, file: BinaryIO) -> None:
-    """Raise DecodeError where a piece that the pixels of a TIFF page are packed in ends in zeros, or is not there."""
+    """Raise DecodeError where a strip or a tile of a TIFF page ends in zeros, or is missing."""
     tags = picture.tag_v2
     places, lengths = (TILES, TILES_LENGTHS) if TILES in tags else (STRIPS, STRIPS_LENGTHS)
     for start, length in zip(tags.get(places, ()), tags.get(lengths, ()), strict=False):
@@ -121,7 +121,7 @@ def _require_strips(picture: Any, file: BinaryIO) -> None:
 
 
 def _without_unexplained(file: BinaryIO, page: tiff.Page, limits: Limits) -> Gray:
-    """Read grey without what stands beside it, which Pillow does not read."""
+    """Read a grey page, but not the unexplained sample of each pixel, because of which Pillow refuses the page."""
     limits.require(page.width, page.height)
     pixels = _decoded(file, cv2.IMREAD_GRAYSCALE, page.number)
     if pixels is None:
@@ -159,9 +159,9 @@ def _decoded(file: BinaryIO, how: int, page: int | None) -> npt.NDArray[Any] | N
 
 
 def _placing(picture: Any) -> tuple[int, tuple[float, float]]:
-    """Give how a picture lies, 1 to 8, and how many of its pixels stand across and down in the same length.
+    """Give a picture's orientation, 1 to 8, and how many of its pixels lie across and down in the same length.
 
-    Pillow is kept from turning a copy; an EXIF that cannot be read says nothing.
+    The orientation is reset, so that Pillow does not turn the picture too. An EXIF that cannot be read counts as none.
     """
     exif: dict[int, Any] = {}
     for tag in (ORIENTATION, ACROSS, DOWN):
@@ -175,7 +175,7 @@ def _placing(picture: Any) -> tuple[int, tuple[float, float]]:
 
 
 def _unequal(pair: Any) -> tuple[float, float] | None:
-    """Give two numbers where they are two, and not the same."""
+    """Give a pair of densities where both are positive and they differ."""
     try:
         across, down = map(float, pair)
     except (TypeError, ValueError, ZeroDivisionError):

@@ -9,7 +9,7 @@ ORDERS = {b"II": "<", b"MM": ">"}
 STARTS = tuple(name + struct.pack(f"{order}H", kind) for name, order in ORDERS.items() for kind in (CLASSIC, BIG))
 SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, SAMPLES, EXTRA_SAMPLES = 254, 255, 256, 257, 277, 338
 TAGS = (SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, SAMPLES, EXTRA_SAMPLES)
-# Bits of the first: a smaller version of another page, and a mask; the value of the older one for a smaller version.
+# In SUBFILE these bits say that it is a smaller version of another page, or a mask; in OLD_SUBFILE this value says the former.
 NO_PAGE, OLD_NO_PAGE = 1 | 4, 2
 # Numbers of 16, 32 and 64 bits.
 FORMS = {3: "H", 4: "L", 16: "Q"}
@@ -19,7 +19,7 @@ MOST_ENTRIES, MOST_LISTED = 2**16, 2**16
 
 @dataclass(frozen=True)
 class Layout:
-    """How numbers are written: of the first page's place, how many entries a page has, an entry, the next page's place."""
+    """Where the place of the first page stands, and the forms of a count of entries, of an entry, and of a place."""
 
     start: int
     count: struct.Struct
@@ -49,7 +49,7 @@ def is_tiff(start: bytes) -> bool:
 
 
 def list_pages(file: BinaryIO, most: int) -> Pages:
-    """Read the list, up to one page more than ``most``; smaller versions of a page, and masks, are none beside one."""
+    """Read the list, up to one page more than ``most``. Smaller versions of a page, and masks, do not count beside a page."""
     file.seek(0)
     head = file.read(4)
     order = ORDERS[head[:2]]
@@ -83,7 +83,7 @@ def _layout(order: str, *, is_big: bool) -> Layout:
 
 
 def _directory(file: BinaryIO, place: int, layout: Layout, order: str) -> tuple[dict[int, int], int]:
-    """Read the numbers that stand under some tags of the page at a place, -1 where none does; and where the next page is."""
+    """Read what the page at a place has under each of TAGS, -1 where it has nothing, and the place of the next page."""
     (count,) = _read(file, place, layout.count)
     if count > MOST_ENTRIES:
         raise struct.error

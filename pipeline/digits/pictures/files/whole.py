@@ -1,6 +1,6 @@
-"""Whether a picture stands to its end.
+"""Whether a picture is whole.
 
-What a broken transfer left out, or a copy has not written yet, may be zeros, which most decoders draw.
+The part that a broken transfer left out, or that a copy has not written yet, may be zeros, which most decoders draw.
 """
 
 import os
@@ -20,11 +20,11 @@ RIFF, WEBP, PIECE = b"RIFF", b"WEBP", struct.Struct("<4sL")
 FIRST_BOXES, BOX, LONG_BOX = (b"ftyp", b"jP  "), struct.Struct(">L4s"), struct.Struct(">Q")
 # JPEG 2000 (ISO 15444-1) without boxes, its box, and the mark at its end.
 CODESTREAM, CODESTREAM_BOX, CODESTREAM_END = b"\xff\x4f\xff\x51", b"jp2c", b"\xff\xd9"
-# Packed pixels end in few zeros, or where much of a page is blank in a share of their piece: one byte in this many.
+# Compressed pixels end in few zeros. Where much of a page is blank, up to one byte in this many of their piece are zeros.
 FEW_ZEROS = 16
 MOST_PIECES = 2**16
 ONE_IN = {b"VP8 ": 8, b"ANMF": 8, b"VP8L": 32, b"mdat": 32}
-# Pixels that are not packed: a smaller picture is written at once; a smaller share of missing rows does not matter.
+# For uncompressed pixels: a smaller picture is written at once; a smaller share of missing rows does not matter.
 SMALLEST, LEAST_MISSING = 2**12, 1 / 16
 
 
@@ -66,7 +66,7 @@ def ends_in_zeros(file: BinaryIO, start: int, end: int, one_in: int = 32) -> boo
 def is_perhaps_half(rows: Gray) -> bool:
     """Tell whether the last rows of a picture, in the order of the file, may never have been written.
 
-    ``rows``: (h, w) uint8. They are of one value to the last byte, which is not that of the paper above, nor of a frame.
+    ``rows``: (h, w) uint8. Such rows have one value to the last byte, which neither the paper above nor a frame has.
     """
     value = rows[-1, -1]
     last = int(np.flatnonzero((rows != value).any(axis=1))[-1:].sum())

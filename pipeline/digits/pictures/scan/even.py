@@ -47,7 +47,7 @@ def find_broad(picture: Gray, *, is_dark: bool) -> Strokes | None:
 
 
 def is_uneven(edge: Gray) -> bool:
-    """Tell whether the pixels along the border are of more than one darkness."""
+    """Tell whether the pixels along the border differ in darkness."""
     darkest, lightest, _, _ = cv2.minMaxLoc(edge)
     return lightest - darkest > FLAT
 
@@ -75,7 +75,7 @@ def _ink_in_uneven_light(picture: Gray, *, is_dark: bool) -> tuple[Gray, float]:
 
 
 def _is_dark_ink(picture: Gray) -> bool:
-    """Ink is what stands out most when the local mean is taken away."""
+    """Tell whether the ink is dark: ink stands out most when the local mean is taken away."""
     small = shrink(picture, 64)
     size = max(3, min(small.shape) // 2 | 1)
     return _is_more(*_apart(small, np.asarray(cv2.blur(small, (size, size), borderType=cv2.BORDER_REPLICATE), np.uint8)))

@@ -15,7 +15,7 @@ SMALLEST_NORM = 1e-2
 
 
 def paper_of(picture: Gray) -> Gray:
-    """Fit a smooth surface to the paper, by asymmetric least squares: what is darker than it counts little.
+    """Fit a smooth surface to the paper, by asymmetric least squares: pixels darker than the surface count little.
 
     ``picture``: (h, w) uint8, dark ink on light paper; so is the result. Strokes may be broad and touch the border.
     The surface is a cubic polynomial of the place (Eilers and Boelens, 2005, do so for spectra).
@@ -35,7 +35,7 @@ def paper_of(picture: Gray) -> Gray:
 
 @cache
 def _terms() -> tuple[Floats, Floats]:
-    """Give the terms of the polynomial at each point of the grid, (terms, GRID * GRID), and what keeps their factors small."""
+    """Give the terms of the polynomial at each point of the grid, (terms, GRID * GRID), and the penalty on their factors."""
     y, x = np.mgrid[-1 : 1 : GRID * 1j, -1 : 1 : GRID * 1j]
     terms = np.stack([x**i * y**j for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)], dtype=np.float32)
     return terms.reshape(len(terms), -1), SMALLEST_NORM * np.eye(len(terms), dtype=np.float32)

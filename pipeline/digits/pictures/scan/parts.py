@@ -78,7 +78,7 @@ def choose_parts(table: npt.NDArray[np.int32], shape: tuple[int, int]) -> tuple[
 
 
 def is_speck(mask: Gray, window: Gray, picture: Gray) -> bool:
-    """Tell whether the digit is too small for one: on the page, or to be read at all.
+    """Tell whether a digit is too small to be one: for its page, or to be read at all.
 
     ``mask``: of the window, shrunk; ``window``: the part of the picture that was looked at. Blur and compression broaden
     specks by some pixels.

@@ -41,7 +41,7 @@ def find_in_photo(picture: Gray) -> Strokes | None:
 
 
 def _find_broad(picture: Gray, found: Strokes | None) -> Strokes | None:
-    """Find broad strokes all over the picture, where those found do not account for its edges: they are no pen's."""
+    """Find broad strokes all over the picture, where the thin ones that were found do not account for its edges."""
     edges = _sharp_edges(picture)
     explained = _explained(edges, found.mask) if found else 0.0
     if explained < ENOUGH_EXPLAINED:
@@ -66,7 +66,7 @@ def _look_closer(picture: Gray, found: Strokes, *, is_dark: bool) -> Strokes | N
 
 
 def _above(mask: Gray, ink: Gray, share: float) -> Gray:
-    """Keep of the mask what has some share of the ink of its strongest fifth."""
+    """Keep the part of the mask that has at least a share of the ink of its strongest fifth."""
     if not cv2.countNonZero(mask):  # in a very narrow picture nothing may be left of it
         return mask
     return mask & (ink > share * np.percentile(ink[mask > 0], 80)).astype(np.uint8)
@@ -140,7 +140,7 @@ def _strokes(labels: npt.NDArray[np.int32], table: npt.NDArray[np.int32], mask: 
 
 
 def _is_stroke(number: int, labels: npt.NDArray[np.int32], row: npt.NDArray[np.int32], pen: PenInk) -> bool:
-    """Tell whether paper lies on both sides at once: not so along an edge of a page or shadow, or on a dome of light."""
+    """Tell whether paper lies on both sides. It does not along an edge of a page or of a shadow, nor on a dome of light."""
     left, top, width, height = row[:4]
     window = np.s_[max(0, top - 3) : top + height + 3, max(0, left - 3) : left + width + 3]
     piece = (labels[window] == number).astype(np.uint8)

@@ -41,7 +41,7 @@ def without_lines(mask: Gray) -> Gray:
 
 
 def _without_rows(mask: Gray) -> Gray:
-    """Erase the horizontal ones, but for what crosses them."""
+    """Erase horizontal lines, but for what crosses them."""
     height, width = mask.shape
     runs = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, max(3, int(LONG * width))), np.uint8))
     found = np.flatnonzero(runs.any(axis=1))
@@ -59,8 +59,8 @@ def without_grid(mask: Gray, ink: Gray) -> tuple[Gray, float]:
     """Erase squares and rules: straight along rows or columns, up to the border, and weaker than the pen.
 
     The hand that held the camera may have turned them by a few degrees. ``mask``: (h, w) uint8, 0 and 1; ``ink``: (h, w)
-    uint8, how much each pixel stands out. Gives the mask without them, and the ink that only the pen reaches, 0 where there are
-    none.
+    uint8, how much each pixel stands out. Gives the mask without them, and the ink that only the pen reaches, 0 where
+    nothing was erased.
     """
     size = int(GRID_RUN * max(mask.shape))
     thin = mask & ~cv2.dilate(cv2.morphologyEx(mask, cv2.MORPH_OPEN, SQUARE[9]), SQUARE[3])

@@ -59,9 +59,9 @@ def stroke_width(ink: Gray) -> float:
 
 
 def line_length(ink: Gray) -> float:
-    """Estimate the length of the line that ink is written in, in pixels, times its value: half of its outline.
+    """Estimate the length of the line that ink is written in, in pixels, times the value of the ink: half of its outline.
 
-    ``ink``: (h, w) uint8. The outline is the total variation along rows and columns, longer than a slanting line is.
+    ``ink``: (h, w) uint8. The outline is the total variation along rows and columns, which is too long for slanting lines.
     """
     row = ink.shape[1] + 1
     framed = cv2.copyMakeBorder(ink, 1, 1, 1, 0, cv2.BORDER_CONSTANT).ravel()

@@ -19,7 +19,7 @@ def draw_epochs(
     """Draw the images and the targets of each epoch, ``size`` of them, the same for the same seed.
 
     ``images``: (N, 28, 28) uint8; ``labels``: (N,). Yields (size, 28, 28) uint8 and (size, 10) float32: 1 for the digit, or a
-    tenth for each where there is none. Digits come in random order, each as often as any other, give or take one.
+    tenth for each digit where there is none. Given images come in random order, each as often as any other, give or take one.
     """
     random = np.random.default_rng(seed)
     digits = size - round(size * augmentation.outlier_share)

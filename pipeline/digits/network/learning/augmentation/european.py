@@ -96,7 +96,7 @@ def with_crossbar(seven: Gray, random: Random) -> Gray:
 
 
 def _on_canvas(image: Gray) -> _Digit | None:
-    """Set a digit on a wider canvas; None where it is too low to be drawn onto."""
+    """Set a digit on a wider canvas; None where it is too low for another stroke."""
     canvas = np.pad(image, MARGIN)
     is_inked = canvas > INKED
     rows = np.flatnonzero(is_inked.any(axis=1))

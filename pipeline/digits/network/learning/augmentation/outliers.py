@@ -15,7 +15,7 @@ Random = np.random.Generator
 CANVAS = 56
 GRID = 12 + 16.0 * np.array([[column, row] for column in range(3) for row in range(3)])
 SHORTEST = 14
-# A digit, quarter turns, and the axis of a mirror: what these give is no digit. A turned 0 or 8 is one, and so is a turned 6.
+# A digit, quarter turns, and the axis of a mirror, which together give no digit. A turned 0, 6 or 8 would be a digit.
 TURNS = (
     *((3, 1, None), (3, 3, None), (3, 0, 1), (2, 1, None), (2, 3, None), (4, 2, None), (4, 0, 0)),
     *((4, 1, None), (7, 0, 0), (5, 1, None), (5, 3, None), (7, 1, None), (9, 1, None)),
@@ -25,7 +25,7 @@ TURNS = (
 def outliers(images: Images, labels: Labels, count: int, random: Random) -> Images:
     """Draw pictures that are no digit: a few strokes (as letters are), two digits side by side, turned digits, blots.
 
-    ``images``: (N, 28, 28) uint8 and ``labels``: (N,), digits to draw from, some of each. Returns (count, 28, 28) uint8.
+    ``images``: (N, 28, 28) uint8 and ``labels``: (N,), the digits to draw from, some of each. Returns (count, 28, 28) uint8.
     """
     of_digit = {digit: np.flatnonzero(labels == digit) for digit in range(10)}
     kinds: tuple[Callable[[], Gray], ...] = (
