@@ -75,9 +75,9 @@ class Served:
         return httpx.BasicAuth(*self.password.split(":"))
 
     def ask(self, path: str, method: str = "POST", **content: Any) -> Any:
-        """Ask the API, as often as its database is busy."""
+        """Ask the API, as often as its database is busy, which the server says after it has waited a minute."""
         for _ in range(60):
-            answer = httpx.request(method, f"{self.ui}/api/{path}", json=content, timeout=60, auth=self.auth)
+            answer = httpx.request(method, f"{self.ui}/api/{path}", json=content, timeout=90, auth=self.auth)
             if answer.status_code != 503:
                 break
             time.sleep(1)
