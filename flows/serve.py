@@ -33,7 +33,7 @@ from pipeline.registry import versions
 
 PORTS = HOME / "ports.json"
 Port = Annotated[int, Field(gt=0, lt=2**16)]
-# Prefect's own port for its UI, and the next one. Free ports take their place where they are taken.
+# Prefect's own port for its UI, and the next one. A free port replaces one that is in use.
 USUAL = {"server": 4200, "pages": 4201}
 START_SECONDS = 120
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -1,4 +1,4 @@
-"""The registry in repositories as people have them: signed tags, worktrees, hooks, odd names, tags of others."""
+"""The registry in unusual repositories: signed tags, worktrees, hooks, odd names, tags of others."""
 
 import json
 import re

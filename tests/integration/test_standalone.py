@@ -195,7 +195,7 @@ def test_a_flow_that_is_stopped_leaves_no_process_behind(project: Project, flow:
     with subprocess.Popen(
         [sys.executable, "-m", flow],
         cwd=project.root,
-        # Proxies that are none, between this and any other machine.
+        # Addresses that are no proxies, between this and any other machine.
         env={**project.environment, "HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9", "NO_PROXY": ""},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

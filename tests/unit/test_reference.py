@@ -1,4 +1,4 @@
-"""The stored reference: that it is what scikit-learn would say, and knows digits from what is none."""
+"""The stored reference: it says what scikit-learn says, and tells digits from other pictures."""
 
 import numpy as np
 import pytest
