@@ -16,6 +16,8 @@ from queue import Queue
 ROOT = Path(__file__).parents[1]
 GATE = "pipeline/registry/gate.py"
 RUN = "pipeline/scoring/run.py"
+STORE = "pipeline/scoring/store.py"
+PROCESSES = "pipeline/scoring/processes.py"
 REGISTRY = "pipeline/registry/contents.py"
 TRUST = "pipeline/digits/pictures/trust.py"
 OF_RUNS = "tests/integration/test_scoring_runs.py"
@@ -125,17 +127,24 @@ FAULTS = [
     Fault(
         "leave a temporary file behind", "pipeline/atomic.py", "        _remove(temporary)\n", "", "tests/unit/test_atomic.py"
     ),
-    Fault("leave parts behind", RUN, "        batch.work.remove()\n", "", OF_RUNS),
-    Fault("score a file twice", RUN, "iter(()) if batch.options.fresh else _known(batch)", "iter(())", OF_RUNS),
+    Fault("score a file twice", STORE, "if old != file:", "if True:", OF_RUNS),
     Fault(
-        "take rows that somebody edited", RUN, "is_same and sha256(batch.scores) == manifest.scores_sha256", "is_same", OF_RUNS
-    ),
-    Fault(
-        "forget an interrupted run",
-        RUN,
-        'for folder in batch.out.glob(f"{PREFIX}{batch.method[:16]}-*")]',
-        "for folder in ()]",
+        "keep rows of files that are gone",
+        STORE,
+        '"delete from file where path in',
+        '"select 1 from file where path in',
         OF_RUNS,
+    ),
+    Fault("take rows that were made in another way", STORE, "last[2] != method or is_fresh", "is_fresh", OF_RUNS),
+    Fault("forget an interrupted run", STORE, "last[2:] == (method, is_fresh, False)", "not last", OF_RUNS),
+    Fault("blame a file for a process that was stopped", PROCESSES, "None if process in stopped else", "", OF_RUNS, "stops"),
+    Fault(
+        "wait for ever",
+        PROCESSES,
+        "if running.seconds <= maximum_seconds",
+        "if True or running.seconds <= 2",
+        OF_RUNS,
+        "sleeps",
     ),
     Fault(
         "leave errors uncounted",
@@ -147,9 +156,9 @@ FAULTS = [
     ),
     Fault(
         "put the surest first",
-        "pipeline/scoring/join.py",
-        "in_order(_doubtful(scores, counts))",
-        "reversed(list(in_order(_doubtful(scores, counts))))",
+        "pipeline/scoring/export.py",
+        "order by confidence, path, page",
+        "order by confidence desc, path, page",
         OF_RUNS,
     ),
     Fault(
@@ -162,7 +171,7 @@ FAULTS = [
     ),
     Fault(
         "find no batch suspicious",
-        "pipeline/scoring/suspicion.py",
+        "pipeline/quality/suspicion.py",
         "if count > maximum_share * rows:",
         "if False:",
         "tests/integration/test_suspicion.py",

@@ -19,8 +19,10 @@ from PIL import Image
 from bench.tables import replace_table
 from pipeline import layout, params
 from pipeline.digits.network.model import Classifier
-from pipeline.scoring import shard
+from pipeline.scoring.answer import rows
 from pipeline.scoring.batch import rules_of
+from pipeline.scoring.page import read
+from pipeline.scoring.shard import Shard
 
 WIDTH, HEIGHT = 8000, 6250
 INK = (40, 40, 120)
@@ -88,11 +90,12 @@ def _one(file: Path) -> None:
     settings = params.load(layout.PARAMS).score
     classifier = Classifier((layout.MODEL / layout.SCORING_MODEL).read_bytes())
     began = time.perf_counter()
-    rows = shard.score_files(b"/", [str(file.resolve()).encode()[1:]], classifier, "v0.0.0", rules_of(settings, 1.0))
+    shard, rules = Shard((bytes(file.resolve())[1:],)), rules_of(settings, 1.0)
+    (row,) = rows(shard.paths, list(read(b"/", shard, rules, lambda *_: None)), classifier, "v0.0.0", rules)
     seconds = time.perf_counter() - began
     # This counts the process alone; getrusage begins with what the parent took.
     (peak,) = re.findall(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text(encoding="utf-8"))
-    print(f"{int(peak) / 1024:.0f} | {seconds:.1f} | {rows[0].status}: {rows[0].label or rows[0].reason}")
+    print(f"{int(peak) / 1024:.0f} | {seconds:.1f} | {row.status}: {row.label or row.reason}")
 
 
 if __name__ == "__main__":

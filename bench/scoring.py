@@ -19,7 +19,7 @@ from bench.tables import replace_table
 from pipeline import layout
 from pipeline.datasets import sample
 from pipeline.registry import contents
-from pipeline.scoring import runner
+from pipeline.scoring import executors
 
 SIZES = {100: 5, 10_000: 5, 100_000: 5}
 MILLION = 1_000_000
@@ -39,7 +39,7 @@ class Run:
 
 def main() -> None:
     """Measure, and write the table into docs/benchmarks.md."""
-    processes = runner.cores()
+    processes = executors.cores()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         model = place / layout.KERAS_MODEL
@@ -82,10 +82,10 @@ def fill(folder: Path, pictures: list[bytes], count: int, prefix: str = "") -> P
 
 
 def score(folder: Path, out: Path, *, fresh: bool = True, watched: int = 0) -> Run:
-    """Run the command without the report, as the peer writes none; ``watched``: the size to watch its memory as."""
+    """Run the command as users do, with the report; ``watched``: the size to watch its memory as."""
     if fresh:
         shutil.rmtree(out, ignore_errors=True)
-    return run("pipeline", "score", folder, "--out", out, "--no-report", watched=watched)
+    return run("pipeline", "score", folder, "--out", out, watched=watched)
 
 
 def run(module: str, *arguments: object, watched: int = 0) -> Run:

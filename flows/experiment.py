@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_serialize
 
 from pipeline import exclusive, git, layout, params
 from pipeline.errors import PipelineError
-from pipeline.scoring.difference import COMPARISONS
+from pipeline.registry.difference import COMPARISONS
 
 # DVC's own folder for temporary files, which Git ignores.
 PLACE = Path(".dvc/tmp/digits-experiments")

@@ -51,9 +51,8 @@ def _flows(folder: Path, count: int, wait: Callable[[], None], say: Say) -> list
     # These are needed later too; the server starts meanwhile.
     for package in ("altair", "dvc.repo", "networkx"):
         import_module(package)
-    from flows import scoring, stages, training
+    from flows import inbox, scoring, stages, training
     from pipeline.datasets import sample
-    from pipeline.scoring import inbox
 
     wait()
     stages.listeners.append(tell := partial(_tell, say))
@@ -73,9 +72,10 @@ def _flows(folder: Path, count: int, wait: Callable[[], None], say: Say) -> list
 def _verdict(trained: State[Any], scores: Path, place: Path) -> list[str]:
     """Give the outcome in three lines, then the places of the files, in 80 columns if ``place`` is short."""
     from pipeline.registry import versions
+    from pipeline.reports import batch as report
     from pipeline.reports import training
-    from pipeline.scoring import manifest, report
-    from pipeline.scoring.join import SCORES
+    from pipeline.scoring import manifest
+    from pipeline.scoring.export import SCORES
 
     champion, written = versions.find(versions.CHAMPION), manifest.read(scores)
     figures = champion.metrics

@@ -15,6 +15,7 @@ from prefect.events import emit_event
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
+from flows import inbox as inboxes
 from flows import standalone, states
 from flows.artifacts import link, meter, name_run, plain
 from pipeline import console, layout, params
@@ -22,10 +23,10 @@ from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.registry import contents, versions
+from pipeline.reports import batch as report
 from pipeline.scoring import batch as batches
-from pipeline.scoring import inbox as inboxes
-from pipeline.scoring import report, run, source
-from pipeline.scoring.join import REVIEW, SCORES
+from pipeline.scoring import run
+from pipeline.scoring.export import REVIEW, SCORES
 from pipeline.scoring.listing import name_some
 from pipeline.scoring.manifest import Manifest
 
@@ -55,15 +56,12 @@ def score_batch(folder: Path, model: contents.ScoringModel, settings: Score, *, 
     Raises PipelineError past the share of errors, once: the rows stand, and the next run finds them.
     """
     logger, name = get_run_logger(), shown(folder.name)
-    prepare = partial(
-        batches.prepare, folder, source.default_out(folder), model, settings, options=batches.Options(fresh=fresh)
-    )
+    prepare = partial(batches.prepare, folder, layout.scores_of(folder), model, settings, options=batches.Options(fresh=fresh))
     try:
         batch = prepare()
-        is_finished = batch.finished() is not None
-        if not is_finished and (waits := inboxes.waits_for(folder, settings)):
+        if not batch.finished and (waits := inboxes.waits_for(folder, settings)):
             return _waiting(name, waits)
-        batch = batch if is_finished else prepare()  # files may have come in the meantime
+        batch = batch if batch.finished else prepare()  # files may have come in the meantime
     except batches.NothingToScoreError as nothing:
         if waits := inboxes.waits_for(folder, settings):
             return _waiting(name, waits)
@@ -72,12 +70,12 @@ def score_batch(folder: Path, model: contents.ScoringModel, settings: Score, *, 
     undone, unread = batch.listing.unreadable_words, batch.listing.unread_words
     for words in filter(None, (undone, unread)):
         logger.warning("%s: %s", name, words)
-    if is_finished:
+    if batch.finished:
         logger.info("%s: unchanged", name)
         return Outcome(undone=undone, unread=unread)
     manifest = run.score(batch, model, _teller(f"Files of {name} that have their rows"))
     logger.info("%s: %s, in %s", name, manifest.statuses, shown(batch.scores))
-    for words in manifest.warnings:
+    for words in filter(None, (batch.store_words, *manifest.warnings)):
         logger.warning("%s: %s", name, words)
     if failure := run.too_many_errors(manifest, settings):
         raise PipelineError(f"{shown(batch.scores)}: {failure}.")
@@ -183,8 +181,8 @@ def _publish(scored: dict[Path, Manifest]) -> None:
             "files": one.files,
             **one.statuses,
             "suspicions": ", ".join(one.suspicions),
-            "report": link(source.default_out(batch) / report.NAME),
-            "csv": link(source.default_out(batch) / SCORES),
+            "report": link(layout.scores_of(batch) / report.NAME),
+            "csv": link(layout.scores_of(batch) / SCORES),
         }
         for batch, one in scored.items()
     ]
@@ -205,7 +203,7 @@ def _publish(scored: dict[Path, Manifest]) -> None:
 
 def _summary(batch: Path, manifest: Manifest) -> str:
     """Write the part of the page about one batch: its counts, its links, its warnings."""
-    out = source.default_out(batch)
+    out = layout.scores_of(batch)
     links = filter(None, (link(out / name) for name in (report.NAME, SCORES, REVIEW)))
     counts = ", ".join(f"{count} {status}" for status, count in manifest.statuses.items())
     lines = [

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline.registry.contents import ScoringModel
     from pipeline.scoring.batch import Batch
     from pipeline.scoring.manifest import Manifest
-    from pipeline.scoring.process import Worker
+    from pipeline.scoring.processes import Processes
     from pipeline.scoring.run import Progress, Tell
 
 SECONDS_BETWEEN_LINES = 10
@@ -22,7 +22,7 @@ MOST_REASONS = 10
 STATUSES = ("ok", "review", "error")
 
 
-def score(batch: "Batch", model: "ScoringModel", early: "Sequence[Worker]") -> "Manifest":
+def score(batch: "Batch", model: "ScoringModel", early: "Processes | None") -> "Manifest":
     """Score a batch, and show how far it is."""
     from pipeline.scoring import run
 
@@ -65,11 +65,13 @@ def words(progress: "Progress", seconds: float) -> str:
     return f"{progress.done} of {progress.total} files, {_rate(progress, seconds)}, {left}: {_counts(progress)}"
 
 
-def summary(batch: "Batch", manifest: "Manifest", *, is_new: bool) -> None:
-    """Print the counts, the places of the files, and warnings. ``is_new`` tells whether anything was scored now."""
+def summary(batch: "Batch", manifest: "Manifest") -> None:
+    """Print the counts, the places of the files, and warnings."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Column, Table
+
+    from pipeline.scoring import export
 
     has_pages = manifest.files != manifest.rows
     table = Table("status or reason", Column("images", justify="right"), *([Column("files", justify="right")] * has_pages))
@@ -82,13 +84,16 @@ def summary(batch: "Batch", manifest: "Manifest", *, is_new: bool) -> None:
     if (others := len(manifest.reasons) - MOST_REASONS) > 0:
         table.add_row(f"and {others} other reasons", "")
     Console(highlight=False).print(table)
+    is_new = not batch.finished
     effort = _effort(manifest) if is_new else "nothing changed since these scores were written"
     print(f"{manifest.size_words} with {versions.NAME} {manifest.model} ({manifest.dataset}): {effort}")
     _name_files(batch, manifest)
-    if not is_new and batch.is_edited(manifest):
+    if not is_new and export.is_edited(batch.out, manifest):
         print("scores.csv itself was changed; --fresh writes it anew, and keeps what it is now beside it")
     if is_new and manifest.edited:
         print(f"what somebody made of the last scores.csv is kept in {shown(batch.out / manifest.edited)}")
+    if batch.store_words:
+        print(batch.store_words)
     for words in manifest.warnings:
         print(f"warning: {words}")
     if batch.listing.unread_words:

@@ -37,6 +37,18 @@ RELIABILITY = "reliability.csv"
 SLICES_TABLE = "slices.csv"
 
 
+def place_of(given: Path) -> Path:
+    """Give a folder's path from the project's root where it lies in it, so that a project knows its own after a move."""
+    root, place = Path.cwd(), given.resolve()
+    return place.relative_to(root) if place.is_relative_to(root) else place
+
+
+def scores_of(given: Path) -> Path:
+    """Give the folder that scores go to unless told otherwise: ``data/scores/NAME``, for a list ``NAME.txt`` too."""
+    place = given.resolve()
+    return SCORES / ((place.name if place.is_dir() else place.stem) or "root")
+
+
 def require_root() -> None:
     """Raise PipelineError when the working folder is not the project's root, which every path here starts from."""
     missing = [str(path) for path in (PARAMS, STAGES) if not path.is_file()]

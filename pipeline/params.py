@@ -208,6 +208,7 @@ class Score(Section, Limits):  # type: ignore[misc]
     minimum_confidence: Share
     maximum_error_share: Share
     maximum_suspect_share: Share
+    maximum_seconds: Positive
     shard_size: Count
     inbox_waits_for: Literal["quiet", "ready"]
     quiet_seconds: NotNegative

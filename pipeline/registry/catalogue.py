@@ -12,9 +12,9 @@ from pipeline import git, layout
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.registry import contents
+from pipeline.registry.difference import Difference
 from pipeline.registry.gate import Pairs
 from pipeline.registry.versions import CHAMPION, NAME, Reign, Version
-from pipeline.scoring.difference import Difference
 
 if TYPE_CHECKING:
     from pipeline.params import Params

@@ -84,8 +84,7 @@ def compare(
 ) -> None:
     """Compare two versions: metrics, slices, a paired test, and what changes in real folders."""
     from pipeline import console, params
-    from pipeline.registry import catalogue, contents, versions
-    from pipeline.scoring import difference
+    from pipeline.registry import catalogue, contents, difference, versions
 
     compared = versions.find(first), versions.find(second)
     catalogue.show_comparison(*compared)

@@ -17,11 +17,12 @@ from pipeline import atomic, git, layout
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.registry import versions
-from pipeline.registry.gate import Answers
 from pipeline.registry.versions import CHAMPION, NAME, Version
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
+
+    from pipeline.registry.gate import Answers
 
 DVC = Path(".dvc")
 # DVC's folder for temporary files, which Git ignores.
@@ -53,8 +54,10 @@ def of_workspace(version: str) -> ScoringModel:
     return _scoring_model(version, json.loads(layout.METRICS.read_text(encoding="utf-8"))["dataset"], *contents)
 
 
-def answers(version: Version) -> Answers:
+def answers(version: Version) -> "Answers":
     """Give a version's answers to its test images. Raises PipelineError where neither cache nor remote has them."""
+    from pipeline.registry.gate import Answers
+
     (content,) = _read_verified(version, layout.PREDICTIONS)
     try:
         return Answers.of_csv(content)

@@ -14,10 +14,9 @@ from pipeline import git, layout
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Params
-from pipeline.registry import contents, gate, versions
+from pipeline.registry import contents, difference, gate, versions
 from pipeline.registry.gate import Answers, Check, Comparison, Contender, Verdict
 from pipeline.registry.versions import NAME, Version, registered
-from pipeline.scoring import difference
 from pipeline.scoring.run import Tell
 
 # `evaluate` rounds what it writes.

@@ -1,25 +1,24 @@
-"""Pictures about to be scored: which, into which folder, by which rules."""
+"""Files about to be scored: which, into which folder, by which rules."""
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from pipeline import layout
 from pipeline.digits.pictures.files.limits import Limits
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.registry.contents import ScoringModel
+from pipeline.reports import batch as report
 from pipeline.scoring import manifest as manifests
-from pipeline.scoring import report, source, version
-from pipeline.scoring.join import REVIEW, SCORES, sha256
+from pipeline.scoring import version
+from pipeline.scoring.database import NAME as STORE
+from pipeline.scoring.export import REVIEW, SCORES
 from pipeline.scoring.listing import Listing, list_folder, list_paths
 from pipeline.scoring.manifest import Manifest
-from pipeline.scoring.process import Worker
 from pipeline.scoring.row import Rules
-from pipeline.scoring.work import PREFIX, Work
-
-LISTING = ".listing"
+from pipeline.scoring.store import Store, opened
 
 
 class NothingToScoreError(PipelineError):
@@ -42,7 +41,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures about to be scored into ``out``; ``method`` and ``fingerprint`` as in the manifest."""
+    """Files about to be scored into ``out``. ``method``: as in the manifest.
+
+    ``finished``: the manifest of a run that scored exactly this, which is not to be done again. ``has_no_store``: there are
+    scores without the store that their rows would be taken from.
+    """
 
     given: Path
     out: Path
@@ -52,12 +55,19 @@ class Batch:
     maximum_suspect_share: float
     options: Options
     method: str
-    fingerprint: str
+    finished: Manifest | None
+    has_no_store: bool
 
     @property
     def folder(self) -> Path:
         """What the paths of the listing start from."""
         return self.given if self.given.is_dir() else Path()
+
+    @property
+    def store_words(self) -> str:
+        """Say that rows of an earlier run could not be taken; nothing where they could."""
+        missing = f"{shown(self.out / STORE)} was not there, as after an earlier version of this program"
+        return f"{missing}: every file was scored again" if self.has_no_store else ""
 
     @property
     def scores(self) -> Path:
@@ -74,51 +84,49 @@ class Batch:
         """Where people see the pictures."""
         return self.out / report.NAME
 
-    @property
-    def work(self) -> Work:
-        """Where the rows of finished shards wait for the others."""
-        kind = ("-fresh" if self.options.fresh else "") + ("" if self.options.report else "-bare")
-        return Work(self.out / f"{PREFIX}{self.method[:16]}-{self.fingerprint[:16]}{kind}")
-
-    def finished(self) -> Manifest | None:
-        """Give the manifest of an earlier run that scored exactly this, if there was one and it is not to be done again."""
-        manifest = manifests.read(self.out)
-        stands = self.scores.exists() and self.review.exists() and (self.report.exists() or not self.options.report)
-        return manifest if manifest and stands and manifest.fingerprint == self.fingerprint and not self.options.fresh else None
-
-    def is_edited(self, manifest: Manifest) -> bool:
-        """Tell whether somebody changed ``scores.csv`` since it was written with this manifest."""
-        return self.scores.exists() and sha256(self.scores) != manifest.scores_sha256
-
 
 DEFAULTS = Options()
 
 
-def prepare(
-    given: Path,
-    out: Path,
-    model: ScoringModel,
-    settings: Score,
-    options: Options = DEFAULTS,
-    early: Iterable[Worker] = (),
-) -> Batch:
+def prepare(given: Path, out: Path, model: ScoringModel, settings: Score, options: Options = DEFAULTS) -> Batch:
     """List the pictures of a folder, or of a text file of paths, or of standard input where ``given`` is ``-``.
 
-    ``early`` are workers that were started already, which help to list a folder. Raises NothingToScoreError when there are no
-    pictures, and PipelineError when ``out`` holds the scores of something else.
+    Raises NothingToScoreError when there are no pictures, and PipelineError when ``out`` holds the scores of something else.
     """
-    source.require(out / SCORES, given)
-    is_folder = given.is_dir()
-    listing = list_folder(given, settings.image_suffixes, out, early) if is_folder else list_paths(given)
-    if not listing.images:
-        there = f"{listing.ignored} other files, {listing.symbolic_links} symbolic links"
-        there = "; ".join(filter(None, (there, listing.unread_words, listing.unreadable_words)))
-        how = f"An image ends in one of: {' '.join(settings.image_suffixes)}." if is_folder else "Name one file a line."
-        raise NothingToScoreError(f"{shown(given)}: no images to score ({there}). {how}")
-    rules = rules_of(settings, model.temperature, options)
-    method = _hash(manifests.SCHEMA_VERSION, version.of_scoring(), model.version, model.sha256, rules)
+    with opened(out) as store:
+        require(store, out, given)
+        is_folder = given.is_dir()
+        listing = list_folder(given, settings.image_suffixes, out) if is_folder else list_paths(given)
+        if not listing.count:
+            there = f"{listing.ignored} other files, {listing.symbolic_links} symbolic links"
+            there = "; ".join(filter(None, (there, listing.unread_words, listing.unreadable_words)))
+            how = f"An image ends in one of: {' '.join(settings.image_suffixes)}." if is_folder else "Name one file a line."
+            raise NothingToScoreError(f"{shown(given)}: no images to score ({there}). {how}")
+        rules = rules_of(settings, model.temperature, options)
+        method = hash_of(manifests.SCHEMA_VERSION, version.of_scoring(), model.version, model.sha256, rules)
+        finished = None if options.fresh else _finished(store, out, listing, method, has_report=options.report)
     sizes = settings.shard_size, settings.maximum_suspect_share
-    return Batch(given, out, listing, rules, *sizes, options, method, fingerprint(method, listing.sha256))
+    has_no_store = (out / SCORES).exists() and not (out / STORE).exists()
+    return Batch(given, out, listing, rules, *sizes, options, method, finished, has_no_store)
+
+
+def _finished(store: Store, out: Path, listing: Listing, method: str, *, has_report: bool) -> Manifest | None:
+    manifest = manifests.read(out)
+    names = (SCORES, REVIEW, *([report.NAME] if has_report else []))
+    stands = manifest is not None and manifest.method == method and all((out / name).exists() for name in names)
+    return manifest if stands and store.is_current(listing, method) else None
+
+
+def require(store: Store, out: Path, given: Path) -> None:
+    """Raise PipelineError where ``out`` holds the scores of something else. Without a store the manifest says of what."""
+    source, manifest, place = store.source, manifests.read(out), layout.place_of(given)
+    known = shown(source) if source else manifest.folder if manifest else ""
+    is_same = source == place if source else known == shown(place)
+    if not is_same and (known or (out / SCORES).exists()):
+        raise PipelineError(
+            f"{shown(out)}: holds the scores of {known or 'a folder that is not known'}. "
+            f"Name another folder with --out, or delete this one."
+        )
 
 
 def rules_of(settings: Score, temperature: float, options: Options = DEFAULTS) -> Rules:
@@ -127,15 +135,12 @@ def rules_of(settings: Score, temperature: float, options: Options = DEFAULTS) -
         **{limit.name: getattr(settings, limit.name) for limit in fields(Limits)},
         temperature=temperature,
         minimum_confidence=settings.minimum_confidence,
+        maximum_seconds=settings.maximum_seconds,
         digits=options.digits,
         probabilities=options.probabilities,
     )
 
 
-def fingerprint(method: str, listing_sha256: str) -> str:
-    """Give what stands for a listing scored by a method."""
-    return _hash(method, listing_sha256)
-
-
-def _hash(*parts: object) -> str:
+def hash_of(*parts: object) -> str:
+    """Hash some values."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()

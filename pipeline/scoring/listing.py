@@ -1,30 +1,25 @@
-"""Which pictures there are to score, in the order of the CSV: a file with a line for each, since there may be millions."""
+"""Which files there are to score, in the order of the CSV: in memory, or in a temporary file, since there may be millions."""
 
 import bisect
 import codecs
-import hashlib
 import os
 import sys
-import tempfile
-import weakref
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
-from io import BufferedRandom
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.scoring.lookup import Entry, entries
-from pipeline.scoring.ordering import in_order
-from pipeline.scoring.process import Worker
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 NAMED = 3
-# Lines that are written with one call.
-AT_ONCE = 256
+# So many files take less time than a temporary file, and less memory than the rest of a run.
+IN_MEMORY = 2**17
 STANDARD_INPUT = Path("-")
 # Folders that systems and shares make for themselves, of thumbnails, of what was deleted, of earlier states and of what the
 # Finder keeps beside files, in lower case; all others of that kind are hidden.
@@ -40,27 +35,33 @@ PICTURES = (
 )
 
 
+# A file, by its path below the folder, with forward slashes: its size in bytes, and its times of modification and of change in
+# nanoseconds. One that is not there has three zeros.
+File = tuple[bytes, int, int, int]
+
+
 @dataclass
 class Listing:
-    """The pictures to score, one a line of ``file``, and what was left out.
+    """The files to score, each once, in the byte order of their paths, and what was left out.
 
-    Lines stand in the byte order of the paths, which have forward slashes. ``sha256`` is of the lines: it changes when a
-    picture is added, removed or changed, by name, size and time of change. ``unread_pictures`` are pictures by their suffix,
-    which is not among those asked for, the first few by name; ``ignored`` counts what is neither.
+    ``unread_pictures`` are pictures by their suffix, which is not among those asked for, the first few by name; ``ignored``
+    counts what is neither.
     """
 
-    file: BufferedRandom
-    images: int = 0
-    sha256: str = ""
+    count: int = 0
     unread_pictures: list[bytes] = field(default_factory=list)
     unread_by_suffix: Counter[str] = field(default_factory=Counter)
     ignored: int = 0
     symbolic_links: int = 0
     unreadable_folders: list[str] = field(default_factory=list)
+    _few: list[File] = field(default_factory=list)
+    _many: "Connection | None" = None
 
-    def __post_init__(self) -> None:
-        """Close the file when nobody has the listing any more."""
-        weakref.finalize(self, _close, self.file)
+    def __iter__(self) -> Iterator[File]:
+        """Give the files, as often as they are asked for."""
+        if not self._many:
+            return iter(self._few)
+        return iter(self._many.execute("select path, size, modified, changed from file order by path"))
 
     def as_shown(self) -> dict[str, Any]:
         """Give what a manifest says of it."""
@@ -82,15 +83,45 @@ class Listing:
         """Name the folders that could not be read; nothing where there are none."""
         return f"folders that could not be read: {name_some(self.unreadable_folders)}" if self.unreadable_folders else ""
 
+    def fill(self, folder: bytes, paths: Iterable[bytes]) -> None:
+        """Look up files below ``folder``. Raises PipelineError when the folder for temporary files has no room."""
+        start, rest = os.path.join(folder, b""), iter(paths)  # noqa: PTH118 - paths of any bytes
+        while some := set(islice(rest, IN_MEMORY)):
+            files = [_look_up(start, path) for path in sorted(some)]
+            if self.count:
+                self._spill(self._few)
+                self._spill(files)
+                self._few = []
+            else:
+                self._few = files
+            self.count += len(files)
+        if self._many:
+            ((self.count,),) = self._many.execute("select count(*) from file")
 
-def list_folder(folder: Path, suffixes: Collection[str], leave_out: Path, workers: Iterable[Worker] = ()) -> Listing:
+    def _spill(self, files: list[File]) -> None:
+        import sqlite3  # few runs need it for this
+
+        try:
+            if not self._many:
+                # The empty name is a file of SQLite's own that goes away with the process.
+                self._many = sqlite3.connect("", isolation_level=None)
+                self._many.execute("pragma journal_mode = off")
+                self._many.execute("create table file (path blob primary key, size, modified, changed) without rowid")
+                self._many.execute("begin")
+            self._many.executemany("insert or ignore into file values (?, ?, ?, ?)", files)
+        except sqlite3.OperationalError as error:
+            hint = "Make room for temporary files, or name another folder in TMPDIR."
+            raise PipelineError(f"cannot write the listing: {error}. {hint}") from error
+
+
+def list_folder(folder: Path, suffixes: Collection[str], leave_out: Path) -> Listing:
     """List the files below ``folder`` whose names end in one of ``suffixes`` (with dots, lower case), in any case.
 
-    Hidden files, other files and symbolic links are counted; ``leave_out``, the output, is not looked into; ``workers`` have
-    nothing else to do and help. Raises PipelineError when the folder for temporary files has no room.
+    Hidden files, other files and symbolic links are counted; ``leave_out``, the output, is not looked into. Raises
+    PipelineError when the folder for temporary files has no room.
     """
-    listing, place = _empty(), os.fsencode(folder)
-    _fill(listing, entries(place, _pictures(place, suffixes, os.fsencode(leave_out.resolve()), listing), workers))
+    listing, place = Listing(), os.fsencode(folder)
+    listing.fill(place, _pictures(place, suffixes, os.fsencode(leave_out.resolve()), listing))
     listing.unreadable_folders.sort()
     return listing
 
@@ -100,10 +131,10 @@ def list_paths(text: Path) -> Listing:
 
     Every path counts once, whatever it leads to. Raises PipelineError where it cannot be read or is no text.
     """
-    listing = _empty()
+    listing = Listing()
     try:
         with sys.stdin.buffer if text == STANDARD_INPUT else text.open("rb") as lines:
-            _fill(listing, entries(b"", _named_in(lines)))
+            listing.fill(b"", _named_in(lines))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PipelineError(f"{shown(text)}: {reason}. Name a folder, or a text file with one path a line.") from None
@@ -113,12 +144,6 @@ def list_paths(text: Path) -> Listing:
 def is_kept_by_a_system(folder: bytes) -> bool:
     """Tell by its name a folder that is hidden, or holds what nobody put there to be read."""
     return folder.startswith(b".") or folder.lower() in KEPT_BY_SYSTEMS
-
-
-def read_listing(file: Path) -> Iterator[bytes]:
-    """Read the lines of a listing that was kept."""
-    with file.open("rb") as lines:
-        yield from lines
 
 
 def name_some(names: Collection[Path | str | bytes]) -> str:
@@ -131,48 +156,13 @@ def _named(first: Iterable[Path | str | bytes], count: int) -> str:
     return f"{words} and {count - NAMED} more" if count > NAMED else words
 
 
-def _empty() -> Listing:
+def _look_up(start: bytes, path: bytes) -> File:
     try:
-        return Listing(tempfile.TemporaryFile())
-    except OSError as error:
-        raise _no_room(error) from error
-
-
-def _close(file: BinaryIO) -> None:
-    with suppress(OSError):  # a full disk, which was said already
-        file.close()
-
-
-def _fill(listing: Listing, entries: Iterable[Entry]) -> None:
-    lines = _of_each_path(in_order(entries))
-    while some := list(islice(lines, AT_ONCE)):
-        _write(listing.file, b"".join(some))
-        listing.images += len(some)
-    try:
-        listing.file.seek(0)
-        listing.sha256 = hashlib.file_digest(listing.file, "sha256").hexdigest()
-    except OSError as error:  # the lines that waited to be written
-        raise _no_room(error) from error
-
-
-def _of_each_path(entries: Iterable[Entry]) -> Iterator[bytes]:
-    last = None
-    for path, line in entries:
-        if path != last:
-            yield line
-        last = path
-
-
-def _write(file: BinaryIO, lines: bytes) -> None:
-    try:
-        file.write(lines)
-    except OSError as error:
-        raise _no_room(error) from error
-
-
-def _no_room(error: OSError) -> PipelineError:
-    place = shown(tempfile.gettempdir())
-    return PipelineError(f"{place}: cannot write the listing: {error.strerror}. Make room, or name another folder in TMPDIR.")
+        status = os.stat(start + path)  # noqa: PTH116 - a path of any bytes
+    except (OSError, ValueError):
+        return path, 0, 0, 0
+    # A copy may keep the time of its content, never that of its own last change.
+    return path, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _pictures(folder: bytes, suffixes: Collection[str], leave_out: bytes, listing: Listing) -> Iterator[bytes]:

@@ -1,18 +1,24 @@
 """What a row of ``scores.csv`` says, by which rules, and how it is written."""
 
 import csv
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pipeline.digits.pictures.files.limits import Limits
 
+# Rows that people are shown of a batch.
+MOST_SHOWN = 10_000
 # Spreadsheets run what begins so, the first four in full width too; and the sign that keeps them from it marks itself.
 FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n", "'")
 
 
 class Row(NamedTuple):
-    """One line of ``scores.csv``, its fields in the order of the columns; ``probabilities`` where they are asked for."""
+    """One line of ``scores.csv``, its fields in the order of the columns.
+
+    ``probabilities``: of the digits 0 to 9, in ten-thousandths, where there is a label.
+    """
 
     file: str
     page: int
@@ -23,12 +29,13 @@ class Row(NamedTuple):
     status: str
     reason: str
     model: str
-    probabilities: tuple[str, ...] = ()
+    probabilities: tuple[int, ...] = ()
 
-    @property
-    def values(self) -> tuple[object, ...]:
-        """What stands in the line."""
-        return (*self[:-1], *self.probabilities)
+    def values(self, rules: "Rules") -> tuple[object, ...]:
+        """Give what stands in the line."""
+        if not rules.probabilities:
+            return self[:-1]
+        return (*self[:-1], *([f"{one / 10_000:.4f}" for one in self.probabilities] or ("",) * len(PROBABILITIES)))
 
 
 COLUMNS = Row._fields[:-1]
@@ -40,11 +47,12 @@ class Rules(Limits):
     """What a file may ask for, and which answers are doubtful: those below a confidence from 0 to 1.
 
     ``temperature``: the model's, by which its logits are divided so that confidence holds. ``digits``: those that can occur.
-    ``probabilities``: whether ten more columns give that of each digit.
+    ``probabilities``: whether ten more columns give that of each digit. ``maximum_seconds``: the most that a file may take.
     """
 
     temperature: float
     minimum_confidence: float
+    maximum_seconds: float
     digits: tuple[int, ...] = tuple(range(10))
     probabilities: bool = False
 
@@ -60,18 +68,12 @@ class Rules(Limits):
         return (*COLUMNS, *PROBABILITIES) if self.probabilities else COLUMNS
 
 
-def unlabelled_row(path: bytes, page: int, status: str, reason: str, model: str, rules: Rules) -> Row:
-    """Give the row of a page that has no label."""
-    nothing = ("",) * len(PROBABILITIES) if rules.probabilities else ()
-    return Row(name_in_csv(path), page, "", "", "", "", status, reason, model, nothing)
-
-
-def csv_lines(rows: Iterable[Iterable[object]]) -> str:
+def csv_lines(rows: Iterable[Iterable[object]]) -> list[str]:
     r"""Write lines of the CSV. They end in LF, and a value with CR or LF in it is quoted (RFC 4180)."""
     lines = _Lines()
     # Python's writer before 3.13 quotes only what its own line end holds.
     csv.writer(lines, lineterminator="\r\n").writerows(rows)
-    return "".join(f"{line[:-2]}\n" for line in lines)
+    return [f"{line[:-2]}\n" for line in lines]
 
 
 def name_in_csv(path: bytes) -> str:
@@ -81,6 +83,21 @@ def name_in_csv(path: bytes) -> str:
     """
     name = path.replace(b"\\", rb"\\").decode("utf-8", "backslashreplace")
     return f"'{name}" if name.startswith(FORMULA_STARTS) else name
+
+
+def share_shown(files: int) -> float:
+    """Give the share of the sure rows of a batch, 0 to 1, that people are shown."""
+    return min(1.0, MOST_SHOWN / files)
+
+
+def is_shown(name: str, status: str, share: float) -> bool:
+    """Tell whether people are shown a row: a doubtful one always, another as chance has it, which is one for a name."""
+    return share >= 1 or status != "ok" or chance(name) < share
+
+
+def chance(name: str) -> float:
+    """Give a number from 0 to 1 that nobody can tell from a name without this."""
+    return zlib.crc32(name.encode()) / 2**32
 
 
 class _Lines(list[str]):

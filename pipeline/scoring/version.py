@@ -12,6 +12,9 @@ CODE = (
     "digits/network/model.py",
     "digits/network/second_look.py",
     "digits/pictures",
+    "reports/thumbnails.py",
+    "scoring/answer.py",
+    "scoring/page.py",
     "scoring/row.py",
     "scoring/shard.py",
 )

@@ -1,5 +1,6 @@
 """A disk that is full or read-only, made real by a mount of the test's own."""
 
+import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ import pytest
 
 from pipeline import layout
 from tests import in_process
-from tests.conftest import Project
+from tests.conftest import DIGITS, Project
 
 FULL = "mount -t tmpfs -o size=200k none {folder}"
 READ_ONLY = "mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
@@ -86,6 +87,20 @@ def test_a_stage_on_a_full_disk_leaves_no_half_output(
         assert "Traceback" not in done.stderr, stage
 
 
+def score_in(folder: Path, mount: str, project: Project) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """Score a batch where a folder is mounted as said; give the names in it afterwards too.
+
+    SQLite follows links, also out of a mount that is seen by way of another process.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    place = shlex.quote(str(folder))
+    command = shlex.join([*DIGITS, "score", "data/inbox/batch"])
+    script = f"{mount.format(folder=place)} && {{ {command}; code=$?; ls -A {place} >&3; exit $code; }}"
+    names = project.root / "names"
+    done = project.run(*UNSHARE, "sh", "-c", f"exec 3>{shlex.quote(str(names))}; {script}", check=False)
+    return done, names.read_text().split()
+
+
 @pytest.mark.parametrize(("mount", "words"), [(FULL, "No space left on device"), (READ_ONLY, "Read-only file system")])
 def test_scoring_says_that_it_cannot_write(
     registered_project: Project, copy_of: Callable[[Project], Project], mount: str, words: str
@@ -93,13 +108,25 @@ def test_scoring_says_that_it_cannot_write(
     project = copy_of(registered_project)
     project.sample("data/inbox/batch", 20)
 
-    with mounted(project.root / "data/scores", mount.replace("200k", "1k,nr_inodes=3")):
-        done = project.digits("score", "data/inbox/batch", check=False)
-        left = names_in(project.root / "data/scores")
+    done, left = score_in(project.root / "data/scores", mount.replace("200k", "1k,nr_inodes=3"), project)
 
     assert done.returncode == 1
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+    assert "scores.csv" not in left
+
+
+@pytest.mark.parametrize("kilobytes", [8, 40, 60, 100], ids=["tables", "listing", "rows", "csv"])
+def test_a_disk_that_fills_while_rows_are_kept_is_one_clear_line(
+    registered_project: Project, copy_of: Callable[[Project], Project], kilobytes: int
+) -> None:
+    project = copy_of(registered_project)
+    project.sample("data/inbox/batch", 20)
+
+    done, left = score_in(project.root / "data/scores/batch", FULL.replace("200k", f"{kilobytes}k"), project)
+
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: data/scores/batch/[a-z.]+: .*Make room.*\n", done.stderr)
     assert "scores.csv" not in left
 
 
@@ -109,11 +136,28 @@ def test_a_disk_that_fills_while_the_report_is_written_keeps_the_scores(
     project = copy_of(registered_project)
     project.sample("data/inbox/batch", 20)
 
-    with mounted(project.root / "data/scores/batch", FULL.replace("200k", "72k")):
-        done = project.digits("score", "data/inbox/batch", check=False)
-        left = names_in(project.root / "data/scores/batch")
+    done, left = score_in(project.root / "data/scores/batch", FULL.replace("200k", "130k"), project)
 
     assert done.returncode == 0, done.stderr
     assert "warning: no report: data/scores/batch/report.html: " in done.stdout
     assert {"scores.csv", "review.csv", "manifest.json"} <= set(left)
     assert "report.html" not in left
+
+
+def test_scores_in_a_folder_that_cannot_be_written_to_stand(
+    registered_project: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(registered_project)
+    project.sample("data/inbox/batch", 20)
+    out = project.root / "data/scores/batch"
+    project.digits("score", "data/inbox/batch")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    unchanged, _ = score_in(out, READ_ONLY, project)
+    (project.root / "data/inbox/batch/00000.png").unlink()
+    changed, _ = score_in(out, READ_ONLY, project)
+
+    assert (unchanged.returncode, changed.returncode) == (0, 1), unchanged.stderr
+    assert "nothing changed since these scores were written" in unchanged.stdout
+    assert re.fullmatch("error: data/scores/batch/.*: cannot write: Read-only file system.*\n", changed.stderr)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before

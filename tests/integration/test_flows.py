@@ -26,7 +26,7 @@ from flows.scoring import score_batch, score_inbox
 from flows.stages import _repro, read_graph
 from flows.training import train
 from pipeline.errors import PipelineError
-from pipeline.scoring import run, runner
+from pipeline.scoring import executors, run
 from tests.conftest import Project, too_deep
 
 STAGES = ["ingest", "validate", "reshape", "train", "evaluate"]
@@ -521,7 +521,7 @@ def test_a_batch_that_takes_too_long_keeps_its_rows_and_the_next_run_goes_on(
 ) -> None:
     project.set(score__shard_size=1)
     project.sample("data/inbox/large", 300)
-    monkeypatch.setattr(runner, "FEW", 200)  # more are not for one process alone
+    monkeypatch.setattr(executors, "FEW", 200)  # more are not for one process alone
 
     def hang(progress: run.Progress) -> None:
         while progress.done > 50:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.scoring import ordering
-from pipeline.scoring.listing import list_folder
+from pipeline.scoring import listing as listings
 from tests.processes import peak_of
 
 
@@ -21,7 +20,7 @@ def test_a_picture_of_50_megapixels_takes_less_than_400_megabytes(kind: str, suf
     page.save(tmp_path / f"a{suffix}", kind, **options)
     code = (
         "import sys; from pathlib import Path\n"
-        "import pipeline.scoring.scorer; from pipeline.digits.pictures import normalising\n"
+        "import pipeline.scoring.answer; from pipeline.digits.pictures import normalising\n"
         "from pipeline.digits.pictures.files import decoding\n"
         "from pipeline.digits.pictures.files.limits import Limits\n"
         "(page,) = decoding.pages(Path(sys.argv[1]).open('rb'), Limits(10**9, 10**8, 1, 200))\n"
@@ -35,16 +34,16 @@ def test_a_picture_of_50_megapixels_takes_less_than_400_megabytes(kind: str, suf
 
 
 def test_memory_does_not_grow_with_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ordering, "IN_MEMORY", 500)
+    monkeypatch.setattr(listings, "IN_MEMORY", 500)
     for index in range(20_000):
         (tmp_path / f"{index:0100d}.png").touch()
 
     tracemalloc.start()
     try:
-        listing = list_folder(tmp_path, [".png"], leave_out=tmp_path / "scores")
+        listing = listings.list_folder(tmp_path, [".png"], leave_out=tmp_path / "scores")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
-    assert listing.images == 20_000
+    assert listing.count == 20_000
     assert peak < 20_000 * 100 / 4

@@ -16,7 +16,7 @@ from pipeline import params
 from pipeline.datasets import sample
 from pipeline.registry import contents
 from pipeline.scoring import batch as batches
-from pipeline.scoring import run, sheet
+from pipeline.scoring import export, run
 from pipeline.scoring.batch import Options
 from tests.conftest import CHROMIUM, ROOT, Project, copy_project
 
@@ -370,8 +370,8 @@ def test_of_too_many_rows_a_report_holds_some_and_says_so(
     view: Open, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project.root)
-    monkeypatch.setattr(sheet, "MOST", 40)
-    monkeypatch.setattr(sheet, "MOST_DOUBTFUL", 3)
+    monkeypatch.setattr(export, "MOST_SHOWN", 40)
+    monkeypatch.setattr(export, "MOST_DOUBTFUL", 3)
 
     _score(project.root / "data/inbox/batch", tmp_path)
 

@@ -22,10 +22,10 @@ from pipeline.digits.pictures.normalising import normalise
 from pipeline.registry import contents
 from pipeline.registry import versions as of_registry
 from pipeline.scoring.row import Rules
-from pipeline.scoring.shard import score_files
 from pipeline.stages import evaluate
 from tests import in_process
 from tests.conftest import Project, copy_project
+from tests.scored import score_files
 
 Copy = Callable[[Project], Project]
 
@@ -351,7 +351,7 @@ def test_confidence_has_the_temperature_that_is_stored_with_the_model(
             *batch,
             Classifier(model.content),
             model.version,
-            Rules(10**6, 1000, 1, 200, temperature=temperature, minimum_confidence=0.5),
+            Rules(10**6, 1000, 1, 200, temperature=temperature, minimum_confidence=0.5, maximum_seconds=20),
         )[0]
         for temperature in (1.0, model.temperature * 10)
     ]

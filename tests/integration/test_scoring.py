@@ -6,9 +6,12 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +21,12 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline import exclusive, layout, params
+from pipeline.errors import PipelineError
 from pipeline.registry import contents
 from pipeline.scoring import batch as batches
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring import run
+from pipeline.scoring.store import opened
 from tests.conftest import DIGITS, ROOT, Project, copy_project, too_deep
 from tests.written import by_pillow
 
@@ -132,6 +137,20 @@ def test_the_way_to_read_the_rows_that_the_documentation_names_keeps_labels_whol
 
     assert [str(label) for label in table["label"]] == [row["label"] or "<NA>" for row in rows(project)]
     assert [str(label) for label in table["second_label"]] == [row["second_label"] or "<NA>" for row in rows(project)]
+
+
+def test_the_queries_that_the_documentation_names_answer(project: Project) -> None:
+    (batch(project) / "copy.png").write_bytes((batch(project) / "00000.png").read_bytes())
+    project.digits("score", "data/inbox/batch", "--confidence", "0")
+    queries = re.findall(r'^sqlite3 scores\.db "(.*)"$', (ROOT / "docs/scoring.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+    with closing(sqlite3.connect(project.root / "data/scores/batch/scores.db")) as store:
+        by_label, confused, alike = (store.execute(query).fetchall() for query in queries)
+
+    read = [row for row in rows(project) if row["status"] == "ok"]
+    assert {str(label): count for label, count, _ in by_label} == Counter(row["label"] for row in read)
+    assert {path for path, *_ in confused} == {row["file"] for row in rows(project) if row["label"] in ("3", "8")}
+    assert alike == [(2, "00000.png")]
 
 
 def test_past_the_share_of_errors_the_run_fails_with_the_rows_written(project: Project) -> None:
@@ -265,38 +284,45 @@ def killed(project: Project) -> Project:
     for number in range(600):
         (batch(project) / f"more-{number:04d}.png").write_bytes((batch(project) / f"{number % 20:05d}.png").read_bytes())
     with subprocess.Popen([*DIGITS, *SCORE], cwd=project.root, env=project.environment, stderr=subprocess.DEVNULL) as process:
-        while len(parts(project)) < 50:
+        while rows_kept(project) < 50:
             assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
-    assert len(parts(project)) < 620
+    assert rows_kept(project) < 620
     assert not (project.root / "data/scores/batch/scores.csv").exists()
     return project
 
 
-def parts(project: Project) -> list[Path]:
-    return sorted((project.root / "data/scores/batch").glob(".parts-*/*-*.csv"))
+def rows_kept(project: Project) -> int:
+    with suppress(PipelineError), opened(project.root / "data/scores/batch") as store:
+        return sum(1 for _ in store.execute("select 1 from row"))
+    return 0  # it is being made
+
+
+def mark(project: Project) -> None:
+    """Mark the first row that was kept."""
+    with closing(sqlite3.connect(project.root / "data/scores/batch/scores.db")) as store, store:
+        store.execute(
+            "update row set line = replace(line, 'v1.0.0', 'from before the kill') where path = (select min(path) from row)"
+        )
 
 
 def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(killed: Project) -> None:
-    (parts(killed)[0].parent / ".00000599.csv.1.tmp").write_text("half a r")
-
     killed.digits(*SCORE)
     killed.digits(*SCORE, "--out", "undisturbed")
 
     same = (killed.root / "undisturbed/scores.csv").read_bytes()
     assert (killed.root / "data/scores/batch/scores.csv").read_bytes() == same
-    assert parts(killed) == []
+    assert not list((killed.root / "data/scores/batch").glob("scores.db-*"))
 
 
 def test_a_killed_run_scores_no_finished_shard_again(killed: Project) -> None:
-    first = parts(killed)[0]
-    first.write_text(first.read_text().replace("v1.0.0", "from before the kill"))
+    mark(killed)
 
-    kept = len(parts(killed))
+    kept = rows_kept(killed)
     killed.digits(*SCORE)
 
-    assert [row["model"] for row in rows(killed)[:2]] == ["from before the kill", "v1.0.0"]
+    assert [row["model"] for row in rows(killed)].count("from before the kill") == 1
     written = manifest(killed)
     assert (written["rows"], written["scored"]) == (620, 620 - kept)
     assert written["images_per_second"] == pytest.approx((620 - kept) / float(str(written["seconds"])), rel=0.02)
@@ -365,13 +391,13 @@ def test_a_csv_that_no_run_here_wrote_is_not_overwritten(project: Project) -> No
 
 def test_rows_of_a_killed_run_are_kept_from_another_folder(killed: Project) -> None:
     killed.sample("elsewhere/batch", 5)
-    before = len(parts(killed))
+    before = rows_kept(killed)
 
     done = killed.digits("score", "elsewhere/batch", check=False)
 
     assert done.returncode == 1
     assert "holds the scores of data/inbox/batch" in done.stderr
-    assert len(parts(killed)) == before
+    assert rows_kept(killed) == before > 0
 
 
 def test_a_project_that_was_moved_knows_its_own_scores(project: Project, tmp_path: Path) -> None:
@@ -400,8 +426,7 @@ def test_an_edited_normaliser_makes_a_batch_be_scored_again(project: Project) ->
 
 
 def test_an_edited_normaliser_takes_no_rows_of_a_killed_run(killed: Project) -> None:
-    first = parts(killed)[0]
-    first.write_text(first.read_text().replace("v1.0.0", "from before the kill"))
+    mark(killed)
     with (killed.root / "pipeline/digits/pictures/normalising.py").open("a") as code:
         code.write("\nEDITED = True\n")
 

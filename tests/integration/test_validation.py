@@ -16,10 +16,9 @@ from bench.corruptions import CORRUPTIONS, Corruption, files_of
 from pipeline import params
 from pipeline.datasets import idx, raw
 from pipeline.errors import PipelineError
-from pipeline.quality import checks, expectations
+from pipeline.quality import audit, checks, expectations
 from pipeline.quality.checks import Finding
 from pipeline.quality.expectations import CRITICAL, Suite
-from pipeline.scoring import audit
 from pipeline.stages import ingest, validate
 from tests.conftest import MNIST, ROOT
 

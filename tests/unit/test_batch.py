@@ -19,8 +19,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def fingerprint(folder: Path, settings: params.Score = SETTINGS, model: ScoringModel = MODEL) -> str:
-    return batch.prepare(folder, folder / "scores", model, settings).fingerprint
+def method(folder: Path, settings: params.Score = SETTINGS, model: ScoringModel = MODEL) -> str:
+    return batch.prepare(folder, folder / "scores", model, settings).method
 
 
 @pytest.mark.parametrize(
@@ -32,15 +32,16 @@ def fingerprint(folder: Path, settings: params.Score = SETTINGS, model: ScoringM
         ("minimum_confidence", 0.99, True),
         ("maximum_pixels", 10**6, True),
         ("maximum_bytes", 10**6, True),
+        ("maximum_seconds", 5, True),
     ],
 )
 def test_only_the_settings_that_change_a_row_count(folder: Path, setting: str, value: object, changes: bool) -> None:
-    before = fingerprint(folder)
+    before = method(folder)
 
     assert getattr(SETTINGS, setting) != value
-    assert (fingerprint(folder, SETTINGS.model_copy(update={setting: value})) != before) == changes
+    assert (method(folder, SETTINGS.model_copy(update={setting: value})) != before) == changes
 
 
 @pytest.mark.parametrize("other", [{"version": "v1.1.0"}, {"sha256": "b2"}, {"temperature": 1.1}])
 def test_another_model_counts(folder: Path, other: dict[str, object]) -> None:
-    assert fingerprint(folder, model=replace(MODEL, **other)) != fingerprint(folder)  # type: ignore[arg-type]
+    assert method(folder, model=replace(MODEL, **other)) != method(folder)  # type: ignore[arg-type]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from flows.inbox import look_into, waits_for
 from pipeline import layout, params
 from pipeline.errors import PipelineError
-from pipeline.scoring.inbox import look_into, waits_for
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = params.load(ROOT / "params.yaml").score
@@ -28,7 +28,7 @@ def batch(tmp_path: Path) -> Path:
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What is waited for, in seconds, without waiting."""
     naps: list[float] = []
-    monkeypatch.setattr("pipeline.scoring.inbox.time.sleep", naps.append)
+    monkeypatch.setattr("flows.inbox.time.sleep", naps.append)
     return naps
 
 

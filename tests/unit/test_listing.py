@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError
-from pipeline.scoring.lines import lines_of, path_of, size_of
+from pipeline.scoring import listing as listings
 from pipeline.scoring.listing import Listing, list_folder, list_paths
 from tests.conftest import full_disk, too_deep
 
@@ -26,8 +26,7 @@ def listed(folder: Path, out: Path | None = None) -> Listing:
 
 
 def paths(listing: Listing) -> list[bytes]:
-    listing.file.seek(0)
-    return list(map(path_of, listing.file))
+    return [path for path, *_ in listing]
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -122,9 +121,9 @@ def test_names_that_are_no_utf_8_are_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["add", "remove", "touch", "grow"])
-def test_the_fingerprint_changes_with_the_pictures(tmp_path: Path, change: str) -> None:
+def test_an_entry_changes_with_its_picture(tmp_path: Path, change: str) -> None:
     touch(tmp_path, "a.png", "b.png")
-    before = listed(tmp_path).sha256
+    before = list(listed(tmp_path))
 
     if change == "add":
         touch(tmp_path, "c.png")
@@ -135,15 +134,15 @@ def test_the_fingerprint_changes_with_the_pictures(tmp_path: Path, change: str) 
     else:
         (tmp_path / "a.png").write_bytes(b"x")
 
-    assert listed(tmp_path).sha256 != before
+    assert list(listed(tmp_path)) != before
 
 
-def test_the_fingerprint_leaves_other_files_alone(tmp_path: Path) -> None:
+def test_other_files_change_no_entry(tmp_path: Path) -> None:
     touch(tmp_path, "a.png")
-    before = listed(tmp_path).sha256
+    before = list(listed(tmp_path))
     touch(tmp_path, "notes.txt")
 
-    assert listed(tmp_path).sha256 == before
+    assert list(listed(tmp_path)) == before
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "a.", "a-", "A", "ä", "0"]), min_size=1, max_size=3), max_size=12))
@@ -179,7 +178,7 @@ def test_what_is_no_file_is_never_opened(tmp_path: Path, monkeypatch: pytest.Mon
 
     listing = listed(tmp_path)
 
-    assert (listing.images, listing.ignored) == (0, len(list(tmp_path.iterdir())))
+    assert (listing.count, listing.ignored) == (0, len(list(tmp_path.iterdir())))
     assert listing.ignored >= 2
 
 
@@ -210,35 +209,39 @@ def test_what_a_system_keeps_on_a_share_is_ignored_at_any_depth(tmp_path: Path, 
 
 def test_other_content_of_the_same_size_and_time_is_a_change(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"one")
-    status, before = (tmp_path / "a.png").stat(), listed(tmp_path).sha256
+    status, before = (tmp_path / "a.png").stat(), list(listed(tmp_path))
 
     (tmp_path / "b").write_bytes(b"two")
     os.utime(tmp_path / "b", ns=(status.st_atime_ns, status.st_mtime_ns))
     (tmp_path / "b").replace(tmp_path / "a.png")
 
     assert (tmp_path / "a.png").stat().st_mtime_ns == status.st_mtime_ns
-    assert listed(tmp_path).sha256 != before
-
-
-@given(st.lists(st.sampled_from([b" ", b"\n", b"\r", b"\\", b"\\n", b"n", b"\xff", b"/", b"1"]), min_size=1).map(b"".join))
-def test_a_path_comes_back_from_its_line(path: bytes) -> None:
-    (line,) = lines_of(b"nowhere", [path])
-
-    assert (path_of(line), size_of(line)) == (path, 0)
-    assert line.index(b"\n") == len(line) - 1
+    assert list(listed(tmp_path)) != before
 
 
 @pytest.mark.parametrize("size", [0, 7, 2**33 + 1])
-def test_a_line_holds_size_and_times_of_its_file(tmp_path: Path, size: int) -> None:
+def test_an_entry_holds_size_and_times_of_its_file(tmp_path: Path, size: int) -> None:
     file = tmp_path / "a 1.png"
     file.touch()
     os.truncate(file, size)
     os.utime(file, ns=(1, 1_234_567_890_123_456_789))
 
-    (line,) = lines_of(os.fsencode(tmp_path), [b"a 1.png"])
+    assert list(listed(tmp_path)) == [(b"a 1.png", size, 1_234_567_890_123_456_789, file.stat().st_ctime_ns)]
 
-    assert line == b"%d 1234567890123456789 %d a 1.png\n" % (size, file.stat().st_ctime_ns)
-    assert size_of(line) == size
+
+@given(
+    st.lists(st.lists(st.sampled_from([b"a", b"b\n", b"\r", b"\\", b"\xff", b"0"]), min_size=1, max_size=3).map(b"".join)),
+    st.integers(1, 5),
+)
+def test_a_list_of_any_size_comes_in_byte_order_and_names_each_path_once(paths: list[bytes], in_memory: int) -> None:
+    listing = Listing()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listings, "IN_MEMORY", in_memory)
+        listing.fill(b"nowhere", paths)
+
+    assert list(listing) == list(listing) == [(path, 0, 0, 0) for path in sorted(set(paths))]
+    assert listing.count == len(set(paths))
 
 
 def test_a_list_may_begin_with_the_mark_of_utf_8(tmp_path: Path) -> None:
@@ -258,17 +261,8 @@ def test_a_list_that_is_none_is_one_clear_error(tmp_path: Path, content: bytes |
         list_paths(tmp_path / "list")
 
 
-def test_without_room_for_the_listing_one_clear_error_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+def test_without_room_for_a_long_listing_one_clear_error_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listings, "IN_MEMORY", 100)
 
-    with pytest.raises(PipelineError, match=r"missing: cannot write the listing: No such file.*TMPDIR"):
-        listed(tmp_path)
-
-
-@pytest.mark.parametrize("images", [100, 500])
-def test_a_disk_that_fills_while_the_listing_is_written_is_one_clear_error(tmp_path: Path, images: int) -> None:
-    for index in range(images):
-        (tmp_path / f"{index}.png").touch()
-
-    with full_disk(), pytest.raises(PipelineError, match=r"cannot write the listing: File too large\. Make room"):
-        listed(tmp_path)
+    with full_disk(), pytest.raises(PipelineError, match=r"cannot write the listing: .*Make room.*TMPDIR"):
+        Listing().fill(b"", (b"%0100d" % number for number in range(100_000)))

@@ -21,14 +21,15 @@ from hypothesis import strategies as st
 from pipeline.digits.network.model import Classifier
 from pipeline.digits.pictures import normalising
 from pipeline.params import load
-from pipeline.scoring import shard, version
+from pipeline.scoring import page, version
+from pipeline.scoring.page import Page
 from pipeline.scoring.row import COLUMNS, Row, Rules, csv_lines, name_in_csv
-from pipeline.scoring.shard import Page, score_files
+from tests.scored import score_files
 from tests.written import CASES, CHANGES, FILES, WRITERS, mutate
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
-RULES = Rules(10**6, 10**8, 10, 200, temperature=1.0, minimum_confidence=0.5)
+RULES = Rules(10**6, 10**8, 10, 200, temperature=1.0, minimum_confidence=0.5, maximum_seconds=20)
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +65,14 @@ def test_a_picture_that_memory_does_not_suffice_for_is_an_error_row(tmp_path: Pa
     write(tmp_path / "b.png", np.zeros((9000, 9000), np.uint8))
     write(tmp_path / "c.png", scan)
     code = (
-        "import resource, sys; import os; from pathlib import Path; from pipeline.scoring import row, shard\n"
+        "import resource, sys; import os; from pathlib import Path; from pipeline.scoring import row, page\n"
+        "from pipeline.scoring.shard import Shard; from tests.scored import nothing\n"
         "import PIL.Image, cv2, PIL.PngImagePlugin\n"
-        f"rules = row.Rules(10**6, 10**8, 10, 200, temperature={RULES.temperature}, minimum_confidence=0.5)\n"
+        f"rules = row.{RULES}\n"
         "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))\n"
-        "for _, _, glyph, _ in shard.read(os.fsencode(sys.argv[1]), [b'a.png', b'b.png', b'c.png'], rules):\n"
-        "    print(glyph if isinstance(glyph, str) else glyph.__class__.__name__)\n"
+        "for one in page.read(os.fsencode(sys.argv[1]), Shard((b'a.png', b'b.png', b'c.png')), rules, nothing):\n"
+        "    print(one.glyph if isinstance(one.glyph, str) else one.glyph.__class__.__name__)\n"
     )
 
     done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -82,7 +84,7 @@ def test_large_pictures_are_not_many_at_a_time_and_small_ones_are() -> None:
     sizes = [10, 1100, 1200, 700, 700, 10]
     pages = [*(Page(0, 1, np.zeros((size, 1000), np.uint8)) for size in sizes), Page(0, 1, "a reason")]
 
-    groups = [[len(page.picture) for page in group] for group in shard._in_groups(pages)]
+    groups = [[len(page.picture) for page in group] for group in page._in_groups(pages)]
 
     assert groups == [[10, 1100], [1200], [700, 700], [10, len("a reason")]]
 
@@ -144,7 +146,7 @@ def test_a_file_that_grows_is_read_as_far_as_it_went(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(os, "read", grow)
 
-    assert shard._read(os.fsencode(tmp_path / "a.png"), folder=-1, maximum_bytes=100) == b"0123"
+    assert page._read(os.fsencode(tmp_path / "a.png"), folder=-1, maximum_bytes=100) == b"0123"
 
 
 def test_a_row_does_not_depend_on_the_pictures_beside_it(tmp_path: Path, scan: np.ndarray, classifier: Classifier) -> None:
@@ -164,7 +166,7 @@ def test_a_single_digit_that_can_occur_has_no_second(tmp_path: Path, scan: np.nd
     row = score(tmp_path, classifier, replace(RULES, digits=(7,), probabilities=True))["a.png"]
 
     assert (row.label, row.confidence, row.second_label, row.second_confidence) == ("7", "1.0000", "", "")
-    assert row.probabilities == tuple("1.0000" if digit == 7 else "0.0000" for digit in range(10))
+    assert row.values(replace(RULES, probabilities=True))[9:] == tuple("1.0000" if one == 7 else "0.0000" for one in range(10))
 
 
 def test_a_picture_that_the_normaliser_breaks_on_is_an_error_row(
@@ -174,7 +176,7 @@ def test_a_picture_that_the_normaliser_breaks_on_is_an_error_row(
         return normalise(picture) if picture.shape != (5, 5) else normalising.BLANK.missing  # type: ignore[attr-defined]
 
     normalise = normalising.normalise
-    monkeypatch.setattr(shard.normalising, "normalise", broken)  # type: ignore[attr-defined]
+    monkeypatch.setattr(page.normalising, "normalise", broken)  # type: ignore[attr-defined]
     write(tmp_path / "a.png", scan)
     write(tmp_path / "b.png", scan[:5, :5])
 
@@ -205,7 +207,7 @@ def real_name(file: str) -> bytes:
 
 @given(st.lists(st.sampled_from([*PIECES, *map(str.encode, FULL_WIDTH)]), min_size=1, max_size=5).map(b"".join))
 def test_every_name_comes_back_from_the_csv_and_none_is_a_formula(name: bytes) -> None:
-    line = csv_lines([Row(name_in_csv(name), 1, "", "", "", "", "error", "", "v1.0.0").values])
+    (line,) = csv_lines([Row(name_in_csv(name), 1, "", "", "", "", "error", "", "v1.0.0").values(RULES)])
     (row,) = csv.reader(io.StringIO(line, newline=""))
 
     assert real_name(row[0]) == name
@@ -218,7 +220,7 @@ def test_two_files_never_have_one_name(one: bytes, other: bytes) -> None:
 
 
 def test_a_line_of_the_csv_ends_in_lf() -> None:
-    assert csv_lines([["a", "b\rc", 'd"e']]) == 'a,"b\rc","d""e"\n'
+    assert csv_lines([["a", "b\rc", 'd"e']]) == ['a,"b\rc","d""e"\n']
 
 
 @pytest.mark.parametrize(
@@ -233,7 +235,7 @@ def test_a_line_of_the_csv_ends_in_lf() -> None:
 def test_the_version_of_scoring_changes_with_the_code_that_decides_on_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, changes: bool
 ) -> None:
-    for place in ("digits", "scoring"):
+    for place in ("digits", "reports", "scoring"):
         shutil.copytree(version.PACKAGE / place, tmp_path / place)
     monkeypatch.setattr(version, "PACKAGE", tmp_path)
     before = version.of_scoring.__wrapped__()
@@ -254,8 +256,8 @@ def test_pandas_reads_every_row_with_no_options(tmp_path: Path) -> None:
         b"\xff.png",
         b"'.png",
     ]
-    rows = [Row(name_in_csv(name), 1, "", "", "", "", "error", 'no, "none"', "v1.0.0").values for name in names]
-    (tmp_path / "scores.csv").write_bytes(csv_lines([COLUMNS, *rows]).encode())
+    rows = [Row(name_in_csv(name), 1, "", "", "", "", "error", 'no, "none"', "v1.0.0").values(RULES) for name in names]
+    (tmp_path / "scores.csv").write_bytes("".join(csv_lines([COLUMNS, *rows])).encode())
 
     table = pd.read_csv(tmp_path / "scores.csv")
 

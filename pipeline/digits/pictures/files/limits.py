@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias, TypeVar
 
 from annotated_types import Gt, Interval
 
-from pipeline.digits.arrays import Gray
+if TYPE_CHECKING:  # who reads the settings need not wait for numpy
+    from pipeline.digits.arrays import Gray
 
 # A picture of more pixels is shrunk: squares of 2x2, 4x4 … become one. A page of A4 at 300 dots per inch has half as many.
 WORKING_PIXELS = 2**24
@@ -19,11 +20,11 @@ class DecodeError(Exception):
 class PerhapsHalf(NamedTuple):
     """A page of which the lower part may be missing: (h, w) uint8."""
 
-    picture: Gray
+    picture: "Gray"
 
 
 # A page as it is decoded, or the reason why it is not.
-Decoded = Gray | PerhapsHalf | DecodeError
+Decoded: TypeAlias = "Gray | PerhapsHalf | DecodeError"
 Picture = TypeVar("Picture")
 
 

@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.digits.pictures.normalising import BLANK
+from pipeline.digits.pictures.normalising import BLANK, Glyph
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score, Validate
@@ -14,12 +17,15 @@ from pipeline.quality import expectations, publishing, reference, tables
 from pipeline.quality.checks import Findings
 from pipeline.quality.expectations import Suite
 from pipeline.quality.tables import Split
-from pipeline.scoring import shard
 from pipeline.scoring.batch import rules_of
-from pipeline.scoring.lines import path_of
+from pipeline.scoring.executors import Here
 from pipeline.scoring.listing import list_folder
+from pipeline.scoring.row import Rules
+from pipeline.scoring.shard import Begin, Shard
 
 SPLIT = "folder"
+# Files of a shard.
+TOGETHER = 500
 DIGITS = frozenset(str(digit).encode() for digit in range(10))
 
 
@@ -31,13 +37,14 @@ def check_folder(folder: Path, out: Path, settings: Score, bounds: Validate, say
     listing = list_folder(folder, settings.image_suffixes, out)
     for words in filter(None, (listing.unreadable_words, listing.unread_words)):
         say(f"warning: {words}")
-    listing.file.seek(0)
-    paths = [path_of(line) for line in listing.file]
+    paths = [path for path, *_ in listing]
     if not paths:
         suffixes = " ".join(settings.image_suffixes)
         raise PipelineError(f"{shown(folder)}: no pictures below it. A picture ends in one of: {suffixes}.")
     rules = rules_of(settings, temperature=1.0)
-    read = [(paths[one.file], one.page, one.glyph) for one in shard.read(os.fsencode(folder), paths, rules)]
+    task = partial(_read, folder=os.fsencode(folder), rules=rules)
+    shards = (Shard(tuple(paths[start : start + TOGETHER])) for start in range(0, len(paths), TOGETHER))
+    read = sorted(chain.from_iterable(Here().run(task, shards, rules.maximum_seconds)), key=itemgetter(0, 1))
     found = [(path, page, glyph.field) for path, page, glyph in read if not isinstance(glyph, str)]
     labels = [_label(path) for path, _, _ in found]
     split = Split(
@@ -55,6 +62,13 @@ def check_folder(folder: Path, out: Path, settings: Score, bounds: Validate, say
     if found:
         suites += expect(split, bounds, is_labelled=None not in labels)
     return publishing.publish(out, shown(folder.resolve().name) or SPLIT, [split], suites)
+
+
+def _read(shard: Shard, begin: Begin, *, folder: bytes, rules: Rules) -> list[tuple[bytes, int, Glyph | str]]:
+    """Read a shard: path, page, and what was read of it, or why nothing was."""
+    from pipeline.scoring.page import read
+
+    return [(shard.paths[one.file], one.page, one.glyph) for one in read(folder, shard, rules, begin)]
 
 
 def expect(split: Split, bounds: Validate, *, is_labelled: bool) -> list[Suite]:

@@ -2,10 +2,13 @@
 
 import csv
 import hashlib
+import io
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 from pipeline import atomic, layout
@@ -13,14 +16,17 @@ from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.registry.contents import ScoringModel
+from pipeline.reports import batch as report
 from pipeline.reports import html
 from pipeline.scoring import batch as batches
-from pipeline.scoring import report, run, shard, sheet, source
+from pipeline.scoring import run
 from pipeline.scoring.batch import Batch, Options
-from pipeline.scoring.join import begins_file
-from pipeline.scoring.lines import path_of
-from pipeline.scoring.row import Row, csv_lines, name_in_csv
+from pipeline.scoring.database import address
+from pipeline.scoring.executors import Here
+from pipeline.scoring.row import MOST_SHOWN, Row, Rules, csv_lines, name_in_csv
 from pipeline.scoring.run import Tell
+from pipeline.scoring.shard import Begin, Shard
+from pipeline.scoring.store import opened
 
 COMPARISONS = layout.SCORES.with_name("comparisons")
 CHANGED = "changed.csv"
@@ -76,19 +82,17 @@ def measure(
     target = out / CHANGED
     columns = [f"{name}_{model.version}" for model in models for name in ANSWER]
     with atomic.replacing(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(csv_lines([["folder", *Row._fields[:2], *columns]]))
+        file.writelines(csv_lines([["folder", *Row._fields[:2], *columns]]))
         for number, folder in enumerate(folders):
-            name = name_in_csv(os.fsencode(source.place_of(folder)))
-            both = [_score(folder, model, out, settings, tell) for model in models]
+            name = name_in_csv(os.fsencode(layout.place_of(folder)))
+            both, count = _score(folder, models, out, settings, tell)
+            rows += count
             to_show: list[tuple[bytes, Row, Row]] = []
-            for path, first, second in _pairs(*both):
-                rows += 1
-                if (first.label, first.status) == (second.label, second.status):
-                    continue
+            for path, first, second in _changed(*both):
                 changed += 1
-                if len(shown_lines) + len(to_show) < sheet.MOST:
+                if len(shown_lines) + len(to_show) < MOST_SHOWN:
                     to_show.append((path, first, second))
-                file.write(csv_lines([[name, first.file, first.page, *_answer(first), *_answer(second)]]))
+                file.writelines(csv_lines([[name, first.file, first.page, *_answer(first), *_answer(second)]]))
                 if first.label != second.label:
                     labels[f"{first.label or 'none'} to {second.label or 'none'}"] += 1
                 if first.status != second.status:
@@ -105,29 +109,57 @@ def measure(
 def last_batches(scores: Path, number: int) -> list[Path]:
     """Give the folders that were scored last, newest first, of those that are still there."""
     finished = sorted(scores.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    folders = (source.of(manifest.parent) for manifest in finished)
-    return [folder for folder in folders if folder and folder.is_dir()][:number]
+    return list(islice(filter(None, map(_source, finished)), number))
 
 
-def _score(folder: Path, model: ScoringModel, out: Path, settings: Score, tell: Tell) -> Batch:
+def _source(manifest: Path) -> Path | None:
+    with opened(manifest.parent) as store:
+        return store.source if store.source and store.source.is_dir() else None
+
+
+def _score(folder: Path, models: Iterable[ScoringModel], out: Path, settings: Score, tell: Tell) -> tuple[list[Batch], int]:
+    """Score a folder with each model, unless that was done, and give the number of rows too."""
     # Two folders may have the same name.
-    place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:8]
-    batch = batches.prepare(
-        folder, out / model.version / f"{folder.resolve().name}-{place}", model, settings, Options(report=False)
-    )
-    manifest = batch.finished()
-    if manifest is None or batch.is_edited(manifest):
-        run.score(batch, model, tell)
-    return batch
+    place = f"{folder.resolve().name}-{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:8]}"
+    both, rows = [], 0
+    for model in models:
+        batch = batches.prepare(folder, out / model.version / place, model, settings, Options(report=False))
+        rows = (batch.finished or run.score(batch, model, tell)).rows
+        both.append(batch)
+    return both, rows
+
+
+def _changed(first: Batch, second: Batch) -> Iterator[tuple[bytes, Row, Row]]:
+    """Give the path and both rows where they differ, in the order of the CSV."""
+    with opened(first.out) as store:
+        store.execute("attach ? as other", [address(second.out)])
+        files = ("main.file", "other.file", "main.file natural join other.file")
+        if len({tuple(store.execute(f"select count(*) from {one}")) for one in files}) > 1:  # noqa: S608 - one of three
+            raise PipelineError(f"{shown(first.given)}: changed while it was scored. Run again.")
+        found = store.execute(
+            "select path, one.line, two.line from main.row one join other.row two using (path, page)"
+            " where one.label is not two.label or one.status <> two.status order by path, page"
+        )
+        for path, *lines in found:
+            before, after = (Row(*next(csv.reader(io.StringIO(line, newline="")))) for line in lines)  # type: ignore[arg-type]
+            yield path, before, after
 
 
 def _lines(batch: Batch, number: int, changed: list[tuple[bytes, Row, Row]]) -> Iterator[bytes]:
     """Read the pictures of changed rows of a folder again, and write what people are shown of them."""
-    answers = {(path, int(after.page)): (before, after) for path, before, after in changed}
-    paths = list(dict.fromkeys(path for path, _, _ in changed))
-    for reading in shard.read(os.fsencode(batch.folder), paths, batch.rules, sheet.SIDE):
-        if rows := answers.get((paths[reading.file], reading.page)):
-            yield sheet.line(rows[1], reading, _answer(rows[0]), number)
+    paths = tuple(dict.fromkeys(path for path, _, _ in changed))
+    task = partial(_pictures, folder=os.fsencode(batch.folder), rules=batch.rules)
+    read = chain.from_iterable(Here().run(task, [Shard(paths)], batch.rules.maximum_seconds))
+    pictures = {(path, page): (field, thumbnail) for path, page, field, thumbnail in read}
+    for path, before, after in changed:
+        yield report.line(list(map(str, after)), *pictures.get((path, int(after.page)), (b"", b"")), _answer(before), number)
+
+
+def _pictures(shard: Shard, begin: Begin, *, folder: bytes, rules: Rules) -> list[tuple[bytes, int, bytes, bytes]]:
+    from pipeline.reports import thumbnails
+    from pipeline.scoring.page import picture_of, read
+
+    return [(shard.paths[one.file], *picture_of(one)) for one in read(folder, shard, rules, begin, thumbnails.SIDE)]
 
 
 def _write_page(found: Difference, folders: Sequence[Path], versions: list[str], lines: list[bytes]) -> None:
@@ -138,25 +170,6 @@ def _write_page(found: Difference, folders: Sequence[Path], versions: list[str],
     }
     title = f"What changes from {' to '.join(versions)}"
     html.write(found.page, html.render("replay.html.jinja", "sheet.js", title=title, found=found, about=about), lines)
-
-
-def _pairs(first: Batch, second: Batch) -> Iterator[tuple[bytes, Row, Row]]:
-    """Read the path and the rows of both, which stand in the same order."""
-    with first.scores.open(encoding="utf-8", newline="") as one, second.scores.open(encoding="utf-8", newline="") as other:
-        if first.listing.sha256 != second.listing.sha256:
-            raise PipelineError(f"{shown(first.given)}: changed while it was scored. Run again.")
-        readers = csv.reader(one), csv.reader(other)
-        for reader in readers:
-            next(reader)
-        first.listing.file.seek(0)
-        path = b""
-        for values in zip(*readers, strict=True):
-            if begins_file(values[0]):
-                path = path_of(next(first.listing.file))
-            before, after = (Row(*one) for one in values)  # type: ignore[arg-type]
-            yield path, before, after
-        if next(first.listing.file, b""):
-            raise PipelineError(f"{shown(first.scores)}: has no row for some files. Delete its folder and run again.")
 
 
 def _answer(row: Row) -> list[str]:

@@ -1,0 +1,83 @@
+"""The SQLite file of a store: its tables, how it is opened, and what a person is told when that is refused."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from pipeline import atomic
+from pipeline.errors import PipelineError
+from pipeline.names import shown
+
+NAME = "scores.db"
+# Grows when a table changes.
+SCHEMA = 1
+TABLES = f"""
+create table run (number integer primary key, source blob, model text, method text, is_fresh integer, manifest text);
+create table file (path blob primary key, size integer, modified integer, changed integer) without rowid;
+create table row (
+  run integer, path blob, page integer,
+  label integer, confidence real, second_label integer, second_confidence real, status text, reason text,
+  {", ".join(f"p{digit} integer" for digit in range(10))}, pixels integer, line text,
+  primary key (path, page)
+) without rowid;
+create table picture (path blob, page integer, field blob, thumbnail blob, primary key (path, page)) without rowid;
+pragma user_version = {SCHEMA};
+"""
+NEXT = {
+    sqlite3.SQLITE_FULL: "Make room on the disk, then run again",
+    sqlite3.SQLITE_IOERR: "Make room on the disk, or look after it, then run again",
+    sqlite3.SQLITE_BUSY: "Another program holds it. End that one, then run again",
+    sqlite3.SQLITE_CORRUPT: "It is damaged. Delete it, and every file is scored again",
+    sqlite3.SQLITE_NOTADB: "It is damaged. Delete it, and every file is scored again",
+}
+
+
+@contextmanager
+def connected(out: Path, *, is_written: bool = False) -> Iterator[sqlite3.Connection]:
+    """Open the store of an output folder, which is made where it is to be written; else one that is not there is an empty one.
+
+    Raises PipelineError where SQLite refuses something, also in the block.
+    """
+    file = out / NAME
+    try:
+        with closing(_opened(file, is_written=is_written)) as connection:
+            yield connection
+    except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
+        if isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
+            raise
+        hint = NEXT.get(error.sqlite_errorcode & 0xFF, "Make its folder writable, then run again")
+        raise PipelineError(f"{shown(file)}: {error}. {hint}.") from error
+
+
+def _opened(file: Path, *, is_written: bool) -> sqlite3.Connection:
+    if is_written:
+        with atomic.refusals_of(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.open("ab").close()  # which says more than SQLite where it is refused
+    if not is_written and not (file.exists() and file.stat().st_size):
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+    else:
+        connection = sqlite3.connect(file if is_written else address(file.parent), uri=not is_written, isolation_level=None)
+    try:
+        ((schema,),) = connection.execute("pragma user_version")
+        ((tables,),) = connection.execute("select count(*) from sqlite_master")
+        if tables and schema != SCHEMA:
+            raise PipelineError(
+                f"{shown(file)}: made by another version of this program, with schema {schema} in place of {SCHEMA}. "
+                f"Use that version, or delete it, and every file is scored again."
+            )
+        if is_written:
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = normal")
+        if not tables:
+            connection.executescript(f"begin; {TABLES} commit;")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def address(out: Path) -> str:
+    """Give how SQLite is told to read the file of an output folder, and never to write it."""
+    return f"{(out / NAME).resolve().as_uri()}?mode=ro"

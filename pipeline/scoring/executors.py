@@ -1,0 +1,130 @@
+"""Where shards are scored. An executor takes shards and gives what a task makes of them, in any order."""
+
+import math
+import os
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from pipeline.scoring import manifest
+from pipeline.scoring.shard import Begin, Shard
+
+if TYPE_CHECKING:
+    from pipeline.scoring.processes import Processes
+
+# This process scores so many files, or bytes of them, before other processes are ready.
+FEW = 2000
+FEW_BYTES = 2**21
+# Linux's control groups, the one of this process, and version 1's files of the quota and its period, in microseconds.
+GROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+OLD_QUOTA = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+
+Result = TypeVar("Result")
+# A pure function of a shard, which says what page it begins.
+Task = Callable[[Shard, Begin], Result]
+
+
+class Executor(Protocol):
+    """Runs a task for every shard, in ``workers`` processes, or in this one where that is 0."""
+
+    workers: int
+
+    def run(self, task: Task[Result], shards: Iterable[Shard], maximum_seconds: float) -> Generator[Result]:
+        """Give what the task makes of shards, in any order. A shard may be split on the way.
+
+        A file that takes longer than ``maximum_seconds`` is an error from the page on at which it stands.
+        """
+
+
+class Here:
+    """This process, which hands on a file that could keep it for ever, and all after it, to another one."""
+
+    workers = 0
+
+    def run(self, task: Task[Result], shards: Iterable[Shard], maximum_seconds: float) -> Generator[Result]:
+        """See ``Executor``."""
+        rest = iter(shards)
+        for shard in rest:
+            try:
+                done = task(shard, _refuse)
+            except _CanHangError:
+                from pipeline.scoring.processes import Processes
+
+                self.workers = 1
+                with closing(Processes(1)) as other:
+                    yield from other.run(task, chain([shard], rest), maximum_seconds)
+            else:
+                yield done
+
+
+@contextmanager
+def chosen(ready: "Processes | None", asked: int | None, needed: int, *, is_little: bool) -> Iterator[Executor]:
+    """Choose where shards are scored: here where there is little, unless some are ``ready`` or ``asked`` for."""
+    count = min(asked or cores(), needed)
+    if not needed or (is_little and not asked):
+        yield ready if ready and needed else Here()
+    elif ready and ready.workers >= count:
+        yield ready
+    else:
+        from pipeline.scoring.processes import Processes
+
+        with closing(Processes(count)) as executor:
+            yield executor
+
+
+@contextmanager
+def early(count: int) -> "Iterator[Processes | None]":
+    """Start processes before it is known what they will score, unless there are to be none."""
+    if not count:
+        yield None
+        return
+    from pipeline.scoring.processes import Processes
+
+    with closing(Processes(count)) as processes:
+        yield processes
+
+
+def foreseen(folder: Path, out: Path, asked: int | None) -> int:
+    """Give how many processes a run will need, as far as a glance at its folder tells: one where it was scored before."""
+    try:
+        with os.scandir(folder) as entries:
+            is_full = next(islice(entries, FEW, None), None) is not None
+    except OSError:  # no folder, or one that cannot be read, as the listing will say
+        return 0
+    if not is_full:
+        return 0
+    return 1 if (out / manifest.NAME).exists() else min(asked or cores(), cores())
+
+
+def cores() -> int:
+    """Give the number of cores that this process may use, of which its control group may have a quota, as containers do."""
+    some = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min([some, *map(math.ceil, _quotas())])
+
+
+def _quotas() -> Iterator[float]:
+    """Give how many processors' time Linux gives the groups that this process is in. To import joblib's count takes 0.1 s."""
+    try:
+        (own,) = re.findall(r"^0::/(.*)$", OWN_GROUP.read_text(encoding="utf-8"), re.MULTILINE)
+    except (OSError, ValueError):
+        own = ""
+    group = GROUPS / own
+    for names in [[folder / "cpu.max"] for folder in (group, *group.parents)] + [[GROUPS / "cpu" / name for name in OLD_QUOTA]]:
+        with suppress(OSError, ValueError):  # not there, or "max"
+            quota, period = map(int, " ".join(file.read_text(encoding="utf-8") for file in names).split())
+            if quota > 0 < period:
+                yield quota / period
+
+
+class _CanHangError(Exception):
+    """A file is of a kind that is never read in the process that people wait for."""
+
+
+def _refuse(_file: int, _page: int, start: bytes) -> None:
+    from pipeline.scoring.page import can_hang
+
+    if can_hang(start):
+        raise _CanHangError

@@ -1,0 +1,120 @@
+"""How a process that scores is started, and what goes on in it."""
+
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver, parent_process
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.popen_forkserver import Popen
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pipeline.scoring.executors import Result, Task
+from pipeline.scoring.shard import Shard
+
+# What a process notes, of a shard that it scores, where the run sees it: its own number, a file's, and a page's.
+NOTES = PROCESS, FILE, PAGE = range(3)
+ROOT = Path(__file__).parents[2]
+PRELOADED = [__name__, "pebble", "pipeline.scoring.answer", "ai_edge_litert.interpreter"]
+# In a process that was started to score: the notes on all shards that are under way.
+notes: list[Any] = []
+
+
+def start_server() -> None:
+    """Start the process that others are forked from, with this very code, whatever lies in the working folder.
+
+    It imports once what all of them need, but on macOS, where that cannot be forked. One thread each: more take longer to start
+    than numpy.
+    """
+    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    changes = {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1", "OPENBLAS_NUM_THREADS": "1"}
+    before = {name: os.environ.get(name) for name in changes}
+    with _ctrl_c_is_for_the_run():
+        os.environ.update(changes)
+        forkserver.set_forkserver_preload(PRELOADED if sys.platform == "linux" else [])
+        forkserver.ensure_running()
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
+
+
+def stop_server() -> None:
+    """End it: what is started next may be of other code."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+class Context(ForkServerContext):
+    """Starts processes as ``_launch`` does."""
+
+    def __init__(self) -> None:
+        """Have started none."""
+        super().__init__()
+        self.started: list[ForkServerProcess] = []
+
+    def Process(self, *arguments: Any, **options: Any) -> ForkServerProcess:  # type: ignore[override]  # noqa: N802
+        """Make one."""
+        process = ForkServerProcess(*arguments, **options)
+        process._Popen = _launch  # type: ignore[assignment, method-assign]  # noqa: SLF001
+        self.started.append(process)
+        return process
+
+
+def _launch(process: ForkServerProcess) -> Popen:
+    """Start a process that does not run again what was started as this one, which may be a Prefect worker."""
+    main = sys.modules["__main__"]
+    with _ctrl_c_is_for_the_run():
+        try:
+            sys.modules["__main__"] = ModuleType("__main__")
+            return Popen(process)
+        finally:
+            sys.modules["__main__"] = main
+
+
+@contextmanager
+def _ctrl_c_is_for_the_run() -> Iterator[None]:
+    """Keep SIGINT from processes that are started in the block: the run ends them."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def become_ready(shared: Any) -> None:
+    """Import what scoring needs, in a process that was started for it, and say nothing: complaints become reasons in rows."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    import ai_edge_litert.interpreter  # noqa: F401
+    import cv2
+
+    from pipeline.scoring import answer  # noqa: F401
+
+    cv2.setNumThreads(1)  # as many processes as cores
+    os.dup2(nowhere, 2)
+    notes.append(shared)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    gc.freeze()  # what was imported is never searched for cycles again
+
+
+def _end_with_parent() -> None:
+    if parent := parent_process():
+        parent.join()
+    os._exit(0)
+
+
+def work(task: Task[Result], shard: Shard, slot: int) -> Result:
+    """Do a task for a shard, and note which page is begun."""
+    (shared,) = notes
+    shared[3 * slot + PROCESS] = os.getpid()
+
+    def begin(file: int, page: int, _start: bytes) -> None:
+        shared[3 * slot + FILE], shared[3 * slot + PAGE] = file, page
+
+    return task(shard, begin)

@@ -1,0 +1,201 @@
+"""Reading files: from their names to their pages, each decoded and normalised, or the reason why it is not."""
+
+import os
+import stat
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import count
+from typing import BinaryIO, NamedTuple, TypeGuard, TypeVar
+
+import numpy as np
+
+from pipeline.digits.arrays import Gray
+from pipeline.digits.field import FIELD
+from pipeline.digits.pictures import normalising
+from pipeline.digits.pictures.files import decoding, heif, pdf, tiff
+from pipeline.digits.pictures.files.limits import Decoded, DecodeError, Limits, PerhapsHalf
+from pipeline.digits.pictures.normalising import Glyph
+from pipeline.reports import thumbnails
+from pipeline.scoring.row import Rules
+from pipeline.scoring.shard import Begin, Shard
+
+# Pictures that go through one step before any goes through the next: the processor's caches hold the code of one step.
+TOGETHER = 32
+PIXELS_TOGETHER = 2**20
+# A decoder reads a file of more bytes piece by piece.
+LARGEST_AT_ONCE = 2**22
+# The folder is opened to find files from it; with O_PATH that needs no right to list them.
+FOLDER = getattr(os, "O_PATH", os.O_RDONLY)
+
+Before = TypeVar("Before")
+After = TypeVar("After")
+
+
+class Reading(NamedTuple):
+    """A page as it was normalised, or the reason why it was not, and the picture itself where it is to be shown.
+
+    ``file``: its file's number, from 0; ``page``: from 1; ``thumbnail``: (h, w) uint8, of at most so many pixels on a side;
+    ``pixels``: the same for pictures that are the same to the pixel.
+    """
+
+    file: int
+    page: int
+    glyph: Glyph | str
+    thumbnail: Gray | None
+    pixels: int
+
+    @property
+    def field(self) -> Gray | None:
+        """What the network saw: (28, 28) uint8; None where there was nothing to see."""
+        return None if isinstance(self.glyph, str) else self.glyph.field
+
+
+class Unreadable(Exception):
+    """A file that is not read; the message is the reason, for a person."""
+
+
+class Page(NamedTuple):
+    """A picture, perhaps half of one, or the reason why there is none; its page, from 1, and its file's number, from 0."""
+
+    file: int
+    page: int
+    picture: Gray | str
+    is_perhaps_half: bool = False
+
+
+def picture_of(reading: Reading) -> tuple[int, bytes, bytes]:
+    """Give the page, the field, and the thumbnail as ``thumbnails`` writes it; empty where there is none."""
+    field = b"" if reading.field is None else reading.field.tobytes()
+    return reading.page, field, b"" if reading.thumbnail is None else thumbnails.encoded(reading.thumbnail, field)
+
+
+def read(folder: bytes, shard: Shard, rules: Rules, begin: Begin, thumbnail_side: int = 0) -> Iterator[Reading]:
+    """Decode and normalise every page of files. No thumbnail is larger than ``thumbnail_side`` pixels; 0 for none."""
+    paths = shard.paths
+    place = _attempt(partial(os.open, flags=FOLDER), folder)
+    if isinstance(place, str):
+        yield from (Reading(number, 1, place, None, 0) for number in range(len(paths)))
+        return
+    open_file = partial(_read, folder=place, maximum_bytes=rules.maximum_bytes)
+    try:
+        for start in range(0, len(paths), TOGETHER):
+            begin(start, 1, b"")
+            contents = [_attempt(open_file, path) for path in paths[start : start + TOGETHER]]
+            for group in _in_groups(_pages(contents, start, shard, rules, begin)):
+                files, numbers, pictures, _ = zip(*group, strict=True)
+                shrunk = [thumbnails.shrunk(one, thumbnail_side) for one in pictures]
+                yield from map(Reading, files, numbers, _normalised(group), shrunk, map(_pixels, pictures))
+    finally:
+        os.close(place)
+
+
+def can_hang(start: bytes) -> bool:
+    """Tell by the first bytes of a file whether it is of a kind that may keep its decoder busy for ever."""
+    return start.startswith(tiff.STARTS) or heif.is_heif(start) or pdf.is_pdf(start[: decoding.HEAD])
+
+
+def _pages(
+    contents: Iterable[bytes | BinaryIO | str], first: int, shard: Shard, limits: Limits, begin: Begin
+) -> Iterator[Page]:
+    """Decode files, of which the first has that number, and close them."""
+    for number, content in enumerate(contents, first):
+        if isinstance(content, str):
+            yield Page(number, 1, content)
+            continue
+        try:
+            start = content if isinstance(content, bytes) else content.peek(decoding.HEAD)  # type: ignore[attr-defined]
+            pages = _decoded(content, limits)
+            for page in count(1):
+                if page == shard.bad_page:
+                    yield Page(number, page, shard.reason)
+                    break
+                begin(number, page, start)
+                if (found := next(pages, None)) is None:
+                    break
+                if isinstance(found, PerhapsHalf):
+                    yield Page(number, page, found.picture, is_perhaps_half=True)
+                else:
+                    yield Page(number, page, str(found) if isinstance(found, DecodeError) else found)
+        finally:
+            if not isinstance(content, bytes):
+                content.close()
+
+
+def _decoded(content: bytes | BinaryIO, limits: Limits) -> Iterator[Decoded]:
+    """Decode pages, and not the first before it is asked for."""
+    yield from decoding.pages(content, limits)
+
+
+def _pixels(picture: Gray | str) -> int:
+    return 0 if isinstance(picture, str) else zlib.crc32(np.ascontiguousarray(picture).data, picture.shape[0])
+
+
+def _in_groups(pages: Iterable[Page]) -> Iterator[list[Page]]:
+    """Group pages: large ones are not many at a time."""
+    group: list[Page] = []
+    pixels = 0
+    for page in pages:
+        group.append(page)
+        pixels += 0 if isinstance(page.picture, str) else page.picture.size
+        if pixels >= PIXELS_TOGETHER or len(group) == TOGETHER:
+            yield group
+            group, pixels = [], 0
+    if group:
+        yield group
+
+
+def _normalised(pages: Sequence[Page]) -> list[normalising.Glyph | str]:
+    """Normalise pages: those that are made like MNIST already together, the others one by one."""
+    unchanged = iter(normalising.unchanged([page.picture for page in pages if _is_field(page.picture)]))
+    return [
+        glyph if _is_field(page.picture) and (glyph := next(unchanged)) else _attempt(partial(_normalise, page), page.picture)
+        for page in pages
+    ]
+
+
+def _normalise(page: Page, picture: Gray) -> normalising.Glyph:
+    return normalising.normalise(picture)._replace(is_perhaps_half=page.is_perhaps_half)
+
+
+def _is_field(picture: Gray | str) -> TypeGuard[Gray]:
+    return not isinstance(picture, str) and picture.shape == (FIELD, FIELD)
+
+
+def _attempt(step: Callable[[Before], After], value: Before | str) -> After | str:
+    """Take a step, or give the reason why it cannot be taken, which may be that of an earlier one."""
+    if isinstance(value, str):
+        return value
+    try:
+        return step(value)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except Unreadable as error:
+        return str(error)
+    except MemoryError:
+        return "needs more memory than there is"
+    except Exception as error:  # noqa: BLE001 - whatever picture the normaliser was not made for, the others are scored
+        return f"cannot be normalised: {' '.join(str(error).split())[:120] or type(error).__name__}"
+
+
+def _read(path: bytes, *, folder: int, maximum_bytes: int) -> bytes | BinaryIO:
+    """Read a file below an open folder, or open a large one.
+
+    Nothing that is none is opened, nor waited for when it took a file's place.
+    """
+    status = os.stat(path, dir_fd=folder)
+    if not stat.S_ISREG(status.st_mode):
+        raise Unreadable("not a file")
+    size = status.st_size
+    if size > maximum_bytes:
+        raise Unreadable(f"{size} bytes, more than {maximum_bytes}")
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK, dir_fd=folder)
+    if size > LARGEST_AT_ONCE:
+        return os.fdopen(descriptor, "rb")
+    try:
+        content = os.read(descriptor, size)
+        while len(content) < size and (more := os.read(descriptor, size - len(content))):
+            content += more
+        return content
+    finally:
+        os.close(descriptor)
