@@ -16,10 +16,9 @@ from pathlib import Path
 from statistics import median
 
 from bench.tables import replace_table
-from pipeline import layout
+from pipeline import cores, layout
 from pipeline.datasets import sample
 from pipeline.registry import contents
-from pipeline.scoring import executors
 
 SIZES = {100: 5, 10_000: 5, 100_000: 5}
 MILLION = 1_000_000
@@ -39,7 +38,7 @@ class Run:
 
 def main() -> None:
     """Measure, and write the table into docs/benchmarks.md."""
-    processes = executors.cores()
+    processes = cores.usable()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         model = place / layout.KERAS_MODEL

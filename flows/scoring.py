@@ -74,11 +74,11 @@ def score_batch(folder: Path, model: contents.ScoringModel, settings: Score, *, 
         logger.info("%s: unchanged", name)
         return Outcome(undone=undone, unread=unread)
     manifest = run.score(batch, model, _teller(f"Files of {name} that have their rows"))
-    logger.info("%s: %s, in %s", name, manifest.statuses, shown(batch.scores))
+    logger.info("%s: %s, in %s", name, manifest.statuses, shown(batch.out / SCORES))
     for words in filter(None, (batch.store_words, *manifest.warnings)):
         logger.warning("%s: %s", name, words)
     if failure := run.too_many_errors(manifest, settings):
-        raise PipelineError(f"{shown(batch.scores)}: {failure}.")
+        raise PipelineError(f"{shown(batch.out / SCORES)}: {failure}.")
     return Outcome(manifest, undone=undone, unread=unread)
 
 

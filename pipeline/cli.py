@@ -157,7 +157,7 @@ def score(
             from pipeline import console, params
             from pipeline.registry import contents
             from pipeline.scoring import batch as batches
-            from pipeline.scoring import run
+            from pipeline.scoring import export, run
 
             settings = params.load(layout.PARAMS).score
             if folder.suffix.lower() in settings.image_suffixes and not folder.is_dir():
@@ -182,7 +182,7 @@ def score(
         console.summary(batch, manifest)
     faults = [words for words in (batch.listing.unreadable_words, run.too_many_errors(manifest, settings)) if words]
     if faults:
-        raise PipelineError(f"{shown(batch.scores)}: {'; '.join(faults)}.")
+        raise PipelineError(f"{shown(out / export.SCORES)}: {'; '.join(faults)}.")
 
 
 @command()

@@ -101,11 +101,16 @@ def summary(batch: "Batch", manifest: "Manifest") -> None:
 
 
 def _name_files(batch: "Batch", manifest: "Manifest") -> None:
-    print(shown(batch.scores))
-    if "review" in manifest.statuses:
-        print(shown(batch.review))
-    if batch.report.exists():
-        print(shown(batch.report))
+    from pipeline.reports import batch as report
+    from pipeline.scoring.export import REVIEW, SCORES
+
+    for name, is_there in (
+        (SCORES, True),
+        (REVIEW, "review" in manifest.statuses),
+        (report.NAME, (batch.out / report.NAME).exists()),
+    ):
+        if is_there:
+            print(shown(batch.out / name))
 
 
 def _effort(manifest: "Manifest") -> str:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.digits.network.model import Classifier
-from pipeline.scoring.answer import rows
-from pipeline.scoring.page import read
+from pipeline.scoring.page import read, rows
 from pipeline.scoring.row import Row, Rules
 from pipeline.scoring.shard import Shard
 

@@ -43,8 +43,8 @@ class Options:
 class Batch:
     """Files about to be scored into ``out``. ``method``: as in the manifest.
 
-    ``finished``: the manifest of a run that scored exactly this, which is not to be done again. ``has_no_store``: there are
-    scores without the store that their rows would be taken from.
+    ``finished``: the manifest of a run that scored exactly this, which is not to be done again. ``store_words`` say that there
+    are scores without the store that their rows would be taken from; nothing where that is not so.
     """
 
     given: Path
@@ -56,33 +56,12 @@ class Batch:
     options: Options
     method: str
     finished: Manifest | None
-    has_no_store: bool
+    store_words: str
 
     @property
     def folder(self) -> Path:
         """What the paths of the listing start from."""
         return self.given if self.given.is_dir() else Path()
-
-    @property
-    def store_words(self) -> str:
-        """Say that rows of an earlier run could not be taken; nothing where they could."""
-        missing = f"{shown(self.out / STORE)} was not there, as after an earlier version of this program"
-        return f"{missing}: every file was scored again" if self.has_no_store else ""
-
-    @property
-    def scores(self) -> Path:
-        """Where the rows go."""
-        return self.out / SCORES
-
-    @property
-    def review(self) -> Path:
-        """Where the doubtful ones go too."""
-        return self.out / REVIEW
-
-    @property
-    def report(self) -> Path:
-        """Where people see the pictures."""
-        return self.out / report.NAME
 
 
 DEFAULTS = Options()
@@ -106,8 +85,9 @@ def prepare(given: Path, out: Path, model: ScoringModel, settings: Score, option
         method = hash_of(manifests.SCHEMA_VERSION, version.of_scoring(), model.version, model.sha256, rules)
         finished = None if options.fresh else _finished(store, out, listing, method, has_report=options.report)
     sizes = settings.shard_size, settings.maximum_suspect_share
-    has_no_store = (out / SCORES).exists() and not (out / STORE).exists()
-    return Batch(given, out, listing, rules, *sizes, options, method, finished, has_no_store)
+    words = f"{shown(out / STORE)} was not there, as after an earlier version of this program: every file was scored again"
+    words = words if (out / SCORES).exists() and not (out / STORE).exists() else ""
+    return Batch(given, out, listing, rules, *sizes, options, method, finished, words)
 
 
 def _finished(store: Store, out: Path, listing: Listing, method: str, *, has_report: bool) -> Manifest | None:

@@ -1,14 +1,13 @@
 """Where shards are scored. An executor takes shards and gives what a task makes of them, in any order."""
 
-import math
 import os
-import re
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from pipeline import cores
 from pipeline.scoring import manifest
 from pipeline.scoring.shard import Begin, Shard
 
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
 # This process scores so many files, or bytes of them, before other processes are ready.
 FEW = 2000
 FEW_BYTES = 2**21
-# Linux's control groups, the one of this process, and version 1's files of the quota and its period, in microseconds.
-GROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
-OLD_QUOTA = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
-
 Result = TypeVar("Result")
 # A pure function of a shard, which says what page it begins.
 Task = Callable[[Shard, Begin], Result]
@@ -63,7 +58,7 @@ class Here:
 @contextmanager
 def chosen(ready: "Processes | None", asked: int | None, needed: int, *, is_little: bool) -> Iterator[Executor]:
     """Choose where shards are scored: here where there is little, unless some are ``ready`` or ``asked`` for."""
-    count = min(asked or cores(), needed)
+    count = min(asked or cores.usable(), needed)
     if not needed or (is_little and not asked):
         yield ready if ready and needed else Here()
     elif ready and ready.workers >= count:
@@ -96,27 +91,7 @@ def foreseen(folder: Path, out: Path, asked: int | None) -> int:
         return 0
     if not is_full:
         return 0
-    return 1 if (out / manifest.NAME).exists() else min(asked or cores(), cores())
-
-
-def cores() -> int:
-    """Give the number of cores that this process may use, of which its control group may have a quota, as containers do."""
-    some = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min([some, *map(math.ceil, _quotas())])
-
-
-def _quotas() -> Iterator[float]:
-    """Give how many processors' time Linux gives the groups that this process is in. To import joblib's count takes 0.1 s."""
-    try:
-        (own,) = re.findall(r"^0::/(.*)$", OWN_GROUP.read_text(encoding="utf-8"), re.MULTILINE)
-    except (OSError, ValueError):
-        own = ""
-    group = GROUPS / own
-    for names in [[folder / "cpu.max"] for folder in (group, *group.parents)] + [[GROUPS / "cpu" / name for name in OLD_QUOTA]]:
-        with suppress(OSError, ValueError):  # not there, or "max"
-            quota, period = map(int, " ".join(file.read_text(encoding="utf-8") for file in names).split())
-            if quota > 0 < period:
-                yield quota / period
+    return 1 if (out / manifest.NAME).exists() else min(asked or cores.usable(), cores.usable())
 
 
 class _CanHangError(Exception):

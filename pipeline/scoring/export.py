@@ -4,7 +4,6 @@ import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -28,42 +27,7 @@ HUNDREDTHS = "cast(confidence * 100 + 0.00001 as integer)"
 # Decoders have too many words for broken files to count all of them.
 MOST_REASONS = 100
 OTHER_REASONS = "other reasons"
-
-
-@dataclass
-class Counts:
-    """Rows by status, by reason and by label, and the sha256 of ``scores.csv``.
-
-    ``answers`` counts the labelled rows by label and by confidence, cut off to hundredths.
-    """
-
-    files: int
-    sha256: str
-    statuses: Counter[str] = field(default_factory=Counter)
-    file_statuses: dict[str, int] = field(default_factory=dict)
-    reasons: Counter[str] = field(default_factory=Counter)
-    labels: Counter[str] = field(default_factory=Counter)
-    answers: Counter[tuple[int, int]] = field(default_factory=Counter)
-
-    @property
-    def confidences(self) -> Counter[int]:
-        """Count the labelled rows by confidence alone."""
-        found: Counter[int] = Counter()
-        for (_, hundredths), number in self.answers.items():
-            found[hundredths] += number
-        return found
-
-    def as_shown(self) -> dict[str, Any]:
-        """Give what a manifest says of them."""
-        return {
-            "scores_sha256": self.sha256,
-            "rows": self.statuses.total(),
-            "files": self.files,
-            "statuses": dict(sorted(self.statuses.items())),
-            "file_statuses": dict(sorted(self.file_statuses.items())),
-            "reasons": dict(self.reasons.most_common()),
-            "labels": dict(sorted(self.labels.items())),
-        }
+Answers = Counter[tuple[int, int]]
 
 
 def write_rows(store: Store, out: Path, columns: Iterable[str]) -> str:
@@ -86,48 +50,56 @@ def write_rows(store: Store, out: Path, columns: Iterable[str]) -> str:
     return found
 
 
-def count_rows(store: Store, files: int, scores_sha256: str) -> Counts:
-    """Count the rows."""
-    counts = Counts(files, scores_sha256)
-    answers = f"select label, {HUNDREDTHS}, count(*) from row where label is not null group by 1, 2"  # noqa: S608 - ours
-    for label, hundredths, number in store.execute(answers):
-        counts.labels[str(label)] += number
-        counts.answers[label, hundredths] += number
+def count_rows(store: Store, files: int) -> tuple[dict[str, Any], Answers]:
+    """Give what a manifest says of the rows, and how many have a label by that and by confidence, cut off to hundredths."""
+    query = f"select label, {HUNDREDTHS}, count(*) from row where label is not null group by 1, 2"  # noqa: S608 - ours
+    answers: Answers = Counter({(label, hundredths): number for label, hundredths, number in store.execute(query)})
+    labels, statuses, reasons = (Counter[str]() for _ in range(3))
+    for (label, _), number in answers.items():
+        labels[str(label)] += number
     # In the order in which they come first, which decides between reasons that are as frequent.
     doubts = (
         "select status, reason, count(*) from row where status <> 'ok' group by 1, 2"
         " order by min(hex(path) || printf('00%08d', page))"
     )
     for status, reason, number in store.execute(doubts):
-        counts.statuses[status] += number
-        is_named = status == "review" or len(counts.reasons) < MOST_REASONS
-        counts.reasons[reason if is_named else OTHER_REASONS] += number
+        statuses[status] += number
+        reasons[reason if status == "review" or len(reasons) < MOST_REASONS else OTHER_REASONS] += number
     ((rows,),) = store.execute("select count(*) from row")
-    if ok := rows - counts.statuses.total():
-        counts.statuses["ok"] = ok
+    if ok := rows - statuses.total():
+        statuses["ok"] = ok
     of_files = "select status, count(*) from (select distinct path, status from row) group by status"
-    counts.file_statuses = dict(counts.statuses) if rows == files else dict(store.execute(of_files))
-    return counts
+    return {
+        "rows": rows,
+        "files": files,
+        "statuses": dict(sorted(statuses.items())),
+        "file_statuses": dict(sorted(statuses.items() if rows == files else store.execute(of_files))),
+        "reasons": dict(reasons.most_common()),
+        "labels": dict(sorted(labels.items())),
+    }, answers
 
 
-def suspicions(store: Store, counts: Counts, maximum_share: float) -> dict[str, str]:
+def suspicions(store: Store, counts: dict[str, Any], answers: Answers, maximum_share: float) -> dict[str, str]:
     """Find what speaks against the batch as a whole."""
-    readable = counts.statuses.total() - counts.statuses["error"]
-    doubtful = suspicion.find_doubtful(readable, counts.reasons, maximum_share)
 
     def most_alike(label: int, hundredths: int) -> int:
         alike = f"select count(*) from row where label = ? and {HUNDREDTHS} = ? group by pixels"  # noqa: S608 - ours
         return max(int(count) for (count,) in store.execute(alike, [label, hundredths]))
 
-    return doubtful | suspicion.find_identical(counts.answers, most_alike, maximum_share)
+    readable = counts["rows"] - counts["statuses"].get("error", 0)
+    doubtful = suspicion.find_doubtful(readable, Counter(counts["reasons"]), maximum_share)
+    return doubtful | suspicion.find_identical(answers, most_alike, maximum_share)
 
 
-def write_report(store: Store, out: Path, folder: Path, manifest: manifests.Manifest, counts: Counts) -> str:
+def write_report(store: Store, out: Path, folder: Path, manifest: manifests.Manifest, answers: Answers) -> str:
     """Write the report, or say why there is none: scores stand without it."""
+    confidences = Counter[int]()
+    for (_, hundredths), number in answers.items():
+        confidences[hundredths] += number
     try:
         if not store.has_room:
             raise PipelineError(f"{shown(out / report.NAME)}: no room for the pictures. Make room on the disk, then run again.")
-        report.write(out, folder, manifest, counts.confidences, _pictures(store, manifest.rows))
+        report.write(out, folder, manifest, confidences, _pictures(store, manifest.rows))
     except PipelineError as fault:
         return str(fault)
     return ""

@@ -20,7 +20,7 @@ from pipeline.scoring.shard import Shard
 # What a process notes, of a shard that it scores, where the run sees it: its own number, a file's, and a page's.
 NOTES = PROCESS, FILE, PAGE = range(3)
 ROOT = Path(__file__).parents[2]
-PRELOADED = [__name__, "pebble", "pipeline.scoring.answer", "ai_edge_litert.interpreter"]
+PRELOADED = [__name__, "pebble", "pipeline.scoring.page", "ai_edge_litert.interpreter"]
 # In a process that was started to score: the notes on all shards that are under way.
 notes: list[Any] = []
 
@@ -94,7 +94,7 @@ def become_ready(shared: Any) -> None:
     import ai_edge_litert.interpreter  # noqa: F401
     import cv2
 
-    from pipeline.scoring import answer  # noqa: F401
+    from pipeline.scoring import page  # noqa: F401
 
     cv2.setNumThreads(1)  # as many processes as cores
     os.dup2(nowhere, 2)

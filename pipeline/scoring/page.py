@@ -1,4 +1,4 @@
-"""Reading files: from their names to their pages, each decoded and normalised, or the reason why it is not."""
+"""From the names of files to their pages, decoded and normalised, and from those to their rows."""
 
 import os
 import stat
@@ -12,12 +12,14 @@ import numpy as np
 
 from pipeline.digits.arrays import Gray
 from pipeline.digits.field import FIELD
-from pipeline.digits.pictures import normalising
+from pipeline.digits.network.answers import Answer, read_fields
+from pipeline.digits.network.model import Classifier
+from pipeline.digits.pictures import normalising, trust
 from pipeline.digits.pictures.files import decoding, heif, pdf, tiff
 from pipeline.digits.pictures.files.limits import Decoded, DecodeError, Limits, PerhapsHalf
 from pipeline.digits.pictures.normalising import Glyph
 from pipeline.reports import thumbnails
-from pipeline.scoring.row import Rules
+from pipeline.scoring.row import Row, Rules, name_in_csv
 from pipeline.scoring.shard import Begin, Shard
 
 # Pictures that go through one step before any goes through the next: the processor's caches hold the code of one step.
@@ -88,6 +90,19 @@ def read(folder: bytes, shard: Shard, rules: Rules, begin: Begin, thumbnail_side
                 yield from map(Reading, files, numbers, _normalised(group), shrunk, map(_pixels, pictures))
     finally:
         os.close(place)
+
+
+def rows(paths: Sequence[bytes], readings: Sequence[Reading], classifier: Classifier, model: str, rules: Rules) -> list[Row]:
+    """Give the rows of pages that were read from files with these paths; ``model`` is the version that ``classifier`` holds."""
+    found = [reading.field for reading in readings if reading.field is not None]
+    fields = np.array(found, np.uint8).reshape(-1, FIELD, FIELD, 1)
+    answers = read_fields(classifier, fields, rules.digits, rules.temperature)
+    return [
+        Row(name_in_csv(paths[one.file]), one.page, "", "", "", "", "error", one.glyph, model)
+        if isinstance(one.glyph, str)
+        else _row(paths[one.file], one.page, one.glyph, next(answers), model, rules)
+        for one in readings
+    ]
 
 
 def can_hang(start: bytes) -> bool:
@@ -199,3 +214,24 @@ def _read(path: bytes, *, folder: int, maximum_bytes: int) -> bytes | BinaryIO:
         return content
     finally:
         os.close(descriptor)
+
+
+def _row(path: bytes, page: int, glyph: Glyph, answer: Answer, model: str, rules: Rules) -> Row:
+    confidence = answer.probabilities[answer.first]
+    reason = trust.doubt(glyph, confidence, rules.minimum_confidence)
+    status = "review" if reason else "ok"
+    if reason == trust.BLANK:
+        return Row(name_in_csv(path), page, "", "", "", "", status, reason, model)
+    is_choice = len(rules.digits) > 1
+    return Row(
+        file=name_in_csv(path),
+        page=page,
+        label=str(answer.first),
+        confidence=f"{confidence:.4f}",
+        second_label=str(answer.second) if is_choice else "",
+        second_confidence=f"{answer.probabilities[answer.second]:.4f}" if is_choice else "",
+        status=status,
+        reason=reason,
+        model=model,
+        probabilities=tuple(answer.rounded),
+    )

@@ -1,8 +1,8 @@
 """A run of scoring: list, find what is new, score it in shards, export all rows from the store.
 
 A picture's way to its row, in ten modules: this one; ``listing``, which finds its file; ``store``, which tells that it is new;
-``shard``, which reads the file; of ``digits``: ``pictures/files/decoding``, ``pictures/normalising``, ``network/model`` and
-``pictures/trust``; ``page``, which puts the row together; and ``export``, which writes it into the CSV.
+``shard``, and ``page``, which reads the file; of ``digits``: ``pictures/files/decoding``, ``pictures/normalising``,
+``network/answers`` and ``pictures/trust``; and ``export``, which writes the row into the CSV.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from itertools import islice
 from os import fsencode
 from typing import TYPE_CHECKING
 
-from pipeline import exclusive, layout
+from pipeline import cores, exclusive, layout
 from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.registry.contents import ScoringModel
@@ -27,7 +27,6 @@ from pipeline.scoring import manifest as manifests
 from pipeline.scoring.batch import Batch, hash_of, require
 from pipeline.scoring.manifest import Manifest
 from pipeline.scoring.row import share_shown
-from pipeline.scoring.shard import Scored
 from pipeline.scoring.store import Plan, Store, opened
 
 if TYPE_CHECKING:
@@ -35,15 +34,7 @@ if TYPE_CHECKING:
 
 LOCK_FILE = ".lock"
 # What a run that was killed was writing, and what earlier versions of this program kept beside the scores.
-LEFT = (
-    ".scores.csv.*.tmp",
-    ".review.csv.*.tmp",
-    ".manifest.json.*.tmp",
-    ".report.html.*.tmp",
-    ".*source*",
-    ".*listing*",
-    ".*parts-*",
-)
+LEFT = (".*.[0-9]*.tmp", ".source", ".listing", ".parts-*")
 
 
 @dataclass
@@ -65,26 +56,27 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: "Processes | Non
     ``tell`` is called after each shard; ``early`` are processes that were started already. Raises PipelineError when the
     output cannot be written, holds the scores of something else, or another run is writing it.
     """
-    started = time.monotonic()
+    started, options = time.monotonic(), batch.options
     with _claimed(batch) as store:
-        plan = store.begin(
-            layout.place_of(batch.given),
-            model.version,
-            batch.method,
-            batch.listing,
-            is_fresh=batch.options.fresh,
-            has_pictures=batch.options.report,
-        )
-        progress = Progress(batch.listing.count, plan.reused + plan.resumed, began_at=plan.reused + plan.resumed)
-        with _executor(batch, store, plan, early) as executor:
-            results = executor.run(_task(batch, model), store.shards(batch.shard_size), batch.rules.maximum_seconds)
+        source, has_report = layout.place_of(batch.given), options.report
+        plan = store.begin(source, model.version, batch.method, batch.listing, is_fresh=options.fresh, has_pictures=has_report)
+        kept = plan.reused + plan.resumed
+        progress = Progress(batch.listing.count, kept, began_at=kept)
+        needed = len(list(islice(store.shards(batch.shard_size), options.workers or cores.usable())))
+        # Not this process where it may have ended the last run.
+        is_little = plan.pending <= executors.FEW and plan.size <= executors.FEW_BYTES and not plan.is_resumed
+        with executors.chosen(early, options.workers, needed, is_little=is_little) as executor:
+            share = share_shown(batch.listing.count) if has_report else None
+            known = partial(shard.score, folder=fsencode(batch.folder), model=(model.version, model.content))
+            task = partial(known, rules=batch.rules, shown_share=share)
+            results = executor.run(task, store.shards(batch.shard_size), batch.rules.maximum_seconds)
             with closing(results):
                 for scored in results:
                     store.write(scored)
                     progress.done += scored.files
                     progress.statuses.update(scored.statuses)
                     tell(progress)
-                    if batch.options.report:
+                    if has_report:
                         html.load(report.TEMPLATE)  # once, while the others go on
         return _export(batch, store, model, plan, progress, executor.workers, started)
 
@@ -113,34 +105,12 @@ def _claimed(batch: Batch) -> Iterator[Store]:
         yield store
 
 
-@contextmanager
-def _executor(batch: Batch, store: Store, plan: Plan, early: "Processes | None") -> Iterator[executors.Executor]:
-    """Choose where to score, but not this process where it may have ended the last run."""
-    asked, is_little = batch.options.workers, plan.pending <= executors.FEW and plan.size <= executors.FEW_BYTES
-    needed = len(list(islice(store.shards(batch.shard_size), asked or executors.cores())))
-    with executors.chosen(early, asked, needed, is_little=is_little and not plan.is_resumed) as executor:
-        yield executor
-
-
-def _task(batch: Batch, model: ScoringModel) -> "partial[Scored]":
-    """Give the pure step, with all that is the same for every shard of a batch."""
-    share = share_shown(batch.listing.count) if batch.options.report else None
-    return partial(
-        shard.score,
-        folder=fsencode(batch.folder),
-        content=model.content,
-        version=model.version,
-        rules=batch.rules,
-        shown_share=share,
-    )
-
-
 def _export(
     batch: Batch, store: Store, model: ScoringModel, plan: Plan, progress: Progress, workers: int, started: float
 ) -> Manifest:
     edited = export.set_aside(batch.out)
     scores_sha256 = export.write_rows(store, batch.out, batch.rules.columns)
-    counts = export.count_rows(store, batch.listing.count, scores_sha256)
+    counts, answers = export.count_rows(store, batch.listing.count)
     seconds = time.monotonic() - started
     manifest = Manifest(
         folder=shown(layout.place_of(batch.given)),
@@ -150,7 +120,8 @@ def _export(
         settings=batch.rules.as_shown(),
         method=batch.method,
         fingerprint=hash_of(batch.method, scores_sha256),
-        **counts.as_shown(),
+        scores_sha256=scores_sha256,
+        **counts,
         **batch.listing.as_shown(),
         reused=plan.reused,
         resumed=plan.resumed,
@@ -159,10 +130,10 @@ def _export(
         seconds=round(seconds, 3),
         images_per_second=round(progress.statuses.total() / seconds, 1),
         edited=edited,
-        suspicions=export.suspicions(store, counts, batch.maximum_suspect_share),
+        suspicions=export.suspicions(store, counts, answers, batch.maximum_suspect_share),
     )
     if batch.options.report:
-        manifest = replace(manifest, report_fault=export.write_report(store, batch.out, batch.folder, manifest, counts))
+        manifest = replace(manifest, report_fault=export.write_report(store, batch.out, batch.folder, manifest, answers))
     manifests.write(batch.out, manifest)
     store.finish(manifest.to_json())
     return manifest

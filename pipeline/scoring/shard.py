@@ -38,18 +38,19 @@ class Scored(NamedTuple):
 
 
 def score(
-    shard: Shard, begin: Begin, *, folder: bytes, content: bytes, version: str, rules: Rules, shown_share: float | None
+    shard: Shard, begin: Begin, *, folder: bytes, model: tuple[str, bytes], rules: Rules, shown_share: float | None
 ) -> Scored:
     """Decode, normalise and read files: a row for each page, in order; a broken one never stops the rest.
 
-    ``content``: the model's, whose ``version`` stands in the rows; ``shown_share``: of the rows that are sure, drawn by chance,
-    people are shown, 0 to 1; None where they are shown nothing.
+    ``model``: its version, which stands in the rows, and its content; ``shown_share``: of the rows that are sure, drawn by
+    chance, people are shown, 0 to 1; None where they are shown nothing.
     """
     from pipeline.reports import thumbnails
-    from pipeline.scoring import answer, page
+    from pipeline.scoring import page
 
+    version, content = model
     readings = list(page.read(folder, shard, rules, begin, 0 if shown_share is None else thumbnails.SIDE))
-    found = answer.rows(shard.paths, readings, _classifier(content), version, rules)
+    found = page.rows(shard.paths, readings, _classifier(content), version, rules)
     pairs = list(zip(found, readings, strict=True))
     stored = [
         (shard.paths[reading.file], *_columns(row), reading.pixels, line)

@@ -12,10 +12,6 @@ from pipeline.scoring.listing import File, Listing
 from pipeline.scoring.row import MOST_SHOWN, chance, name_in_csv, share_shown
 from pipeline.scoring.shard import Scored, Shard
 
-# What a run is about to do: changed files, those of them that are gone having no size, and files without a row.
-PLAN = """
-create temp table change (path blob primary key, size integer, modified integer, changed integer) without rowid;
-"""
 # Files that are read at once; and the bytes of a shard, which is so done in seconds too where scans are large.
 AT_ONCE = 1000
 SHARD_BYTES = 2**25
@@ -62,7 +58,8 @@ class Store:
         A run that was interrupted goes on where nothing changed. ``has_pictures``: a row stays only with its picture, if it
         is to be shown.
         """
-        self._connection.executescript(PLAN)
+        # Changed files, those of them that are gone without a size.
+        self.execute("create temp table change (path blob primary key, size, modified, changed) without rowid")
         with self._transaction():
             last = self._last
             # Where nothing is known, all of it is new.
@@ -72,7 +69,10 @@ class Store:
             is_resumed = last is not None and last[2:] == (method, is_fresh, False) and not changes
             if last and not is_resumed and (last[2] != method or is_fresh):
                 self.execute("delete from row")
-            self._run = last[0] if last and is_resumed else self._begun(source, model, method, is_fresh=is_fresh)
+            if not is_resumed:
+                values = [os.fsencode(source), model, method, is_fresh]
+                self.execute("insert into run (source, model, method, is_fresh) values (?, ?, ?, ?)", values)
+            ((self._run,),) = self.execute("select max(number) from run")
             if changes:
                 self.execute("delete from row where path in (select path from change)")
                 self.execute("delete from file where path in (select path from change where size is null)")
@@ -97,12 +97,10 @@ class Store:
     def shards(self, files: int) -> Iterator[Shard]:
         """Cut what is to be scored into shards of at most so many files, or of some megabytes."""
         paths: list[bytes] = []
-        total = 0
-        last = b""
+        total, last = 0, b""
         # In small parts: while one is read, what is written stays in the log.
-        while some := self.execute(
-            "select path, size from pending where path > ? order by path limit ?", [last, AT_ONCE]
-        ).fetchall():
+        query = "select path, size from pending where path > ? order by path limit ?"
+        while some := self.execute(query, [last, AT_ONCE]).fetchall():
             for path, size in some:
                 if paths and (len(paths) == files or total + size > SHARD_BYTES):
                     yield Shard(tuple(paths))
@@ -138,10 +136,6 @@ class Store:
         """The last run: its number, source and method, whether it was to be fresh, and whether it was finished."""
         query = "select number, source, method, is_fresh, manifest is not null from run order by number desc limit 1"
         return next(((*one[:3], bool(one[3]), bool(one[4])) for one in self.execute(query)), None)
-
-    def _begun(self, source: Path, model: str, method: str, *, is_fresh: bool) -> int:
-        values = [os.fsencode(source), model, method, is_fresh]
-        return self.execute("insert into run (source, model, method, is_fresh) values (?, ?, ?, ?)", values).lastrowid or 0
 
     def _changes(self, listing: Iterable[File]) -> Iterator[tuple[bytes, int | None, int | None, int | None]]:
         """Give what differs between a listing and the files that are known: both are in the order of paths."""

@@ -9,11 +9,11 @@ PACKAGE = Path(__file__).parents[1]
 # All code that decides what stands in a row: modules, and folders of them.
 CODE = (
     "digits/field.py",
+    "digits/network/answers.py",
     "digits/network/model.py",
     "digits/network/second_look.py",
     "digits/pictures",
     "reports/thumbnails.py",
-    "scoring/answer.py",
     "scoring/page.py",
     "scoring/row.py",
     "scoring/shard.py",

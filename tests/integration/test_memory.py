@@ -20,7 +20,7 @@ def test_a_picture_of_50_megapixels_takes_less_than_400_megabytes(kind: str, suf
     page.save(tmp_path / f"a{suffix}", kind, **options)
     code = (
         "import sys; from pathlib import Path\n"
-        "import pipeline.scoring.answer; from pipeline.digits.pictures import normalising\n"
+        "import pipeline.scoring.page; from pipeline.digits.pictures import normalising\n"
         "from pipeline.digits.pictures.files import decoding\n"
         "from pipeline.digits.pictures.files.limits import Limits\n"
         "(page,) = decoding.pages(Path(sys.argv[1]).open('rb'), Limits(10**9, 10**8, 1, 200))\n"

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipeline import atomic, layout, params
+from pipeline import atomic, cores, layout, params
 from pipeline.datasets import sample
 from pipeline.digits.pictures.files import decoding
 from pipeline.digits.pictures.files.limits import Limits
@@ -282,39 +282,11 @@ def test_a_glance_tells_whether_workers_will_be_needed(tmp_path: Path) -> None:
     (tmp_path / "scored").mkdir()
     (tmp_path / "scored/manifest.json").touch()
 
-    assert executors.foreseen(tmp_path, tmp_path / "new", None) == executors.cores()
+    assert executors.foreseen(tmp_path, tmp_path / "new", None) == cores.usable()
     assert executors.foreseen(tmp_path, tmp_path / "new", 1) == 1
     assert executors.foreseen(tmp_path, tmp_path / "scored", None) == 1
     assert executors.foreseen(tmp_path / "scored", tmp_path / "new", None) == 0
     assert executors.foreseen(tmp_path / "0.png", tmp_path / "new", None) == 0
-
-
-@pytest.mark.parametrize(
-    ("files", "cores"),
-    [
-        ({}, 64),
-        ({"cpu.max": "max 100000"}, 64),
-        ({"cpu.max": "150000 100000"}, 2),
-        ({"cpu.max": "1000 100000"}, 1),
-        ({"cpu.max": "9900000 100000"}, 64),
-        ({"a/b.service/cpu.max": "max 100000", "a/cpu.max": "300000 100000", "cpu.max": "800000 100000"}, 3),
-        ({"a/other/cpu.max": "100000 100000"}, 64),
-        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 64),
-        ({"cpu/cpu.cfs_quota_us": "400000", "cpu/cpu.cfs_period_us": "100000"}, 4),
-    ],
-)
-def test_no_more_processes_than_the_quota_of_a_container(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: int
-) -> None:
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(f"{content}\n")
-    (tmp_path / "own").write_text("4:memory:/\n0::/a/b.service\n" if any("/a" in f"/{name}" for name in files) else "0::/\n")
-    monkeypatch.setattr(executors, "GROUPS", tmp_path)
-    monkeypatch.setattr(executors, "OWN_GROUP", tmp_path / "own")
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)), raising=False)
-
-    assert executors.cores() == cores
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -339,7 +311,7 @@ def test_an_error_in_a_worker_is_raised_with_its_traceback(scans: Scans, startup
     with pytest.raises(TypeError, match="'NoneType' object is not callable") as raised:
         scans.score(workers=2)
 
-    assert "in _answers" in str(raised.value.__cause__)
+    assert "in read_fields" in str(raised.value.__cause__)
 
 
 def test_only_new_and_changed_pictures_are_decoded_and_rows_of_removed_ones_go(scans: Scans, decoded: list[bytes]) -> None:

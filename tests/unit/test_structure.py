@@ -22,7 +22,7 @@ GROUND = {
 FLOORS = [
     ["pipeline/errors.py", "pipeline/faults.py", "pipeline/imports.py", "pipeline/names.py", "pipeline/layout.py"],
     ["pipeline/digits/arrays.py", "pipeline/digits/field.py", "pipeline/digits/pictures/files/limits.py"],
-    ["pipeline/atomic.py", "pipeline/params.py", "pipeline/git.py", "pipeline/exclusive.py"],
+    ["pipeline/atomic.py", "pipeline/params.py", "pipeline/git.py", "pipeline/exclusive.py", "pipeline/cores.py"],
     ["pipeline/datasets/"],
     ["pipeline/digits/pictures/"],
     ["pipeline/digits/network/"],
