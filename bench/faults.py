@@ -15,7 +15,6 @@ from queue import Queue
 
 ROOT = Path(__file__).parents[1]
 GATE = "pipeline/registry/gate.py"
-RUN = "pipeline/scoring/run.py"
 STORE = "pipeline/scoring/store.py"
 PROCESSES = "pipeline/scoring/processes.py"
 REGISTRY = "pipeline/registry/contents.py"
@@ -137,7 +136,9 @@ FAULTS = [
     ),
     Fault("take rows that were made in another way", STORE, "last[2] != method or is_fresh", "is_fresh", OF_RUNS),
     Fault("forget an interrupted run", STORE, "last[2:] == (method, is_fresh, False)", "not last", OF_RUNS),
-    Fault("blame a file for a process that was stopped", PROCESSES, "None if process in stopped else", "", OF_RUNS, "stops"),
+    Fault(
+        "blame a file for a process that was stopped", PROCESSES, "page and process not in stopped", "page", OF_RUNS, "stops"
+    ),
     Fault(
         "wait for ever",
         PROCESSES,
@@ -148,7 +149,7 @@ FAULTS = [
     ),
     Fault(
         "leave errors uncounted",
-        RUN,
+        "pipeline/console.py",
         "if manifest.error_share <= settings.maximum_error_share:",
         "if True:",
         "tests/integration/test_scoring.py",

@@ -77,7 +77,7 @@ def score_batch(folder: Path, model: contents.ScoringModel, settings: Score, *, 
     logger.info("%s: %s, in %s", name, manifest.statuses, shown(batch.out / SCORES))
     for words in filter(None, (batch.store_words, *manifest.warnings)):
         logger.warning("%s: %s", name, words)
-    if failure := run.too_many_errors(manifest, settings):
+    if failure := console.too_many_errors(manifest, settings):
         raise PipelineError(f"{shown(batch.out / SCORES)}: {failure}.")
     return Outcome(manifest, undone=undone, unread=unread)
 

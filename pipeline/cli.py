@@ -157,7 +157,7 @@ def score(
             from pipeline import console, params
             from pipeline.registry import contents
             from pipeline.scoring import batch as batches
-            from pipeline.scoring import export, run
+            from pipeline.scoring import export
 
             settings = params.load(layout.PARAMS).score
             if folder.suffix.lower() in settings.image_suffixes and not folder.is_dir():
@@ -180,7 +180,7 @@ def score(
         print(manifest.to_json(), end="")
     else:
         console.summary(batch, manifest)
-    faults = [words for words in (batch.listing.unreadable_words, run.too_many_errors(manifest, settings)) if words]
+    faults = [words for words in (batch.listing.unreadable_words, console.too_many_errors(manifest, settings)) if words]
     if faults:
         raise PipelineError(f"{shown(out / export.SCORES)}: {'; '.join(faults)}.")
 

@@ -11,6 +11,7 @@ from pipeline.names import shown
 from pipeline.registry import versions
 
 if TYPE_CHECKING:
+    from pipeline.params import Score
     from pipeline.registry.contents import ScoringModel
     from pipeline.scoring.batch import Batch
     from pipeline.scoring.manifest import Manifest
@@ -98,6 +99,16 @@ def summary(batch: "Batch", manifest: "Manifest") -> None:
         print(f"warning: {words}")
     if batch.listing.unread_words:
         print(batch.listing.unread_words)
+
+
+def too_many_errors(manifest: "Manifest", settings: "Score") -> str:
+    """Say that more rows failed than may, or nothing."""
+    if manifest.error_share <= settings.maximum_error_share:
+        return ""
+    return (
+        f"{manifest.statuses['error']} of {manifest.rows} images could not be read, more than the allowed share of "
+        f"{settings.maximum_error_share:g} (score.maximum_error_share in params.yaml); the rows are written"
+    )
 
 
 def _name_files(batch: "Batch", manifest: "Manifest") -> None:

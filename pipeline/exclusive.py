@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from pipeline import atomic
 from pipeline.errors import PipelineError
+from pipeline.names import shown
 
 
 @contextmanager
@@ -43,4 +44,7 @@ def _take(file: BinaryIO) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        hint = "Name a folder on a file system that has locks."
+        raise PipelineError(f"{shown(file.name)}: cannot be locked: {error.strerror}. {hint}") from error
     return True

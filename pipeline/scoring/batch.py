@@ -1,7 +1,10 @@
 """Files about to be scored: which, into which folder, by which rules."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pipeline import layout
@@ -12,13 +15,27 @@ from pipeline.params import Score
 from pipeline.registry.contents import ScoringModel
 from pipeline.reports import batch as report
 from pipeline.scoring import manifest as manifests
-from pipeline.scoring import version
 from pipeline.scoring.database import NAME as STORE
 from pipeline.scoring.export import REVIEW, SCORES
 from pipeline.scoring.listing import Listing, list_folder, list_paths
 from pipeline.scoring.manifest import Manifest
 from pipeline.scoring.row import Rules
 from pipeline.scoring.store import Store, opened
+
+PACKAGE = Path(__file__).parents[1]
+# All code that decides what stands in a row: modules, and folders of them.
+CODE = (
+    "digits/field.py",
+    "digits/network/answers.py",
+    "digits/network/model.py",
+    "digits/network/second_look.py",
+    "digits/pictures",
+    "reports/thumbnails.py",
+    "scoring/page.py",
+    "scoring/row.py",
+    "scoring/shard.py",
+)
+LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow", "pi-heif", "pypdfium2")
 
 
 class NothingToScoreError(PipelineError):
@@ -82,7 +99,7 @@ def prepare(given: Path, out: Path, model: ScoringModel, settings: Score, option
             how = f"An image ends in one of: {' '.join(settings.image_suffixes)}." if is_folder else "Name one file a line."
             raise NothingToScoreError(f"{shown(given)}: no images to score ({there}). {how}")
         rules = rules_of(settings, model.temperature, options)
-        method = hash_of(manifests.SCHEMA_VERSION, version.of_scoring(), model.version, model.sha256, rules)
+        method = hash_of(manifests.SCHEMA_VERSION, code_version(), model.version, model.sha256, rules)
         finished = None if options.fresh else _finished(store, out, listing, method, has_report=options.report)
     sizes = settings.shard_size, settings.maximum_suspect_share
     words = f"{shown(out / STORE)} was not there, as after an earlier version of this program: every file was scored again"
@@ -119,6 +136,24 @@ def rules_of(settings: Score, temperature: float, options: Options = DEFAULTS) -
         digits=options.digits,
         probabilities=options.probabilities,
     )
+
+
+@cache
+def code_version() -> str:
+    """Hash the code of the modules, and the releases of the libraries, that decide what stands in a row."""
+    digest = hashlib.sha256()
+    for module in modules():
+        digest.update(hashlib.sha256(module.read_bytes()).digest())
+    for library in LIBRARIES:
+        with suppress(PackageNotFoundError):  # one of the extra `formats`: without it, its files are errors
+            digest.update(f"{library} {version(library)}\n".encode())
+    return digest.hexdigest()
+
+
+def modules() -> list[Path]:
+    """List the modules that are hashed."""
+    places = [PACKAGE / place for place in CODE]
+    return [module for place in places for module in (sorted(place.rglob("*.py")) if place.is_dir() else [place])]
 
 
 def hash_of(*parts: object) -> str:

@@ -40,42 +40,36 @@ def connected(out: Path, *, is_written: bool = False) -> Iterator[sqlite3.Connec
     Raises PipelineError where SQLite refuses something, also in the block.
     """
     file = out / NAME
+    if is_written:
+        with atomic.refusals_of(file):
+            out.mkdir(parents=True, exist_ok=True)
+            file.open("ab").close()  # which says more than SQLite where it is refused
+    is_there = file.exists() and file.stat().st_size
+    place = file if is_written else address(out) if is_there else ":memory:"
     try:
-        with closing(_opened(file, is_written=is_written)) as connection:
+        with closing(sqlite3.connect(place, uri=not is_written, isolation_level=None)) as connection:
+            _get_ready(connection, file, is_written=is_written)
             yield connection
-    except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
+    except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
             raise
         hint = NEXT.get(error.sqlite_errorcode & 0xFF, "Make its folder writable, then run again")
         raise PipelineError(f"{shown(file)}: {error}. {hint}.") from error
 
 
-def _opened(file: Path, *, is_written: bool) -> sqlite3.Connection:
+def _get_ready(connection: sqlite3.Connection, file: Path, *, is_written: bool) -> None:
+    ((schema,),) = connection.execute("pragma user_version")
+    ((tables,),) = connection.execute("select count(*) from sqlite_master")
+    if tables and schema != SCHEMA:
+        raise PipelineError(
+            f"{shown(file)}: made by another version of this program, with schema {schema} in place of {SCHEMA}. "
+            f"Use that version, or delete it, and every file is scored again."
+        )
     if is_written:
-        with atomic.refusals_of(file):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.open("ab").close()  # which says more than SQLite where it is refused
-    if not is_written and not (file.exists() and file.stat().st_size):
-        connection = sqlite3.connect(":memory:", isolation_level=None)
-    else:
-        connection = sqlite3.connect(file if is_written else address(file.parent), uri=not is_written, isolation_level=None)
-    try:
-        ((schema,),) = connection.execute("pragma user_version")
-        ((tables,),) = connection.execute("select count(*) from sqlite_master")
-        if tables and schema != SCHEMA:
-            raise PipelineError(
-                f"{shown(file)}: made by another version of this program, with schema {schema} in place of {SCHEMA}. "
-                f"Use that version, or delete it, and every file is scored again."
-            )
-        if is_written:
-            connection.execute("pragma journal_mode = wal")
-            connection.execute("pragma synchronous = normal")
-        if not tables:
-            connection.executescript(f"begin; {TABLES} commit;")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = normal")
+    if not tables:
+        connection.executescript(f"begin; {TABLES} commit;")
 
 
 def address(out: Path) -> str:

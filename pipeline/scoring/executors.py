@@ -1,8 +1,8 @@
 """Where shards are scored. An executor takes shards and gives what a task makes of them, in any order."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, closing, nullcontext
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -46,40 +46,30 @@ class Here:
             try:
                 done = task(shard, _refuse)
             except _CanHangError:
-                from pipeline.scoring.processes import Processes
-
                 self.workers = 1
-                with closing(Processes(1)) as other:
+                with _processes(1) as other:
                     yield from other.run(task, chain([shard], rest), maximum_seconds)
             else:
                 yield done
 
 
-@contextmanager
-def chosen(ready: "Processes | None", asked: int | None, needed: int, *, is_little: bool) -> Iterator[Executor]:
+def chosen(ready: "Processes | None", asked: int | None, needed: int, *, is_little: bool) -> "AbstractContextManager[Executor]":
     """Choose where shards are scored: here where there is little, unless some are ``ready`` or ``asked`` for."""
-    count = min(asked or cores.usable(), needed)
     if not needed or (is_little and not asked):
-        yield ready if ready and needed else Here()
-    elif ready and ready.workers >= count:
-        yield ready
-    else:
-        from pipeline.scoring.processes import Processes
-
-        with closing(Processes(count)) as executor:
-            yield executor
+        return nullcontext(ready if ready and needed else Here())
+    count = min(asked or cores.usable(), needed)
+    return nullcontext(ready) if ready and ready.workers >= count else _processes(count)
 
 
-@contextmanager
-def early(count: int) -> "Iterator[Processes | None]":
+def early(count: int) -> "AbstractContextManager[Processes | None]":
     """Start processes before it is known what they will score, unless there are to be none."""
-    if not count:
-        yield None
-        return
+    return _processes(count) if count else nullcontext()
+
+
+def _processes(count: int) -> "closing[Processes]":
     from pipeline.scoring.processes import Processes
 
-    with closing(Processes(count)) as processes:
-        yield processes
+    return closing(Processes(count))
 
 
 def foreseen(folder: Path, out: Path, asked: int | None) -> int:

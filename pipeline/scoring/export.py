@@ -37,10 +37,8 @@ def write_rows(store: Store, out: Path, columns: Iterable[str]) -> str:
     """
     (head,) = csv_lines([columns])
     with atomic.replacing(out / SCORES) as scores, atomic.replacing(out / REVIEW) as review:
-        for target, which in (
-            (scores, "order by path, page"),
-            (review, "where status = 'review' order by confidence, path, page"),
-        ):
+        wanted = {scores: "order by path, page", review: "where status = 'review' order by confidence, path, page"}
+        for target, which in wanted.items():
             with target.open("w", encoding="utf-8", newline="") as file:
                 file.write(head)
                 file.writelines(line for (line,) in store.execute(f"select line from row {which}"))  # noqa: S608 - one of two

@@ -53,16 +53,10 @@ def stop_server() -> None:
 class Context(ForkServerContext):
     """Starts processes as ``_launch`` does."""
 
-    def __init__(self) -> None:
-        """Have started none."""
-        super().__init__()
-        self.started: list[ForkServerProcess] = []
-
     def Process(self, *arguments: Any, **options: Any) -> ForkServerProcess:  # type: ignore[override]  # noqa: N802
         """Make one."""
         process = ForkServerProcess(*arguments, **options)
         process._Popen = _launch  # type: ignore[assignment, method-assign]  # noqa: SLF001
-        self.started.append(process)
         return process
 
 

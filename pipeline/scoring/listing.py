@@ -3,19 +3,17 @@
 import bisect
 import codecs
 import os
+import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-
-if TYPE_CHECKING:
-    from sqlite3 import Connection
 
 NAMED = 3
 # So many files take less time than a temporary file, and less memory than the rest of a run.
@@ -55,7 +53,7 @@ class Listing:
     symbolic_links: int = 0
     unreadable_folders: list[str] = field(default_factory=list)
     _few: list[File] = field(default_factory=list)
-    _many: "Connection | None" = None
+    _many: sqlite3.Connection | None = None
 
     def __iter__(self) -> Iterator[File]:
         """Give the files, as often as they are asked for."""
@@ -87,20 +85,15 @@ class Listing:
         """Look up files below ``folder``. Raises PipelineError when the folder for temporary files has no room."""
         start, rest = os.path.join(folder, b""), iter(paths)  # noqa: PTH118 - paths of any bytes
         while some := set(islice(rest, IN_MEMORY)):
-            files = [_look_up(start, path) for path in sorted(some)]
-            if self.count:
-                self._spill(self._few)
-                self._spill(files)
-                self._few = []
-            else:
-                self._few = files
-            self.count += len(files)
+            if self._few:
+                self._spill()
+            self._few = [_look_up(start, path) for path in sorted(some)]
+        self.count = len(self._few)
         if self._many:
+            self._spill()
             ((self.count,),) = self._many.execute("select count(*) from file")
 
-    def _spill(self, files: list[File]) -> None:
-        import sqlite3  # few runs need it for this
-
+    def _spill(self) -> None:
         try:
             if not self._many:
                 # The empty name is a file of SQLite's own that goes away with the process.
@@ -108,7 +101,7 @@ class Listing:
                 self._many.execute("pragma journal_mode = off")
                 self._many.execute("create table file (path blob primary key, size, modified, changed) without rowid")
                 self._many.execute("begin")
-            self._many.executemany("insert or ignore into file values (?, ?, ?, ?)", files)
+            self._many.executemany("insert or ignore into file values (?, ?, ?, ?)", self._few)
         except sqlite3.OperationalError as error:
             hint = "Make room for temporary files, or name another folder in TMPDIR."
             raise PipelineError(f"cannot write the listing: {error}. {hint}") from error

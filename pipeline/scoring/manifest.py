@@ -16,7 +16,7 @@ class Manifest:
     """A finished run of scoring.
 
     ``method`` stands for all that decides on a row but the picture: model, settings, code; ``fingerprint`` for the method and
-    the pictures; ``scores_sha256`` is of ``scores.csv``. There is a row for every page of the ``files``. ``statuses`` count
+    what came of it; ``scores_sha256`` is of ``scores.csv``. There is a row for every page of the ``files``. ``statuses`` count
     rows, ``file_statuses`` files, one with pages of two statuses for both. ``reasons`` are of the rows for review and the
     errors, ``labels`` of the rows that have one, ``unread_pictures`` are counted by suffix. The rows of ``reused`` files are of
     an earlier run, those of ``resumed`` ones of this one before it was interrupted; ``scored`` are the other files, and

@@ -53,10 +53,6 @@ class Reading(NamedTuple):
         return None if isinstance(self.glyph, str) else self.glyph.field
 
 
-class Unreadable(Exception):
-    """A file that is not read; the message is the reason, for a person."""
-
-
 class Page(NamedTuple):
     """A picture, perhaps half of one, or the reason why there is none; its page, from 1, and its file's number, from 0."""
 
@@ -120,12 +116,13 @@ def _pages(
             continue
         try:
             start = content if isinstance(content, bytes) else content.peek(decoding.HEAD)  # type: ignore[attr-defined]
-            pages = _decoded(content, limits)
+            pages: Iterator[Decoded] | None = None
             for page in count(1):
                 if page == shard.bad_page:
                     yield Page(number, page, shard.reason)
                     break
                 begin(number, page, start)
+                pages = pages or iter(decoding.pages(content, limits))
                 if (found := next(pages, None)) is None:
                     break
                 if isinstance(found, PerhapsHalf):
@@ -135,11 +132,6 @@ def _pages(
         finally:
             if not isinstance(content, bytes):
                 content.close()
-
-
-def _decoded(content: bytes | BinaryIO, limits: Limits) -> Iterator[Decoded]:
-    """Decode pages, and not the first before it is asked for."""
-    yield from decoding.pages(content, limits)
 
 
 def _pixels(picture: Gray | str) -> int:
@@ -185,7 +177,7 @@ def _attempt(step: Callable[[Before], After], value: Before | str) -> After | st
         return step(value)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    except Unreadable as error:
+    except DecodeError as error:
         return str(error)
     except MemoryError:
         return "needs more memory than there is"
@@ -200,10 +192,10 @@ def _read(path: bytes, *, folder: int, maximum_bytes: int) -> bytes | BinaryIO:
     """
     status = os.stat(path, dir_fd=folder)
     if not stat.S_ISREG(status.st_mode):
-        raise Unreadable("not a file")
+        raise DecodeError("not a file")
     size = status.st_size
     if size > maximum_bytes:
-        raise Unreadable(f"{size} bytes, more than {maximum_bytes}")
+        raise DecodeError(f"{size} bytes, more than {maximum_bytes}")
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK, dir_fd=folder)
     if size > LARGEST_AT_ONCE:
         return os.fdopen(descriptor, "rb")

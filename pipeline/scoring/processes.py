@@ -57,6 +57,7 @@ class Processes:
     workers: int
     _attempts: int = 0
     _is_closed: bool = False
+    _seen: set[int] = field(default_factory=set)
     _pool: "ProcessPool" = field(init=False)
 
     def __post_init__(self) -> None:
@@ -118,9 +119,8 @@ class Processes:
         from pebble import ProcessPool
 
         self._attempts += 1
-        self._context = launching.Context()
         self._pool = ProcessPool(
-            self.workers, initializer=launching.become_ready, initargs=(self._notes,), context=self._context
+            self.workers, initializer=launching.become_ready, initargs=(self._notes,), context=launching.Context()
         )
         with suppress(BrokenProcessPool, OSError, EOFError):
             _ = self._pool.active  # to ask starts it
@@ -147,14 +147,15 @@ class Processes:
         process, file, page = self._notes[3 * running.slot : 3 * running.slot + 3]
         if process and file != running.file:
             running.file, running.seconds = file, 0.0
+            self._seen.add(process)
         running.seconds += passed
         # The pages before one that was too slow are given the time again that they took.
         if running.seconds <= maximum_seconds * (2 if running.shard.bad_page else 1):
             return
         running.seconds = 0.0
-        stopped = {one.pid for one in self._context.started if one.pid and _is_stopped(one.pid)}
+        stopped = set(filter(_is_stopped, self._seen))
         if process:
-            running.too_slow = None if process in stopped else (file, page)
+            running.too_slow = (file, page) if page and process not in stopped else None
             future.cancel()
         for one in (stopped | {process}) - {0}:
             with suppress(OSError):
@@ -166,11 +167,8 @@ def _left_of(running: _Running, code: int, maximum_seconds: float) -> list[tuple
     shard, paths = running.shard, running.shard.paths
     if running.too_slow:
         file, page = running.too_slow
-        slow = shard._replace(
-            paths=paths[file : file + 1],
-            bad_page=page,
-            reason=f"takes longer than {maximum_seconds:g} s (score.maximum_seconds)",
-        )
+        reason = f"takes longer than {maximum_seconds:g} s (score.maximum_seconds)"
+        slow = shard._replace(paths=paths[file : file + 1], bad_page=page, reason=reason)
         return [(slow, False)] + [(shard._replace(paths=part), False) for part in (paths[:file], paths[file + 1 :]) if part]
     if half := len(paths) // 2:
         return [(shard._replace(paths=part), False) for part in (paths[:half], paths[half:])]

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from pipeline import cores, exclusive, layout
 from pipeline.names import shown
-from pipeline.params import Score
 from pipeline.registry.contents import ScoringModel
 from pipeline.reports import batch as report
 from pipeline.reports import html
@@ -81,16 +80,6 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: "Processes | Non
         return _export(batch, store, model, plan, progress, executor.workers, started)
 
 
-def too_many_errors(manifest: Manifest, settings: Score) -> str:
-    """Say that more rows failed than may, or nothing."""
-    if manifest.error_share <= settings.maximum_error_share:
-        return ""
-    return (
-        f"{manifest.statuses['error']} of {manifest.rows} images could not be read, more than the allowed share of "
-        f"{settings.maximum_error_share:g} (score.maximum_error_share in params.yaml); the rows are written"
-    )
-
-
 @contextmanager
 def _claimed(batch: Batch) -> Iterator[Store]:
     """Keep other runs out, open the store, and remove what a run that was killed left."""
@@ -98,10 +87,7 @@ def _claimed(batch: Batch) -> Iterator[Store]:
     with exclusive.held(batch.out / LOCK_FILE, busy), opened(batch.out, is_written=True) as store:
         require(store, batch.out, batch.given)
         for left in (path for pattern in LEFT for path in batch.out.glob(pattern)):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
         yield store
 
 

@@ -101,13 +101,12 @@ class Store:
         # In small parts: while one is read, what is written stays in the log.
         query = "select path, size from pending where path > ? order by path limit ?"
         while some := self.execute(query, [last, AT_ONCE]).fetchall():
-            for path, size in some:
+            for last, size in some:
                 if paths and (len(paths) == files or total + size > SHARD_BYTES):
                     yield Shard(tuple(paths))
                     paths, total = [], 0
-                paths.append(path)
+                paths.append(last)
                 total += size
-            last = some[-1][0]
         if paths:
             yield Shard(tuple(paths))
 

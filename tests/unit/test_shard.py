@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pipeline.digits.network.model import Classifier
 from pipeline.digits.pictures import normalising
 from pipeline.params import load
-from pipeline.scoring import page, version
+from pipeline.scoring import batch, page
 from pipeline.scoring.page import Page
 from pipeline.scoring.row import COLUMNS, Row, Rules, csv_lines, name_in_csv
 from tests.scored import score_files
@@ -236,13 +236,13 @@ def test_the_version_of_scoring_changes_with_the_code_that_decides_on_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, changes: bool
 ) -> None:
     for place in ("digits", "reports", "scoring"):
-        shutil.copytree(version.PACKAGE / place, tmp_path / place)
-    monkeypatch.setattr(version, "PACKAGE", tmp_path)
-    before = version.of_scoring.__wrapped__()
+        shutil.copytree(batch.PACKAGE / place, tmp_path / place)
+    monkeypatch.setattr(batch, "PACKAGE", tmp_path)
+    before = batch.code_version.__wrapped__()
 
     (tmp_path / module).write_text("# edited")
 
-    assert (version.of_scoring.__wrapped__() != before) == changes
+    assert (batch.code_version.__wrapped__() != before) == changes
 
 
 def test_pandas_reads_every_row_with_no_options(tmp_path: Path) -> None:

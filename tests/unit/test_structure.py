@@ -139,11 +139,11 @@ def test_a_stage_is_run_by_its_own_word(stage: str) -> None:
 
 
 def test_the_version_of_scoring_is_of_all_code_that_turns_a_file_into_a_row() -> None:
-    from pipeline.scoring import version
+    from pipeline.scoring import batch
 
     reached = reached_from("pipeline/scoring/shard.py")
-    hashed = {module.relative_to(ROOT).as_posix() for module in version.modules()}
-    places = code_of(f"pipeline/{place}" for place in version.CODE)
+    hashed = {module.relative_to(ROOT).as_posix() for module in batch.modules()}
+    places = code_of(f"pipeline/{place}" for place in batch.CODE)
 
     assert hashed >= reached
     assert all(reached & set(code) for code in places.values())
