@@ -66,8 +66,7 @@ def _get_ready(connection: sqlite3.Connection, file: Path, *, is_written: bool) 
             f"Use that version, or delete it, and every file is scored again."
         )
     if is_written:
-        connection.execute("pragma journal_mode = wal")
-        connection.execute("pragma synchronous = normal")
+        connection.executescript("pragma journal_mode = wal; pragma synchronous = normal")
     if not tables:
         connection.executescript(f"begin; {TABLES} commit;")
 

@@ -19,14 +19,12 @@ from pipeline.scoring.store import Store
 
 SCORES = "scores.csv"
 REVIEW = "review.csv"
-EDITED = "scores.edited"
 # Where there are more rows than people are shown, at most so many are doubtful ones.
 MOST_DOUBTFUL = 5000
 # Of a confidence, which has four places.
 HUNDREDTHS = "cast(confidence * 100 + 0.00001 as integer)"
 # Decoders have too many words for broken files to count all of them.
 MOST_REASONS = 100
-OTHER_REASONS = "other reasons"
 Answers = Counter[tuple[int, int]]
 
 
@@ -62,7 +60,7 @@ def count_rows(store: Store, files: int) -> tuple[dict[str, Any], Answers]:
     )
     for status, reason, number in store.execute(doubts):
         statuses[status] += number
-        reasons[reason if status == "review" or len(reasons) < MOST_REASONS else OTHER_REASONS] += number
+        reasons[reason if status == "review" or len(reasons) < MOST_REASONS else "other reasons"] += number
     ((rows,),) = store.execute("select count(*) from row")
     if ok := rows - statuses.total():
         statuses["ok"] = ok
@@ -130,7 +128,7 @@ def set_aside(out: Path) -> str:
     manifest = manifests.read(out)
     if manifest is None or not is_edited(out, manifest):
         return ""
-    names = (f"{EDITED}{number or ''}.csv" for number in count())
+    names = (f"scores.edited{number or ''}.csv" for number in count())
     name = next(name for name in names if not (out / name).exists())
     with atomic.replacing(out / name) as temporary:
         shutil.copyfile(out / SCORES, temporary)

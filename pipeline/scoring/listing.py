@@ -57,9 +57,8 @@ class Listing:
 
     def __iter__(self) -> Iterator[File]:
         """Give the files, as often as they are asked for."""
-        if not self._many:
-            return iter(self._few)
-        return iter(self._many.execute("select path, size, modified, changed from file order by path"))
+        query = "select path, size, modified, changed from file order by path"
+        return iter(self._many.execute(query) if self._many else self._few)
 
     def as_shown(self) -> dict[str, Any]:
         """Give what a manifest says of it."""

@@ -140,6 +140,7 @@ class Processes:
             if self._attempts == ATTEMPTS:
                 look = f"Look with `{shown(sys.executable)} -c 'import {__name__}'`."
                 raise PipelineError(f"a process that scores ends before it begins. {look}")
+            self._pool.join()
             self._start()
 
     def _watch(self, future: Future[Any], running: _Running, passed: float, maximum_seconds: float) -> None:

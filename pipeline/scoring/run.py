@@ -55,29 +55,39 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: "Processes | Non
     ``tell`` is called after each shard; ``early`` are processes that were started already. Raises PipelineError when the
     output cannot be written, holds the scores of something else, or another run is writing it.
     """
-    started, options = time.monotonic(), batch.options
+    started, options, source = time.monotonic(), batch.options, layout.place_of(batch.given)
     with _claimed(batch) as store:
-        source, has_report = layout.place_of(batch.given), options.report
-        plan = store.begin(source, model.version, batch.method, batch.listing, is_fresh=options.fresh, has_pictures=has_report)
+        plan = store.begin(
+            source, model.version, batch.method, batch.listing, is_fresh=options.fresh, has_pictures=options.report
+        )
         kept = plan.reused + plan.resumed
         progress = Progress(batch.listing.count, kept, began_at=kept)
-        needed = len(list(islice(store.shards(batch.shard_size), options.workers or cores.usable())))
-        # Not this process where it may have ended the last run.
-        is_little = plan.pending <= executors.FEW and plan.size <= executors.FEW_BYTES and not plan.is_resumed
-        with executors.chosen(early, options.workers, needed, is_little=is_little) as executor:
-            share = share_shown(batch.listing.count) if has_report else None
-            known = partial(shard.score, folder=fsencode(batch.folder), model=(model.version, model.content))
-            task = partial(known, rules=batch.rules, shown_share=share)
-            results = executor.run(task, store.shards(batch.shard_size), batch.rules.maximum_seconds)
-            with closing(results):
-                for scored in results:
-                    store.write(scored)
-                    progress.done += scored.files
-                    progress.statuses.update(scored.statuses)
-                    tell(progress)
-                    if has_report:
-                        html.load(report.TEMPLATE)  # once, while the others go on
-        return _export(batch, store, model, plan, progress, executor.workers, started)
+        workers = _score_new(batch, model, store, plan, progress, tell, early)
+        return _export(batch, store, model, plan, progress, workers, started)
+
+
+def _score_new(
+    batch: Batch, model: ScoringModel, store: Store, plan: Plan, progress: Progress, tell: Tell, early: "Processes | None"
+) -> int:
+    """Score the files without rows, keep what comes of them, and give the number of processes that it took."""
+    asked = batch.options.workers
+    needed = len(list(islice(store.shards(batch.shard_size), asked or cores.usable())))
+    # Not this process where it may have ended the last run.
+    is_little = plan.pending <= executors.FEW and plan.size <= executors.FEW_BYTES and not plan.is_resumed
+    share = share_shown(batch.listing.count) if batch.options.report else None
+    known = partial(shard.score, folder=fsencode(batch.folder), model=(model.version, model.content))
+    task = partial(known, rules=batch.rules, shown_share=share)
+    with executors.chosen(early, asked, needed, is_little=is_little) as executor:
+        results = executor.run(task, store.shards(batch.shard_size), batch.rules.maximum_seconds)
+        with closing(results):
+            for scored in results:
+                store.write(scored)
+                progress.done += scored.files
+                progress.statuses.update(scored.statuses)
+                tell(progress)
+                if batch.options.report:
+                    html.load(report.TEMPLATE)  # once, while the others go on
+    return executor.workers
 
 
 @contextmanager

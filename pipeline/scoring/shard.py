@@ -1,7 +1,4 @@
-"""Scoring a shard: a pure step from the names of some files to the rows of their pages, and to pictures of them for people.
-
-Only who takes the step waits for the imports that it needs.
-"""
+"""Scoring a shard: a pure step from the names of some files to the rows of their pages, and to pictures of them for people."""
 
 from collections import Counter
 from collections.abc import Callable

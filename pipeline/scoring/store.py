@@ -1,4 +1,4 @@
-"""The store of a batch: one SQLite file beside its CSV, of files, rows, pictures for people, and runs. All queries are here."""
+"""The store of a batch: one SQLite file beside its CSV, of files, rows, pictures for people, and runs."""
 
 import os
 import sqlite3
@@ -49,8 +49,7 @@ class Store:
     def is_current(self, listing: Listing, method: str) -> bool:
         """Tell whether the last run was finished, and would find nothing to do with this listing and method."""
         last = self._last
-        is_finished = last is not None and last[2] == method and last[4]
-        return is_finished and next(self._changes(listing), None) is None
+        return bool(last and last[2] == method and last[4]) and next(self._changes(listing), None) is None
 
     def begin(self, source: Path, model: str, method: str, listing: Listing, *, is_fresh: bool, has_pictures: bool) -> Plan:
         """Note what is listed, and find what is new. Rows stay that were made in the same way of files that did not change.
@@ -119,9 +118,8 @@ class Store:
                 raise
             self.has_room = False
             with suppress(sqlite3.OperationalError):
-                self.execute("pragma wal_checkpoint(truncate)")
-                self.execute("delete from picture")
-                self.execute("pragma wal_checkpoint(truncate)")
+                for step in ("pragma wal_checkpoint(truncate)", "delete from picture", "pragma wal_checkpoint(truncate)"):
+                    self.execute(step)
             self._insert(scored, [])
 
     def finish(self, manifest: str) -> None:

@@ -150,7 +150,7 @@ def test_scores_in_a_folder_that_cannot_be_written_to_stand(
     project = copy_of(registered_project)
     project.sample("data/inbox/batch", 20)
     out = project.root / "data/scores/batch"
-    project.digits("score", "data/inbox/batch")
+    project.run(*DIGITS, "score", "data/inbox/batch")
     before = {path.name: path.read_bytes() for path in out.iterdir()}
 
     unchanged, _ = score_in(out, READ_ONLY, project)

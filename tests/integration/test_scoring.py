@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,12 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline import exclusive, layout, params
-from pipeline.errors import PipelineError
 from pipeline.registry import contents
 from pipeline.scoring import batch as batches
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring import run
-from pipeline.scoring.store import opened
 from tests.conftest import DIGITS, ROOT, Project, copy_project, too_deep
+from tests.scored import rows_in
 from tests.written import by_pillow
 
 COLUMNS = "file,page,label,confidence,second_label,second_confidence,status,reason,model"
@@ -284,19 +283,13 @@ def killed(project: Project) -> Project:
     for number in range(600):
         (batch(project) / f"more-{number:04d}.png").write_bytes((batch(project) / f"{number % 20:05d}.png").read_bytes())
     with subprocess.Popen([*DIGITS, *SCORE], cwd=project.root, env=project.environment, stderr=subprocess.DEVNULL) as process:
-        while rows_kept(project) < 50:
+        while rows_in(project.root / "data/scores/batch") < 50:
             assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
-    assert rows_kept(project) < 620
+    assert rows_in(project.root / "data/scores/batch") < 620
     assert not (project.root / "data/scores/batch/scores.csv").exists()
     return project
-
-
-def rows_kept(project: Project) -> int:
-    with suppress(PipelineError), opened(project.root / "data/scores/batch") as store:
-        return sum(1 for _ in store.execute("select 1 from row"))
-    return 0  # it is being made
 
 
 def mark(project: Project) -> None:
@@ -319,7 +312,7 @@ def test_a_killed_run_ends_with_the_bytes_of_an_undisturbed_one(killed: Project)
 def test_a_killed_run_scores_no_finished_shard_again(killed: Project) -> None:
     mark(killed)
 
-    kept = rows_kept(killed)
+    kept = rows_in(killed.root / "data/scores/batch")
     killed.digits(*SCORE)
 
     assert [row["model"] for row in rows(killed)].count("from before the kill") == 1
@@ -391,13 +384,13 @@ def test_a_csv_that_no_run_here_wrote_is_not_overwritten(project: Project) -> No
 
 def test_rows_of_a_killed_run_are_kept_from_another_folder(killed: Project) -> None:
     killed.sample("elsewhere/batch", 5)
-    before = rows_kept(killed)
+    before = rows_in(killed.root / "data/scores/batch")
 
     done = killed.digits("score", "elsewhere/batch", check=False)
 
     assert done.returncode == 1
     assert "holds the scores of data/inbox/batch" in done.stderr
-    assert rows_kept(killed) == before > 0
+    assert rows_in(killed.root / "data/scores/batch") == before > 0
 
 
 def test_a_project_that_was_moved_knows_its_own_scores(project: Project, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,9 @@ from pipeline.scoring import executors, run
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring.batch import Options
 from pipeline.scoring.manifest import Manifest
-from pipeline.scoring.store import opened
 from tests.conftest import DIGITS, ROOT, Project, copy_project
 from tests.processes import left_of, started_by
+from tests.scored import rows_in
 
 SETTINGS = params.load(ROOT / "params.yaml").score.model_copy(update={"shard_size": 7})
 IMAGES = 30
@@ -194,6 +194,7 @@ def test_a_worker_that_is_killed_costs_no_row(scans: Scans, startup: Callable[[s
     assert scans.rows() == undisturbed
 
 
+@pytest.mark.filterwarnings("ignore:resource_tracker:UserWarning")  # it cannot begin either, where it is not there already
 def test_workers_that_cannot_begin_are_one_clear_error(scans: Scans, startup: Callable[[str], None]) -> None:
     startup("raise SystemExit(3)")
 
@@ -751,13 +752,6 @@ def test_a_run_that_is_killed_in_the_midst_of_its_end_loses_nothing(
     scans.score(scans.folder.parent / "anew")
     assert (scans.out / "scores.csv").read_bytes() == (scans.folder.parent / "anew" / "scores.csv").read_bytes()
     assert not list(scans.out.glob(".*.tmp"))
-
-
-def rows_in(out: Path) -> int:
-    """Count the rows that a run has kept so far."""
-    with suppress(PipelineError), opened(out) as store:
-        return sum(1 for _ in store.execute("select 1 from row"))
-    return 0  # it is being made
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from pipeline.errors import PipelineError
 from tests import in_process
 from tests.conftest import ROOT, Project
 from tests.processes import left_of, started_by
+from tests.scored import rows_in
 
 SETTINGS = {"PREFECT_API_URL": PREFECT_API_URL, "PREFECT_HOME": PREFECT_HOME}
 
@@ -204,7 +205,7 @@ def test_a_flow_that_is_stopped_leaves_no_process_behind(project: Project, flow:
     ) as process:
         try:
             found = any(line in text for text in process.stdout or ())
-            while flow == "flows.scoring" and not list((project.root / "data/scores/batch").glob(".parts-*/*-*.csv")):
+            while flow == "flows.scoring" and not rows_in(project.root / "data/scores/batch"):
                 assert process.poll() is None, "it ended before it could be stopped"
                 time.sleep(0.01)
             started = started_by(process.pid)
