@@ -1,7 +1,5 @@
 """Pictures of scans for people, small enough that a page of thousands of them can be opened."""
 
-from base64 import b64encode
-
 import cv2
 import numpy as np
 
@@ -45,11 +43,6 @@ def encoded(picture: Gray, field: bytes) -> bytes:
             if content := _file(".jpg", picture, cv2.IMWRITE_JPEG_QUALITY, quality):
                 return content
         picture = np.asarray(cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def as_text(content: bytes) -> str:
-    """Write what ``encoded`` gave for a page: in base 64, but for a mark."""
-    return content.decode() if content in (SAME, NEGATIVE) else b64encode(content).decode()
 
 
 def _file(suffix: str, picture: Gray, *options: int) -> bytes:

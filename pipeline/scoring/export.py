@@ -20,7 +20,7 @@ from pipeline.scoring.store import Store
 SCORES = "scores.csv"
 REVIEW = "review.csv"
 # Where there are more rows than people are shown, at most so many are doubtful ones.
-MOST_DOUBTFUL = 5000
+MOST_DOUBTFUL = MOST_SHOWN // 2
 # Of a confidence, which has four places.
 HUNDREDTHS = "cast(confidence * 100 + 0.00001 as integer)"
 # Decoders have too many words for broken files to count all of them.

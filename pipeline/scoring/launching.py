@@ -33,16 +33,16 @@ def start_server() -> None:
     """
     paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     changes = {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1", "OPENBLAS_NUM_THREADS": "1"}
-    before = {name: os.environ.get(name) for name in changes}
-    with _ctrl_c_is_for_the_run():
-        os.environ.update(changes)
-        forkserver.set_forkserver_preload(PRELOADED if sys.platform == "linux" else [])
-        forkserver.ensure_running()
-    for name, value in before.items():
-        if value is None:
+    before = {name: os.environ[name] for name in changes if name in os.environ}
+    os.environ.update(changes)
+    forkserver.set_forkserver_preload(PRELOADED if sys.platform == "linux" else [])
+    try:
+        with _ctrl_c_is_for_the_run():
+            forkserver.ensure_running()
+    finally:
+        for name in changes.keys() - before.keys():
             del os.environ[name]
-        else:
-            os.environ[name] = value
+        os.environ.update(before)
 
 
 def stop_server() -> None:
