@@ -1,7 +1,7 @@
-"""How well scans are read and doubted, and what each step of the normaliser gains: ``make bench-scans FOLDER…``.
+"""How well scans and marks are read and doubted, and what each step of the normaliser gains: ``make bench-scans FOLDER…``.
 
 A folder holds images, with ``labels.csv`` (``file,label``) in it or FOLDER.csv beside it, or with the label in each name after
-``_``; without a label there is no digit to read. Rendered pages are measured beside them.
+``_``; where that is no number there is no digit to read. Rendered pages and marks are measured beside them.
 """
 
 import csv
@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bench import pages
+from bench import marks, pages
 from bench.tables import replace_table
 from pipeline import layout, params
 from pipeline.datasets import dataset
@@ -36,10 +36,16 @@ from pipeline.stages import evaluate
 
 SEED = 20240229
 PAGES_A_KIND = 150
+# Shares of right rows for which the coverage is told.
+HIGH, HIGHEST = 0.99, 0.995
 BATCH = 500
 STEPS: dict[str, list[tuple[Any, str, Any]]] = {
     "strips along the border left on": [(normalising, "without_frame", lambda picture: picture)],
-    "boxes and ruled lines left on": [(room, "without_lines", lambda mask: mask) for room in (even, pen)],
+    "boxes and ruled lines left on": [
+        (room, name, lambda mask: mask) for room in (even, pen) for name in ("without_box", "without_lines")
+    ],
+    "the paper's pattern left on": [(even, "is_textured", lambda *_: False)],
+    "dots left dots": [(normalising, "_is_full", lambda _: False)],
     "squares left on": [(pen, "without_grid", lambda mask, _: (mask, 0.0))],
     "light taken as even": [(room, "is_uneven", lambda _: False) for room in (normalising, even)],
     "photos read as scans": [(normalising, "SMALLEST_PHOTO", sys.maxsize)],
@@ -68,11 +74,18 @@ class Collection:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Shares of the rows, 0 to 1: with the right label, with status ``ok``, and right among those."""
+    """Shares of the rows, 0 to 1: with the right label, with status ``ok``, right among those, ``ok`` with a wrong label.
+
+    ``high``, ``highest``: the largest share that could be ``ok``, by another bound of the confidence, and be right in 99 and in
+    99.5 %.
+    """
 
     right: float
     coverage: float
     right_of_ok: float
+    wrong_and_ok: float
+    high: float
+    highest: float
 
 
 def main() -> None:
@@ -82,19 +95,26 @@ def main() -> None:
     classifier, temperature = evaluate.load(layout.MODEL)
     data = dataset.read(layout.ARRAYS)
     folders = [read_folder(Path(name), settings) for name in sys.argv[1:]]
-    digits, others = render(pages.DIGITS, data, settings), render(pages.NO_DIGIT, data, settings)
+    digits = render({name: marks.shows(draw) for name, draw in pages.DIGITS.items()}, data, settings)
+    others = render({name: marks.shows_none(draw) for name, draw in pages.NO_DIGIT.items()}, data, settings)
     test_set = Collection("MNIST's test images", list(data.test_images[..., 0]), data.test_labels.astype(np.int64))
 
     def outcomes(collections: list[Collection]) -> list[Outcome]:
         return [measure(collection, classifier, temperature, settings) for collection in collections]
 
-    rows = ["| pictures | number | right | `ok` | right of `ok` |", "|---|---|---|---|---|"]
+    rows = ["| pictures | number | right | `ok` | right of `ok` | `ok` at 99 % | at 99.5 % |", "|---|---|---|---|---|---|---|"]
     for name, group in (("the folders", folders), ("the rendered digits", digits), ("", [*others, test_set])):
         found = outcomes(group)
-        rows += [f"| {c.name} | {len(c.labels)} | {_shares(o)} |" for c, o in zip(group, found, strict=True)]
+        rows += [f"| {c.name} | {len(c.labels)} | {_with_risk(o)} |" for c, o in zip(group, found, strict=True)]
         if name and group:
-            rows.append(f"| *mean of {name}* | | {_shares(average(found))} |")
+            rows.append(f"| *mean of {name}* | | {_with_risk(average(found))} |")
     replace_table("scans", "\n".join(rows))
+
+    rows = ["| mark | right | `ok` | wrong and `ok` |", "|---|---|---|---|"]
+    for mark in render(marks.KINDS, data, settings):
+        seen = measure(mark, classifier, temperature, settings)
+        rows.append(f"| {mark.name} | {_percent(seen.right, seen.coverage, seen.wrong_and_ok)} |")
+    replace_table("marks", "\n".join(rows))
 
     rows = ["| pictures of the folders | the same label |", "|---|---|"]
     labels = [answers(c.pictures, classifier, temperature)[1] for c in folders]
@@ -130,19 +150,18 @@ def read_folder(folder: Path, settings: Score) -> Collection:
     if not labels:
         raise SystemExit(f"{folder}: no images. Name folders of images.")
     pictures = [decoded((folder / name).read_bytes(), settings) for name in labels]
-    return Collection(folder.name, pictures, np.array([int(label or -1) for label in labels.values()]))
+    return Collection(folder.name, pictures, np.array([int(label) if label.isdecimal() else -1 for label in labels.values()]))
 
 
-def render(kinds: dict[str, pages.Kind], data: dataset.Dataset, settings: Score) -> list[Collection]:
+def render(kinds: dict[str, marks.Kind], data: dataset.Dataset, settings: Score) -> list[Collection]:
     """Render pages of each kind from validation digits; each is encoded and decoded, as a file is."""
     collections = []
     for name, kind in kinds.items():
         random = np.random.default_rng(SEED)
-        chosen = random.integers(len(data.validation_images), size=PAGES_A_KIND)
-        drawn = [kind(data.validation_images[index, ..., 0], random) for index in chosen]
+        digits = data.validation_images[..., 0], data.validation_labels
+        drawn, labels = zip(*(kind(*digits, random) for _ in range(PAGES_A_KIND)), strict=True)
         pictures = [decoded(cv2.imencode(".png", picture)[1].tobytes(), settings) for picture in drawn]
-        labels = data.validation_labels[chosen].astype(np.int64) if kinds is pages.DIGITS else np.full(len(chosen), -1)
-        collections.append(Collection(name, pictures, labels))
+        collections.append(Collection(name, pictures, np.array(labels)))
     return collections
 
 
@@ -157,10 +176,25 @@ def decoded(content: bytes, settings: Score) -> Gray | None:
 def measure(collection: Collection, classifier: Any, temperature: float, settings: Score) -> Outcome:
     """Read a collection as scoring does."""
     glyphs, found, confidence = answers(collection.pictures, classifier, temperature)
-    pairs = zip(glyphs, confidence.tolist(), strict=True)
-    is_ok = np.array([not trust.doubt(glyph, sure, settings.minimum_confidence) for glyph, sure in pairs])
+    each = zip(glyphs, found.tolist(), confidence.tolist(), strict=True)
+    is_ok = np.array([not trust.doubt(glyph, digit, sure, settings.minimum_confidence) for glyph, digit, sure in each])
     is_right = found == collection.labels
-    return Outcome(float(is_right.mean()), float(is_ok.mean()), float(is_right[is_ok].mean()) if is_ok.any() else 1.0)
+    is_odd = np.array([bool(trust.doubt(glyph, digit, 1, 0)) for glyph, digit in zip(glyphs, found.tolist(), strict=True)])
+    surest = np.argsort(-confidence, kind="stable")
+    is_right_of_surest = is_right[surest[~is_odd[surest]]]
+    return Outcome(
+        float(is_right.mean()),
+        float(is_ok.mean()),
+        float(is_right[is_ok].mean()) if is_ok.any() else 1.0,
+        float((is_ok & ~is_right).mean()),
+        *(largest(is_right_of_surest, share) / len(is_right) for share in (HIGH, HIGHEST)),
+    )
+
+
+def largest(is_right: npt.NDArray[np.bool_], share: float) -> int:
+    """Give the largest number of rows, from the first, of which at least a share is right."""
+    reached = np.flatnonzero(np.cumsum(is_right) >= share * np.arange(1, len(is_right) + 1))
+    return int(reached[-1]) + 1 if len(reached) else 0
 
 
 def answers(
@@ -199,7 +233,15 @@ def microseconds(picture: Gray) -> float:
 
 
 def _shares(outcome: Outcome) -> str:
-    return " | ".join(f"{value:.2%}" for value in astuple(outcome))
+    return _percent(outcome.right, outcome.coverage, outcome.right_of_ok)
+
+
+def _with_risk(outcome: Outcome) -> str:
+    return f"{_shares(outcome)} | {_percent(outcome.high, outcome.highest)}"
+
+
+def _percent(*shares: float) -> str:
+    return " | ".join(f"{share:.2%}" for share in shares)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from typing import Any
 
 def describe(fault: Any, content: Any) -> str:
     """Put a fault that pydantic found into words: line, key, and what is wrong. ``content``: what ruamel.yaml read."""
-    key = ".".join(str(part) for part in fault["loc"]) or "the whole file"
+    # pydantic adds "[key]" where a key is not one of those that may be.
+    key = ".".join(str(part) for part in fault["loc"] if part != "[key]") or "the whole file"
     line = _line(content, fault["loc"])
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"line {line}: {key}: unknown key"

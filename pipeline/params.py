@@ -21,6 +21,7 @@ Dataset = Literal["mnist", "load_digits"]
 Architecture = Literal["compact", "plain"]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+Form = Literal["slender", "small_heads", "mirrored_nines", "short_fours", "displays"]
 
 
 class Section(BaseModel):
@@ -125,12 +126,14 @@ class Augmentation(Section):
     """How training images are changed; shares are from 0 to 1.
 
     ``european``: the shares of ones and sevens that get a European form; ``european_share``: the share of the epochs that show
-    it. ``outlier_share``: the share of an epoch's pictures that is no digit. In the last ``late_epochs``, ``warp`` and ``pens``
-    have ``late_strength``.
+    it. ``hands``: the shares of digits that get another form in an epoch, 0 where it is not named; a digit gets one at most.
+    ``outlier_share``: the share of an epoch's pictures that is no digit. In the last ``late_epochs``, ``hands``, ``warp`` and
+    ``pens`` have ``late_strength``.
     """
 
     european: European
     european_share: Share
+    hands: dict[Form, Annotated[float, Field(ge=0, le=0.2)]]
     outlier_share: Annotated[float, Field(ge=0, lt=1)]
     warp: Warp
     pens: Pens

@@ -210,7 +210,7 @@ def _read(path: bytes, *, folder: int, maximum_bytes: int) -> bytes | BinaryIO:
 
 def _row(path: bytes, page: int, glyph: Glyph, answer: Answer, model: str, rules: Rules) -> Row:
     confidence = answer.probabilities[answer.first]
-    reason = trust.doubt(glyph, confidence, rules.minimum_confidence)
+    reason = trust.doubt(glyph, answer.first, confidence, rules.minimum_confidence)
     status = "review" if reason else "ok"
     if reason == trust.BLANK:
         return Row(name_in_csv(path), page, "", "", "", "", status, reason, model)

@@ -115,8 +115,8 @@ def measure_slices(
         fields = _fields(glyphs)
         logits = look_again(classifier, fields, in_batches(classifier, fields, settings.batch_size), temperature)
         answers, confidence = metrics.answers_and_confidence(logits, temperature)
-        sure = zip(glyphs, confidence.tolist(), strict=True)
-        doubts = [bool(trust.doubt(glyph, share, minimum_confidence)) for glyph, share in sure]
+        each = zip(glyphs, answers.tolist(), confidence.tolist(), strict=True)
+        doubts = [bool(trust.doubt(glyph, digit, sure, minimum_confidence)) for glyph, digit, sure in each]
         rows[name] = {"accuracy": float((answers == labels).mean()), "review": float(np.mean(doubts))}
     return pd.DataFrame.from_dict(rows, orient="index")
 

@@ -11,10 +11,11 @@ from pipeline import params
 from pipeline.digits.field import centre_on_mass, fit_to_box
 from pipeline.digits.network.learning.augmentation.epochs import draw_epochs
 from pipeline.digits.network.learning.augmentation.european import european, with_crossbar, with_upstroke
+from pipeline.digits.network.learning.augmentation.hands import hands, mirrored, slender, with_short_stem, with_small_head
 from pipeline.digits.network.learning.augmentation.outliers import outliers
 from pipeline.digits.network.learning.augmentation.pens import pens
 from pipeline.digits.network.learning.augmentation.warp import warp
-from pipeline.params import European, Pens, Warp
+from pipeline.params import European, Form, Pens, Warp
 
 SHIPPED = params.load(Path(__file__).parents[2] / "params.yaml").train.compact.augmentation
 WARP = Warp(**dict.fromkeys(Warp.model_fields, 0.0))
@@ -139,6 +140,59 @@ def test_only_ones_and_sevens_have_a_european_form(digits: np.ndarray) -> None:
     changed = (drawn != digits).any(axis=(1, 2))
     assert set(LABELS[changed]) <= {1, 7}
     assert changed[LABELS == 7].mean() > 0.3
+
+
+def test_a_slender_digit_is_as_high_as_before_and_narrower(digits: np.ndarray) -> None:
+    for seed, digit in enumerate(digits[LABELS == 0][:20]):
+        squeezed = slender(digit, random(seed))
+
+        (_, _, width, height), (_, _, before, as_high) = (
+            cv2.boundingRect((one > 60).astype(np.uint8)) for one in (squeezed, digit)
+        )
+        assert height == as_high
+        assert width < before
+
+
+def test_a_small_head_moves_the_ink_of_a_seven_up(digits: np.ndarray) -> None:
+    changed = np.stack([with_small_head(digit, random(3)) for digit in digits[LABELS == 7][:20]])
+
+    widths = [(images[:, 8:14] > 60).any(axis=1).sum(axis=1).mean() for images in (changed, digits[LABELS == 7][:20])]
+    assert widths[0] < widths[1]
+
+
+def test_a_mirrored_nine_has_its_stem_at_the_left() -> None:
+    nine = np.zeros((28, 28), np.uint8)
+    cv2.circle(nine, (13, 9), 5, 255, 2)
+    nine[9:24, 17:19] = 255
+
+    stem = np.mean([np.flatnonzero(mirrored(nine, random(seed))[18:22].max(axis=0) > 60).mean() for seed in range(20)])
+
+    assert stem < 12
+
+
+def test_the_stem_of_an_open_four_is_shortened_from_above_and_a_closed_one_stays() -> None:
+    four = np.zeros((28, 28), np.uint8)
+    four[4:15, 8:10], four[13:15, 8:20], four[4:24, 16:18] = 255, 255, 255
+    closed = four.copy()
+    closed[4:6, 8:18] = 255
+
+    short = with_short_stem(four, random())
+
+    rows = np.flatnonzero(short[:, 16:18].any(axis=1))
+    assert rows[0] >= 8
+    assert rows[-1] == 23
+    assert np.array_equal(short[:, :16], four[:, :16])
+    assert np.array_equal(with_short_stem(closed, random()), closed)
+    assert not with_short_stem(np.zeros((28, 28), np.uint8), random()).any()
+
+
+def test_so_many_digits_get_another_form_and_no_others(digits: np.ndarray) -> None:
+    forms: dict[Form, float] = {"mirrored_nines": 0.2, "short_fours": 0.2}
+
+    changed = (hands(digits, LABELS, random(), forms, strength=2) != digits).any(axis=(1, 2))
+
+    assert set(LABELS[changed]) <= {4, 9}
+    assert changed[LABELS == 9].mean() == pytest.approx(0.4, abs=0.12)
 
 
 def test_pictures_that_are_no_digit_look_as_the_normaliser_hands_them_on(digits: np.ndarray) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from bench import pages
+from bench import marks, pages
 from pipeline.digits.network import slices
 from pipeline.digits.pictures import normalising, trust
 from pipeline.digits.pictures.files import decoding
@@ -254,19 +254,83 @@ def test_a_digit_is_found_on_any_page(kind: str, three: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("quarters", range(4))
-def test_a_digit_that_runs_out_of_the_picture_is_cut_off(large: np.ndarray, quarters: int) -> None:
-    _, top, _, height = cv2.boundingRect((large < 128).astype(np.uint8))
-    page = np.ascontiguousarray(np.rot90(np.pad(large, 150, constant_values=250), quarters))
-    cut = np.pad(large, ((0, 0), (200, 200)), constant_values=250)[: top + height * 2 // 3]
+def test_the_strokes_that_run_out_of_the_picture_are_counted(quarters: int) -> None:
+    three = np.full((300, 300), 250, np.uint8)
+    cv2.putText(three, "3", (90, 220), cv2.FONT_HERSHEY_SIMPLEX, 6, 20, 14, cv2.LINE_AA)
+    left, top, width, height = cv2.boundingRect((three < 128).astype(np.uint8))
+    stem = np.full((200, 200), 250, np.uint8)
+    cv2.polylines(stem, [np.array([[60, 60], [140, 64], [90, 230]])], False, 20, 12, cv2.LINE_AA)
 
-    assert not normalising.normalise(page).is_cut_off
-    assert normalising.normalise(np.ascontiguousarray(np.rot90(cut, quarters))).is_cut_off
+    def cuts(picture: np.ndarray) -> int:
+        return normalising.normalise(np.ascontiguousarray(np.rot90(picture, quarters))).cuts
+
+    assert cuts(three) == 0
+    assert cuts(stem) == 1
+    assert cuts(three[: top + height * 3 // 4]) == 2
+    assert cuts(three[:, left + width // 2 :]) == 3
 
 
 def test_a_cut_out_that_fits_closely_is_not_cut_off(large: np.ndarray) -> None:
     left, top, width, height = cv2.boundingRect((large < 128).astype(np.uint8))
 
-    assert not normalising.normalise(large[top : top + height, left : left + width]).is_cut_off
+    assert normalising.normalise(large[top : top + height, left : left + width]).cuts == 0
+
+
+@pytest.mark.parametrize("kind", ["in a box of its own", "underlined", "in one bit, dithered", "a dot after it"])
+def test_what_is_around_a_digit_is_left_out(kind: str, three: np.ndarray) -> None:
+    random = np.random.default_rng(7)
+    alike = []
+    for _ in range(12):
+        picture, label = marks.KINDS[kind](three[np.newaxis], np.array([3]), random)
+        glyph = normalising.normalise(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
+        alike.append(np.corrcoef(glyph.field.ravel(), three.ravel())[0, 1])
+
+    assert label == 3
+    assert np.median(alike) > 0.7
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("two stacked", "several digits"), ("an empty box", "blank")])
+def test_what_shows_no_digit_or_two_is_said_so(kind: str, reason: str, three: np.ndarray) -> None:
+    random = np.random.default_rng(7)
+    drawn = [marks.KINDS[kind](three[np.newaxis], np.array([3]), random) for _ in range(24)]
+
+    odd = [trust.oddity(normalising.normalise(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))) for picture, _ in drawn]
+    assert {label for _, label in drawn} == {-1}
+    assert odd.count(reason) >= 20
+    assert odd.count("") <= 1
+
+
+def test_the_foot_of_a_digit_is_no_line_under_it(large: np.ndarray) -> None:
+    left, top, width, height = cv2.boundingRect((large < 128).astype(np.uint8))
+    foot, line = (np.pad(large, ((0, 40), (0, 60)), constant_values=250) for _ in range(2))
+    foot[top + height + 6 :][:8, left : left + width] = 30
+    line[top + height + height // 6 :][:8, left : left + width] = 30
+
+    assert normalising.normalise(foot).parts == 2
+    assert normalising.normalise(line).parts == 1
+    assert apart(line, large) < NEAR
+
+
+def test_a_pattern_that_is_printed_on_the_paper_is_no_ink(large: np.ndarray) -> None:
+    small = cv2.resize(large, None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA)
+    y, x = np.mgrid[: len(small), : small.shape[1]]
+    lines = 40 * (np.cos((y + 0.3 * x) * 2 * np.pi / 3.5) > 0.3)
+    printed = np.minimum(small, 230 - lines).astype(np.uint8)
+
+    glyph = normalising.normalise(printed)
+
+    assert glyph.parts == 1
+    assert np.abs(glyph.field.astype(int) - field(small)).mean() < NEAR
+
+
+def test_ink_all_over_a_picture_is_not_blank_whatever_it_shows() -> None:
+    noise = np.random.default_rng(3).integers(0, 2, (120, 120), np.uint8) * 255
+
+    glyph = normalising.normalise(noise)
+
+    assert not glyph.is_blank
+    assert trust.oddity(glyph)
+    assert glyph.field.any()
 
 
 @pytest.mark.parametrize("shape", [(90, 120), (360, 480)])

@@ -29,7 +29,15 @@ def test_the_shipped_file_is_valid(tmp_path: Path) -> None:
     [
         ("  seed: 1\n", "  seed: 1\n  sead: 2\n", "  sead: 2", "train.sead", "unknown key"),
         ("scale: 0.1 ", "scale: 1.3 ", "        scale: 1.3", "train.compact.augmentation.warp.scale", "or equal to 1, not 1.3"),
-        ("outlier_share: 0.03", "outlier_share: 1.0", "      outlier_", "train.compact.augmentation.outlier_share", "not 1.0"),
+        ("outlier_share: 0.05", "outlier_share: 1.0", "      outlier_", "train.compact.augmentation.outlier_share", "not 1.0"),
+        (
+            "slender: 0.12",
+            "slender: 0.3",
+            "        slender",
+            "train.compact.augmentation.hands.slender",
+            "equal to 0.2, not 0.3",
+        ),
+        ("slender: 0.12", "slim: 0.12", "        slim", "train.compact.augmentation.hands.slim", "not 'slim'"),
         ("score:\n", "scores: {}\nscore:\n", "scores:", "scores", "unknown key"),
         ("batch_size: 32\n", "batch_size: many\n", "    batch_size: many", "train.plain.batch_size", "integer, not 'many'"),
         ("batch_size: 32\n", "batch_size: '32'\n", "    batch_size: '32'", "train.plain.batch_size", "integer, not '32'"),

@@ -5,16 +5,21 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.digits.arrays import Gray
 from pipeline.digits.field import BOX, FIELD, MIDDLE, centre_of_mass, centre_on_mass, fit_to_box
 from pipeline.digits.pictures.scan.even import find_in_scan, is_uneven
 from pipeline.digits.pictures.scan.frame import without_frame
 from pipeline.digits.pictures.scan.pen import find_in_photo
-from pipeline.digits.pictures.scan.shapes import SQUARE, Strokes, border, line_length, stroke_width
+from pipeline.digits.pictures.scan.shapes import SQUARE, Strokes, border, line_length, shrink, stroke_width
 
 SMALLEST_PHOTO = 128
 LEAST_FREE = 0.3
+ALONG = 3
+# Noise of a sensor has no edges so sharp; lines of a box or a rule take up less of a picture.
+SHARP, FULL = 64, 0.25
+DOTS = 1.5
 USUAL = 2.2
 FULL_INK = 50
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
@@ -25,10 +30,12 @@ class Glyph(NamedTuple):
 
     ``field``: (28, 28) uint8, 0 for paper and 255 for ink. ``parts``: the pieces of ink it is made of, 0 where there was
     nothing to read. ``left_out``: the share, 0 to 1, of the picture's ink that was not taken for the digit. ``aspect``: its
-    width over its height. ``beside``: the height of a piece that stands beside the main one, over the main one's. ``length``:
-    the length of its line, over that of an eight on a seven-segment display in the same box; 0 where the picture passed
-    unchanged. ``is_faint``: the ink stands out so little that it may be none. ``is_cut_off``: it runs into the border of the
-    picture, which is free elsewhere. ``is_perhaps_half``: its file may not be whole.
+    width over its height. ``beside``: the height of a piece that stands beside, above or below the main one, over the main
+    one's. ``length``: the length of its line, over that of an eight on a seven-segment display in the same box; 0 where the
+    picture passed unchanged. ``is_faint``: the ink stands out so little that it may be none. ``cuts``: the strokes that run to
+    a border of the picture which is far from the one on the other side; one that runs along it counts as two.
+    ``is_dotted``: a dot stands below it. ``is_perhaps_half``: its file may not be whole. ``is_full``: there is much ink, in
+    which no digit was found.
     """
 
     field: Gray
@@ -38,13 +45,15 @@ class Glyph(NamedTuple):
     beside: float
     length: float
     is_faint: bool = False
-    is_cut_off: bool = False
+    cuts: int = 0
+    is_dotted: bool = False
     is_perhaps_half: bool = False
+    is_full: bool = False
 
     @property
     def is_blank(self) -> bool:
-        """Nothing to read was found."""
-        return self.parts == 0
+        """There is nothing to read."""
+        return self.parts == 0 and not self.is_full
 
 
 # A picture's pixels times this matrix give the sums of its rows, then those of its columns.
@@ -65,13 +74,19 @@ def normalise(picture: Gray) -> Glyph:
                 _, _, width, height = cv2.boundingRect(light)
                 return Glyph(np.asarray(light, np.uint8), 1, 0.0, width / height, 0.0, 0.0)
     strokes = _find(picture)
+    if strokes is None and _is_full(picture):
+        # Dots that stand for grey become grey.
+        strokes = _find(np.asarray(cv2.GaussianBlur(picture, (0, 0), DOTS), np.uint8))
+        if strokes is None:
+            return BLANK._replace(field=_whole(picture), is_full=True)
     drawn = strokes and _draw(strokes.ink, strokes.mask)
     if strokes is None or drawn is None:
         return BLANK
     _, _, width, height = box = cv2.boundingRect(strokes.mask)
     line = line_length(strokes.mask)
-    length, is_cut_off = line / (2 * height + 3 * width), _is_cut_off(strokes.mask, box, line)
-    return Glyph(drawn, strokes.parts, strokes.left_out, width / height, strokes.beside, length, strokes.is_faint, is_cut_off)
+    length, cuts = line / (2 * height + 3 * width), _cuts(strokes.mask, box, line)
+    facts = strokes.parts, strokes.left_out, width / height, strokes.beside, length
+    return Glyph(drawn, *facts, strokes.is_faint, cuts, strokes.is_dotted)
 
 
 def unchanged(pictures: Sequence[Gray]) -> list[Glyph | None]:
@@ -134,19 +149,41 @@ def _as_broad_as_usual(glyph: Gray) -> Gray:
     return fit_to_box(broader) if missing > 0.35 else broader[1:-1, 1:-1]
 
 
-def _is_cut_off(mask: Gray, box: Sequence[int], line: float) -> bool:
-    """Tell whether more than the breadth of a stroke lies along the border, far from the one on the other side.
+def _cuts(mask: Gray, box: Sequence[int], line: float) -> int:
+    """Count the strokes that run into a border, far from the one on the other side, at their full breadth.
 
-    ``box``: left, top, width and height of the ink; ``line``: the length of its line. The digit of a close cut-out is near both
-    borders.
+    ``box``: left, top, width and height of the ink; ``line``: the length of its line. One that runs along the border counts as
+    two. The digit of a close cut-out is near both borders.
     """
     left, top, width, height = box
     right, bottom = mask.shape[1] - left - width, mask.shape[0] - top - height
     if min(left, top, right, bottom) > 0:
-        return False
+        return 0
     far, breadth = LEAST_FREE * max(width, height), cv2.countNonZero(mask) / max(1.0, line)
     sides = ((left, right, mask[:, 0]), (right, left, mask[:, -1]), (top, bottom, mask[0]), (bottom, top, mask[-1]))
-    return any(near == 0 and other > far and np.count_nonzero(side) > breadth for near, other, side in sides)
+    cut = [np.diff(side.astype(np.int64), prepend=0, append=0) for near, other, side in sides if near == 0 and other > far]
+    return max((_strokes_across(steps, breadth) for steps in cut), default=0)
+
+
+def _strokes_across(steps: npt.NDArray[np.int64], breadth: float) -> int:
+    """Count the strokes in a line of pixels, given its steps, 1 where ink begins and -1 where it ends."""
+    lengths = np.flatnonzero(steps < 0) - np.flatnonzero(steps > 0)
+    if lengths.sum() <= breadth:
+        return 0
+    return len(lengths) + int(lengths.max() > ALONG * breadth)
+
+
+def _is_full(picture: Gray) -> bool:
+    """Tell whether sharp edges are all over a picture: there is ink, whatever it shows."""
+    small = shrink(picture, SMALLEST_PHOTO)
+    edges = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, SQUARE[3])
+    return bool(np.count_nonzero(edges > SHARP) > FULL * edges.size)
+
+
+def _whole(picture: Gray) -> Gray:
+    """Set a whole picture into a field, for a person to see."""
+    ink = picture if cv2.mean(border(picture))[0] < cv2.mean(picture)[0] else cv2.bitwise_not(picture)
+    return centre_on_mass(fit_to_box(np.asarray(ink, np.uint8)))
 
 
 def _find(picture: Gray) -> Strokes | None:

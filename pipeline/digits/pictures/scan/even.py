@@ -6,7 +6,7 @@ import numpy as np
 from pipeline.digits.arrays import Gray
 from pipeline.digits.pictures.scan.paper import paper_of
 from pipeline.digits.pictures.scan.parts import choose_parts, is_speck
-from pipeline.digits.pictures.scan.ruled_lines import without_lines
+from pipeline.digits.pictures.scan.ruled_lines import without_box, without_lines
 from pipeline.digits.pictures.scan.shapes import SQUARE, Strokes, border, extent, shrink
 
 LONGEST = 160
@@ -20,6 +20,13 @@ LEAST_CONTRAST = 5
 PLAIN_CONTRAST = 14
 LEAST_DEVIATIONS = 3
 MOST_INK = 0.6
+# Paper with more detail than this share of the contrast has a pattern printed on it; smooth paper has half of it at most. Its
+# deviation, in which the rims of strokes count too, is above this share.
+TEXTURE, RIMS = 0.02, 0.08
+SMALLEST_PATTERNED = 20
+# A pattern is finer than the pen, which a blur of so many pixels leaves, and weaker: this share of the threshold between paper
+# and ink is taken off.
+PEN_BLUR, PRINTED = 0.8, 0.3
 
 
 def find_in_scan(picture: Gray) -> Strokes | None:
@@ -91,6 +98,14 @@ def _is_more(one: Gray, other: Gray) -> bool:
     return cv2.norm(one) > cv2.norm(other)
 
 
+def is_textured(ink: Gray, mask: Gray, contrast: float) -> bool:
+    """Tell whether a fine pattern is on the paper, away from the ink in the mask and its rims. A tiny picture is all rims."""
+    if max(ink.shape) < SMALLEST_PATTERNED:
+        return False
+    detail = cv2.absdiff(ink, cv2.blur(ink, (3, 3)))
+    return bool(cv2.mean(detail, 1 - cv2.dilate(mask, SQUARE[3]))[0] > TEXTURE * contrast)
+
+
 def _digit(ink: Gray, least: float = 0.0) -> Strokes | None:
     """Choose the digit among the ink: Otsu's threshold (1979), then down to what is faint but joined to it."""
     level, mask = cv2.threshold(ink, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
@@ -102,7 +117,12 @@ def _digit(ink: Gray, least: float = 0.0) -> Strokes | None:
     if contrast < max(LEAST_CONTRAST, LEAST_DEVIATIONS * deviation, least):
         return None
     is_faint = contrast < PLAIN_CONTRAST
-    clean = without_lines(mask)
+    if deviation > RIMS * contrast and is_textured(ink, mask, contrast):
+        ink = np.asarray(cv2.subtract(cv2.GaussianBlur(ink, (0, 0), PEN_BLUR), PRINTED * level), np.uint8)
+        level, mask = cv2.threshold(ink, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+        means, deviations = cv2.meanStdDev(ink, mask=1 - mask)
+        mean, deviation = means.item(), deviations.item()
+    clean = without_lines(without_box(mask))
     faint_level = min(max(mean + LEAST_DEVIATIONS * deviation, 0.3 * level), 0.7 * level)
     faint = cv2.threshold(ink, faint_level, 1, cv2.THRESH_BINARY)[1]
     if clean is not mask:
@@ -112,7 +132,8 @@ def _digit(ink: Gray, least: float = 0.0) -> Strokes | None:
         return None
     if count == 2:
         return Strokes(ink, faint, 1, 0.0, 0.0, is_faint)
-    kept, beside = choose_parts(table[1:], faint.shape)
+    kept, beside, is_dotted = choose_parts(table[1:], faint.shape)
     area = table[1:, cv2.CC_STAT_AREA]
     chosen = np.concatenate([[0], kept]).astype(np.uint8)[labels]
-    return Strokes(ink, chosen, int(kept.sum()), 1 - float(area[kept].sum() / area.sum()), beside, is_faint)
+    left_out = 1 - float(area[kept].sum() / area.sum())
+    return Strokes(ink, chosen, int(kept.sum()), left_out, beside, is_faint, is_dotted)

@@ -8,7 +8,7 @@ from pipeline.digits.arrays import Gray
 from pipeline.digits.pictures.scan import even
 from pipeline.digits.pictures.scan.parts import choose_parts, is_speck
 from pipeline.digits.pictures.scan.photo import PenInk, is_dark_pen, pen_ink
-from pipeline.digits.pictures.scan.ruled_lines import without_grid, without_lines
+from pipeline.digits.pictures.scan.ruled_lines import without_box, without_grid, without_lines
 from pipeline.digits.pictures.scan.shapes import SQUARE, Strokes, extent, shrink, stroke_width
 
 LONGEST = 224
@@ -107,12 +107,12 @@ def _digit(pen: PenInk) -> Strokes | None:
     if np.count_nonzero(is_sure) < FEWEST_SURE:
         return None
     mask, least = without_grid(is_real.astype(np.uint8), pen.soft)
-    mask = without_lines(mask) & (pen.soft > WEAKEST * np.percentile(pen.soft[is_real], 90)).astype(np.uint8)
+    mask = without_lines(without_box(mask)) & (pen.soft > WEAKEST * np.percentile(pen.soft[is_real], 90)).astype(np.uint8)
     _, labels, table, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     strokes = _strokes(labels, table, mask, pen)
     if not strokes:
         return None
-    kept, beside = choose_parts(table[strokes], mask.shape)
+    kept, beside, is_dotted = choose_parts(table[strokes], mask.shape)
     chosen = np.isin(labels, np.array(strokes)[kept]).astype(np.uint8)
     is_crossing = least > 0 and extent(chosen) < SMALLEST * max(mask.shape)  # where two lines of the squares meet
     is_weak = np.percentile(pen.soft[chosen > 0], 80) <= least or np.count_nonzero(is_sure[chosen > 0]) < FEWEST_SURE
@@ -121,7 +121,7 @@ def _digit(pen: PenInk) -> Strokes | None:
     area = table[strokes, cv2.CC_STAT_AREA]
     ink, left_out = area[kept].sum(), area[~kept & (area >= FEWEST_SURE)].sum()  # squares leave specks where they cross
     is_faint = bool(np.percentile(pen.strength[chosen > 0], 80) < PLAIN)
-    return Strokes(pen.ink, chosen, int(kept.sum()), float(left_out / (ink + left_out)), beside, is_faint)
+    return Strokes(pen.ink, chosen, int(kept.sum()), float(left_out / (ink + left_out)), beside, is_faint, is_dotted)
 
 
 def _strokes(labels: npt.NDArray[np.int32], table: npt.NDArray[np.int32], mask: Gray, pen: PenInk) -> list[int]:

@@ -13,6 +13,10 @@ THICKEST = 0.1
 LEAST_REST = 0.2
 GRID_RUN = 0.12
 FEWEST_LINES = 3
+SMALLEST_BOX = 12
+# A tilted box has its lines in broad bands; each must be closed, but for breaks.
+BANDS, CLOSED = (0.05, 0.08, 0.12), 0.93
+THICKEST_BOX = 0.05
 
 
 def without_lines(mask: Gray) -> Gray:
@@ -38,6 +42,39 @@ def without_lines(mask: Gray) -> Gray:
         if rest is not rows and extent(rest) > LEAST_REST * max(height, width):
             mask = np.ascontiguousarray(rest.T) if is_turned else rest
     return mask
+
+
+def without_box(mask: Gray) -> Gray:
+    """Erase a box that is around all other ink, straight or tilted by a few degrees; the same object where there is none.
+
+    ``mask``: (h, w) uint8, 0 and 1. Its lines are thin: those of a digit, such as a 0 on a display, are broader.
+    """
+    left, top, width, height = cv2.boundingRect(mask)
+    if min(width, height) < SMALLEST_BOX:
+        return mask
+    inside = mask[top : top + height, left : left + width]
+    if not _is_closed(inside, BANDS[-1]):
+        return mask
+    share = next(share for share in BANDS if _is_closed(inside, share))
+    across, down = _breadths(inside, share)
+    rest = np.zeros_like(mask)
+    window = np.s_[top + down : top + height - down, left + across : left + width - across]
+    rest[window] = mask[window]
+    erased = cv2.countNonZero(mask) - cv2.countNonZero(rest)
+    return rest if erased < THICKEST_BOX * max(width, height) * 2 * (width + height) else mask
+
+
+def _is_closed(mask: Gray, share: float) -> bool:
+    """Tell whether ink goes all along each side of a mask, in a band that is as broad as a share of the mask."""
+    across, down = _breadths(mask, share)
+    if not (mask[-down:, :across].any() and mask[-down:, -across:].any()):  # few digits have such corners
+        return False
+    bands = (mask[:down], 0), (mask[-down:], 0), (mask[:, :across], 1), (mask[:, -across:], 1)
+    return all(np.count_nonzero(band.any(axis=axis)) >= CLOSED * band.shape[1 - axis] for band, axis in bands)
+
+
+def _breadths(mask: Gray, share: float) -> tuple[int, int]:
+    return 2 + round(share * mask.shape[1]), 2 + round(share * mask.shape[0])
 
 
 def _without_rows(mask: Gray) -> Gray:

@@ -18,9 +18,8 @@ class Strokes(NamedTuple):
     """A digit as it was found in a picture.
 
     ``ink``: (h, w) uint8, how far each pixel stands out from the paper; ``mask``: (h, w) uint8, 1 where the digit is.
-    ``parts``: the pieces of ink kept; ``left_out``: the share of the ink, 0 to 1, that was not; ``beside``: the height of the
-    tallest piece beside the main one, kept or not, over that of the main one; 0 where there is none. ``is_faint``: it stands
-    out so little that it may be no ink.
+    ``parts``: the pieces of ink kept; ``left_out``: the share of the ink, 0 to 1, that was not; ``beside``, ``is_dotted``: as
+    ``choose_parts`` gives them. ``is_faint``: it stands out so little that it may be no ink.
     """
 
     ink: Gray
@@ -29,6 +28,7 @@ class Strokes(NamedTuple):
     left_out: float
     beside: float
     is_faint: bool
+    is_dotted: bool = False
 
 
 def shrink(picture: Gray, longest: int) -> Gray:

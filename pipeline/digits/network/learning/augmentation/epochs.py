@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.digits.arrays import Floats, Images, Labels
 from pipeline.digits.network.learning.augmentation.european import european
+from pipeline.digits.network.learning.augmentation.hands import hands
 from pipeline.digits.network.learning.augmentation.outliers import outliers
 from pipeline.digits.network.learning.augmentation.pens import pens
 from pipeline.digits.network.learning.augmentation.warp import warp
@@ -27,12 +28,12 @@ def draw_epochs(
     for number in range(epochs):
         chosen = np.concatenate([random.permutation(len(images)) for _ in range(-(-digits // len(images)))])[:digits]
         is_continental = random.random((digits, 1, 1)) < augmentation.european_share
-        pictures = np.concatenate(
-            [np.where(is_continental, continental[chosen], images[chosen]), outliers(images, labels, size - digits, random)]
-        )
+        strength = augmentation.late_strength if number >= epochs - augmentation.late_epochs else 1.0
+        written = np.where(is_continental, continental[chosen], images[chosen])
+        written = hands(written, labels[chosen], random, augmentation.hands, strength)
+        pictures = np.concatenate([written, outliers(images, labels, size - digits, random)])
         targets = np.full((size, CLASSES), 1 / CLASSES, np.float32)
         targets[:digits] = np.eye(CLASSES, dtype=np.float32)[labels[chosen]]
-        strength = augmentation.late_strength if number >= epochs - augmentation.late_epochs else 1.0
         pictures = warp(pictures, random, augmentation.warp, strength)
         pictures = pens(pictures, random, augmentation.pens, strength)
         order = random.permutation(size)

@@ -82,7 +82,7 @@ def with_crossbar(seven: Gray, random: Random) -> Gray:
     digit = _on_canvas(seven)
     if not digit:
         return seven
-    row = digit.top + int(digit.height * random.uniform(0.42, 0.65))
+    row = digit.top + int(digit.height * (random.uniform(0.42, 0.65) if random.random() < 0.8 else random.uniform(0.65, 0.85)))
     stem = np.flatnonzero(digit.is_inked[row])
     if not len(stem) or np.ptp(stem) > BROADEST_RUN:
         return seven
