@@ -21,7 +21,7 @@ Dataset = Literal["mnist", "load_digits"]
 Architecture = Literal["compact", "plain"]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
-Form = Literal["slender", "small_heads", "mirrored_nines", "short_fours", "displays"]
+Form = Literal["slender", "small_heads", "mirrored_nines", "short_fours", "fours_as_h", "displays"]
 
 
 class Section(BaseModel):

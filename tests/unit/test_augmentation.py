@@ -11,7 +11,15 @@ from pipeline import params
 from pipeline.digits.field import centre_on_mass, fit_to_box
 from pipeline.digits.network.learning.augmentation.epochs import draw_epochs
 from pipeline.digits.network.learning.augmentation.european import european, with_crossbar, with_upstroke
-from pipeline.digits.network.learning.augmentation.hands import hands, mirrored, slender, with_short_stem, with_small_head
+from pipeline.digits.network.learning.augmentation.hands import (
+    as_h,
+    hands,
+    mirrored,
+    on_display,
+    slender,
+    with_short_stem,
+    with_small_head,
+)
 from pipeline.digits.network.learning.augmentation.outliers import outliers
 from pipeline.digits.network.learning.augmentation.pens import pens
 from pipeline.digits.network.learning.augmentation.warp import warp
@@ -184,6 +192,23 @@ def test_the_stem_of_an_open_four_is_shortened_from_above_and_a_closed_one_stays
     assert np.array_equal(short[:, :16], four[:, :16])
     assert np.array_equal(with_short_stem(closed, random()), closed)
     assert not with_short_stem(np.zeros((28, 28), np.uint8), random()).any()
+
+
+def test_a_four_as_an_h_has_its_bar_low_and_a_short_stem_across_it() -> None:
+    drawn = np.stack([as_h(np.zeros((28, 28), np.uint8), random(seed)) for seed in range(50)]) > 60
+
+    bar = drawn.sum(axis=2).argmax(axis=1)
+    runs = (np.diff(drawn[:, 12].astype(int), prepend=0) == 1).sum(axis=1)
+    assert 16 <= np.median(bar) <= 22
+    assert all(max(cv2.boundingRect(image.astype(np.uint8))[2:]) <= 20 for image in drawn)
+    assert np.median(runs) >= 1
+
+
+def test_a_display_lights_the_segments_of_its_digit() -> None:
+    ink = [np.mean([on_display(digit, random(seed)).mean() for seed in range(40)]) for digit in range(10)]
+
+    assert ink[1] < ink[7] < ink[2]
+    assert np.argmax(ink) in (0, 6, 8)
 
 
 def test_so_many_digits_get_another_form_and_no_others(digits: np.ndarray) -> None:

@@ -165,6 +165,20 @@ def test_a_ruled_line_is_left_out(large: np.ndarray, share: float) -> None:
     assert apart(page, large) < NEAR
 
 
+@pytest.mark.parametrize("lines", [1, 2, 3])
+def test_lines_as_dark_as_the_pen_that_cross_the_digit_both_ways_are_left_out(lines: int) -> None:
+    page = np.full((260, 260), 250, np.uint8)
+    cv2.putText(page, "3", (90, 180), cv2.FONT_HERSHEY_SIMPLEX, 5, 30, 12, cv2.LINE_AA)
+    clean = field(page)
+    for place in np.linspace(110, 230, lines).astype(int):
+        page[place : place + 3], page[:, place : place + 3] = 30, 30
+
+    glyph = normalising.normalise(page)
+
+    assert trust.oddity(glyph) == ""
+    assert np.corrcoef(glyph.field.ravel(), clean.ravel())[0, 1] > 0.8
+
+
 def test_a_hole_beside_the_digit_is_left_out(large: np.ndarray) -> None:
     page = np.pad(large, ((0, 0), (90, 0)), constant_values=250)
     cv2.circle(page, (40, 120), 30, 30, -1)

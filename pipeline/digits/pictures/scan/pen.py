@@ -17,7 +17,7 @@ SURE = 1.6
 PLAIN = 2.4
 FEWEST_SURE = 12
 ACROSS = 0.97
-SMALLEST = 0.06
+SMALLEST, LARGEST_REST = 0.06, 0.12
 ENOUGH_EXPLAINED = 0.9
 MOSTLY_EXPLAINED = 0.5
 WEAKEST = 0.3
@@ -115,8 +115,9 @@ def _digit(pen: PenInk) -> Strokes | None:
     kept, beside, is_dotted = choose_parts(table[strokes], mask.shape)
     chosen = np.isin(labels, np.array(strokes)[kept]).astype(np.uint8)
     is_crossing = least > 0 and extent(chosen) < SMALLEST * max(mask.shape)  # where two lines of the squares meet
-    is_weak = np.percentile(pen.soft[chosen > 0], 80) <= least or np.count_nonzero(is_sure[chosen > 0]) < FEWEST_SURE
-    if is_crossing or is_weak:
+    # Larger than this, it is a digit also where the lines are as dark as the pen.
+    is_rest = extent(chosen) < LARGEST_REST * max(mask.shape) and np.percentile(pen.soft[chosen > 0], 80) <= least
+    if is_crossing or is_rest or np.count_nonzero(is_sure[chosen > 0]) < FEWEST_SURE:
         return None
     area = table[strokes, cv2.CC_STAT_AREA]
     ink, left_out = area[kept].sum(), area[~kept & (area >= FEWEST_SURE)].sum()  # squares leave specks where they cross

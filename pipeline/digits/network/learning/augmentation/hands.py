@@ -89,7 +89,7 @@ def mirrored(nine: Gray, random: Random) -> Gray:
 
 
 def with_short_stem(four: Gray, random: Random) -> Gray:
-    """Shorten the right stem of an open 4, (28, 28) uint8, from above, as in "h", and half of the time from below too.
+    """Shorten the right stem of an open 4, (28, 28) uint8, from above, and half of the time from below too.
 
     A closed one stays as it is.
     """
@@ -110,10 +110,24 @@ def with_short_stem(four: Gray, random: Random) -> Gray:
     return into_field(cut)
 
 
-# The digits that get each form. A display needs the number, not the image.
+def as_h(_: Gray, random: Random) -> Gray:
+    """Draw a 4 as many in Latin America do: a long stroke down, a bar at its foot, and a short stem across the end of it."""
+    canvas, thickness = np.zeros((2 * FIELD, 2 * FIELD), np.uint8), int(random.integers(2, 5))
+    shift = random.uniform(-3, 3, (5, 2))
+    tip, corner, end = np.array([(random.uniform(14, 36), 6), (12, 40), (random.uniform(32, 44), 40)]) + shift[:3]
+    stem, foot = (
+        np.array([(end[0] - random.uniform(2, 8), random.uniform(24, 33)), (end[0] - random.uniform(2, 10), 50)]) + shift[3:]
+    )
+    for start, stop, bend in ((tip, corner, 0.06), (corner, end, 0.12), (stem, foot, 0.06)):
+        stroke(canvas, start, stop, bend=random.normal(0, bend), ink=255, thickness=thickness)
+    return into_field(canvas)
+
+
+# The digits that get each form, but for the display, which needs the number and not the image.
 FORMS: dict[Form, tuple[tuple[int, ...], Callable[[Gray, Random], Gray]]] = {
     "slender": ((0, 2, 3, 4, 5, 6, 7, 8, 9), slender),
     "small_heads": ((7, 9), with_small_head),
     "mirrored_nines": ((9,), mirrored),
     "short_fours": ((4,), with_short_stem),
+    "fours_as_h": ((4,), as_h),
 }
