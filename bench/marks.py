@@ -186,13 +186,14 @@ def _barred(seven: Gray, random: Random) -> Gray:
 
 
 def _crossed_by_line(digit: Gray, random: Random) -> Gray:
-    """Write over the printed line of a box, which goes on to the border."""
+    """Write over a printed line that goes on to the border, across, down or both."""
     pen, size = _pen(random), _size(random)
     page = laid(paper(random), ink(digit, size), pen)
     place, breadth = int(SIDE / 2 + random.uniform(-0.4, 0.4) * size), int(random.integers(2, 7))
     line = np.zeros((SIDE, SIDE))
     line[place : place + breadth] = 1
-    return drawn(laid(page, line if random.random() < 0.5 else line.T, BLACK), random)
+    lines = (line, line.T, np.maximum(line, line.T))[random.integers(3)]
+    return drawn(laid(page, lines, BLACK), random)
 
 
 def _crossed_by_box(digit: Gray, random: Random) -> Gray:
@@ -318,8 +319,8 @@ KINDS: dict[str, Kind] = {
     "under a stamp": shows(_stamp),
     "beside a flash": shows(_glare),
     "underlined": shows(_underlined),
-    "on a line that goes through": shows(_crossed_by_line),
-    "on a box that goes through": shows(_crossed_by_box),
+    "on lines that go through": shows(_crossed_by_line),
+    "on the edge of a box": shows(_crossed_by_box),
     "in one bit, dithered": shows(_dithered),
     "a dot after it": shows(_dotted),
     "ink of a neighbour": shows(_neighbour),

@@ -23,7 +23,6 @@ from bench import marks, pages
 from bench.tables import replace_table
 from pipeline import layout, params
 from pipeline.datasets import dataset
-from pipeline.digits import field
 from pipeline.digits.arrays import Gray
 from pipeline.digits.network import metrics, second_look
 from pipeline.digits.network.model import in_batches
@@ -52,7 +51,7 @@ STEPS: dict[str, list[tuple[Any, str, Any]]] = {
     "broad digits in photos read as a pen's": [(pen, "ENOUGH_EXPLAINED", 0.0)],
     "no closer look at small digits": [(even, "SMALL", 0), (pen, "SMALL", 0)],
     "no second look": [(second_look, "SURE", 0.0)],
-    "thin strokes not broadened": [(field, "_as_broad_as_usual", lambda glyph: glyph)],
+    "thin strokes not broadened": [(normalising, "_as_broad_as_usual", lambda glyph: glyph)],
 }
 VARIANTS: dict[str, Callable[[Gray], Gray]] = {
     "negative": lambda picture: 255 - picture,

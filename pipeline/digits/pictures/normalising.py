@@ -17,6 +17,7 @@ from pipeline.digits.pictures.scan.shapes import SQUARE, Strokes, border, line_l
 SMALLEST_PHOTO = 128
 LEAST_FREE = 0.3
 ALONG = 3
+BROADEST_BAR, STRAIGHT = 0.2, 0.95
 # Noise of a sensor has no edges so sharp; lines of a box or a rule take up less of a picture.
 SHARP, FULL = 64, 0.25
 DOTS = 1.5
@@ -188,7 +189,17 @@ def _whole(picture: Gray) -> Gray:
 
 def _find(picture: Gray) -> Strokes | None:
     """Find the digit, in a small picture as in a scan: it is a cut-out, whose strokes may be as broad as a shadow."""
-    picture = without_frame(picture)
-    may_be_photo = max(picture.shape) > SMALLEST_PHOTO
-    strokes = None if may_be_photo and is_uneven(border(picture)) else find_in_scan(picture)
-    return find_in_photo(picture) if strokes is None and may_be_photo else strokes
+    inside = without_frame(picture)
+    may_be_photo = max(inside.shape) > SMALLEST_PHOTO
+    strokes = None if may_be_photo and is_uneven(border(inside)) else find_in_scan(inside)
+    if strokes is None and may_be_photo:
+        strokes = find_in_photo(inside)
+    is_side_of_box = strokes is not None and inside is not picture and _is_bar(strokes.mask)
+    return None if is_side_of_box else strokes
+
+
+def _is_bar(mask: Gray) -> bool:
+    """Tell whether ink is a straight bar along rows or columns, as no pen draws."""
+    _, _, width, height = cv2.boundingRect(mask)
+    is_long = min(width, height) < BROADEST_BAR * max(width, height)
+    return is_long and cv2.countNonZero(mask) > STRAIGHT * width * height
