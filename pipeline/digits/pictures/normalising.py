@@ -201,5 +201,5 @@ def _find(picture: Gray) -> Strokes | None:
 def _is_bar(mask: Gray) -> bool:
     """Tell whether ink is a straight bar along rows or columns, as no pen draws."""
     _, _, width, height = cv2.boundingRect(mask)
-    is_long = min(width, height) < BROADEST_BAR * max(width, height)
-    return is_long and cv2.countNonZero(mask) > STRAIGHT * width * height
+    is_narrow = min(width, height) < BROADEST_BAR * max(width, height)
+    return bool(is_narrow and cv2.countNonZero(mask) > STRAIGHT * width * height)
