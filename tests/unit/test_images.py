@@ -338,13 +338,14 @@ def test_a_pattern_that_is_printed_on_the_paper_is_no_ink(large: np.ndarray) -> 
 
 
 def test_ink_all_over_a_picture_is_not_blank_whatever_it_shows() -> None:
-    noise = np.random.default_rng(3).integers(0, 2, (120, 120), np.uint8) * 255
+    for side in (28, 40, 120):
+        noise = np.random.default_rng(3).integers(0, 2, (side, side), np.uint8) * 255
 
-    glyph = normalising.normalise(noise)
+        glyph = normalising.normalise(noise)
 
-    assert not glyph.is_blank
-    assert trust.oddity(glyph)
-    assert glyph.field.any()
+        assert not glyph.is_blank
+        assert trust.oddity(glyph)
+        assert glyph.field.any()
 
 
 @pytest.mark.parametrize("shape", [(90, 120), (360, 480)])

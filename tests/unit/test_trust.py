@@ -71,4 +71,4 @@ def test_a_field_full_of_ink_is_said_so() -> None:
 
 
 def test_ink_all_over_in_which_no_digit_was_found_is_not_blank() -> None:
-    assert doubt(BLANK._replace(is_full=True), 3, SURE, 0.95) == "too much ink"
+    assert doubt(BLANK._replace(is_full=True), 3, SURE, 0.95) == "not like a digit"

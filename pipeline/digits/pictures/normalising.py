@@ -20,7 +20,8 @@ ALONG = 3
 BROADEST_BAR, STRAIGHT = 0.2, 0.95
 # Noise of a sensor has no edges so sharp; lines of a box or a rule take up less of a picture.
 SHARP, FULL = 64, 0.25
-DOTS = 1.5
+# Dots are as fine as pixels, and a pen some of them broad: a blur of so many pixels leaves it in a picture of this size.
+DOTS, SMALLEST_DITHERED = 1.5, 56
 USUAL = 2.2
 FULL_INK = 50
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
@@ -76,8 +77,8 @@ def normalise(picture: Gray) -> Glyph:
                 return Glyph(np.asarray(light, np.uint8), 1, 0.0, width / height, 0.0, 0.0)
     strokes = _find(picture)
     if strokes is None and _is_full(picture):
-        # Dots that stand for grey become grey.
-        strokes = _find(np.asarray(cv2.GaussianBlur(picture, (0, 0), DOTS), np.uint8))
+        if max(picture.shape) >= SMALLEST_DITHERED:  # dots that stand for grey become grey
+            strokes = _find(np.asarray(cv2.GaussianBlur(picture, (0, 0), DOTS), np.uint8))
         if strokes is None:
             return BLANK._replace(field=_whole(picture), is_full=True)
     drawn = strokes and _draw(strokes.ink, strokes.mask)

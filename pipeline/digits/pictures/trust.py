@@ -45,13 +45,15 @@ def oddity(glyph: Glyph) -> str:
         return BLANK
     if glyph.is_perhaps_half:
         return PERHAPS_HALF
+    if glyph.is_full:
+        return UNLIKE
     if glyph.is_faint:
         return FAINT
     if glyph.beside > TALLEST_BESIDE:
         return SEVERAL
     if glyph.cuts > 1:
         return CUT_OFF
-    if glyph.is_full or cv2.mean(glyph.field)[0] / 255 > MOST_INK:
+    if cv2.mean(glyph.field)[0] / 255 > MOST_INK:
         return OVERFULL
     if is_scattered or glyph.is_dotted or glyph.aspect > WIDEST or glyph.left_out > MOST_LEFT_OUT:
         return UNLIKE

@@ -23,7 +23,7 @@ MOST_INK = 0.6
 # Paper with more detail than this share of the contrast has a pattern printed on it; smooth paper has half of it at most. Its
 # deviation, in which the rims of strokes count too, is above this share.
 TEXTURE, RIMS = 0.02, 0.08
-SMALLEST_PATTERNED = 20
+SMALLEST_PATTERNED, LEAST_PAPER = 20, 0.1
 # A pattern is finer than the pen, which a blur of so many pixels leaves, and weaker: this share of the threshold between paper
 # and ink is taken off.
 PEN_BLUR, PRINTED = 0.8, 0.3
@@ -99,11 +99,15 @@ def _is_more(one: Gray, other: Gray) -> bool:
 
 
 def is_textured(ink: Gray, mask: Gray, contrast: float) -> bool:
-    """Tell whether a fine pattern is on the paper, away from the ink in the mask and its rims. A tiny picture is all rims."""
-    if max(ink.shape) < SMALLEST_PATTERNED:
+    """Tell whether a fine pattern is on the paper, away from the ink in the mask and its rims.
+
+    A tiny picture is all rims, and noise leaves no paper.
+    """
+    paper = 1 - cv2.dilate(mask, SQUARE[3])
+    if max(ink.shape) < SMALLEST_PATTERNED or cv2.countNonZero(paper) < LEAST_PAPER * paper.size:
         return False
     detail = cv2.absdiff(ink, cv2.blur(ink, (3, 3)))
-    return bool(cv2.mean(detail, 1 - cv2.dilate(mask, SQUARE[3]))[0] > TEXTURE * contrast)
+    return bool(cv2.mean(detail, paper)[0] > TEXTURE * contrast)
 
 
 def _digit(ink: Gray, least: float = 0.0) -> Strokes | None:
