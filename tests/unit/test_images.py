@@ -272,7 +272,8 @@ def test_the_strokes_that_run_out_of_the_picture_are_counted(quarters: int) -> N
     three = np.full((300, 300), 250, np.uint8)
     cv2.putText(three, "3", (90, 220), cv2.FONT_HERSHEY_SIMPLEX, 6, 20, 14, cv2.LINE_AA)
     left, top, width, height = cv2.boundingRect((three < 128).astype(np.uint8))
-    stem = np.full((200, 200), 250, np.uint8)
+    stem, along = np.full((200, 200), 250, np.uint8), np.full((100, 100), 250, np.uint8)
+    cv2.polylines(along, [np.array([[2, 30], [2, 70], [35, 50], [50, 20]])], False, 20, 6, cv2.LINE_AA)
     cv2.polylines(stem, [np.array([[60, 60], [140, 64], [90, 230]])], False, 20, 12, cv2.LINE_AA)
 
     def cuts(picture: np.ndarray) -> int:
@@ -282,6 +283,7 @@ def test_the_strokes_that_run_out_of_the_picture_are_counted(quarters: int) -> N
     assert cuts(stem) == 1
     assert cuts(three[: top + height * 3 // 4]) == 2
     assert cuts(three[:, left + width // 2 :]) == 3
+    assert cuts(along) == 2
 
 
 def test_a_cut_out_that_fits_closely_is_not_cut_off(large: np.ndarray) -> None:
@@ -314,6 +316,33 @@ def test_what_shows_no_digit_or_two_is_said_so(kind: str, reason: str, three: np
     assert odd.count("") <= 1
 
 
+def test_most_scans_in_one_bit_are_read(three: np.ndarray) -> None:
+    random = np.random.default_rng(7)
+    scans = [marks.KINDS["in one bit, dithered"](three[np.newaxis], np.array([3]), random)[0][..., 0] for _ in range(20)]
+
+    odd = [trust.oddity(normalising.normalise(np.ascontiguousarray(scan))) for scan in scans]
+
+    assert odd.count("") > 10
+
+
+def test_what_is_left_of_an_empty_box_whose_sides_are_near_the_border_is_no_1() -> None:
+    box = np.full((200, 140), 245, np.uint8)
+    cv2.rectangle(box, (32, 8), (129, 191), 40, 5)
+
+    assert normalising.normalise(box).is_blank
+
+
+def test_a_dot_below_a_digit_is_told_from_one_after_it() -> None:
+    page = np.full((260, 260), 250, np.uint8)
+    cv2.putText(page, "7", (90, 160), cv2.FONT_HERSHEY_SIMPLEX, 4, 30, 10, cv2.LINE_AA)
+    below, after = page.copy(), page.copy()
+    cv2.circle(below, (115, 190), 9, 30, -1)
+    cv2.circle(after, (190, 155), 9, 30, -1)
+
+    assert normalising.normalise(below).is_dotted
+    assert not normalising.normalise(after).is_dotted
+
+
 def test_the_foot_of_a_digit_is_no_line_under_it(large: np.ndarray) -> None:
     left, top, width, height = cv2.boundingRect((large < 128).astype(np.uint8))
     foot, line = (np.pad(large, ((0, 40), (0, 60)), constant_values=250) for _ in range(2))
@@ -325,16 +354,17 @@ def test_the_foot_of_a_digit_is_no_line_under_it(large: np.ndarray) -> None:
     assert apart(line, large) < NEAR
 
 
-def test_a_pattern_that_is_printed_on_the_paper_is_no_ink(large: np.ndarray) -> None:
-    small = cv2.resize(large, None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA)
-    y, x = np.mgrid[: len(small), : small.shape[1]]
-    lines = 40 * (np.cos((y + 0.3 * x) * 2 * np.pi / 3.5) > 0.3)
-    printed = np.minimum(small, 230 - lines).astype(np.uint8)
+def test_a_pattern_that_is_printed_on_the_paper_is_no_ink() -> None:
+    page = np.full((48, 40), 230, np.uint8)
+    cv2.putText(page, "3", (10, 38), cv2.FONT_HERSHEY_SIMPLEX, 1.1, 70, 3, cv2.LINE_AA)
+    y, x = np.mgrid[:48, :40]
+    lines = 60 * (np.cos((y + 0.3 * x) * 2 * np.pi / 3.5) > 0.7)
+    printed = np.minimum(page, 230 - lines).astype(np.uint8)
 
-    glyph = normalising.normalise(printed)
+    glyph, clean = normalising.normalise(printed), normalising.normalise(page)
 
     assert glyph.parts == 1
-    assert np.abs(glyph.field.astype(int) - field(small)).mean() < NEAR
+    assert np.abs(glyph.field.astype(int) - clean.field).mean() < NEAR
 
 
 def test_ink_all_over_a_picture_is_not_blank_whatever_it_shows() -> None:

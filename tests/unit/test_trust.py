@@ -60,6 +60,7 @@ def test_what_may_not_be_whole_is_said_so_before_what_it_looks_like() -> None:
         LIKE_A_DIGIT._replace(left_out=0.5),
         LIKE_A_DIGIT._replace(aspect=2.0),
         LIKE_A_DIGIT._replace(length=1.5),
+        LIKE_A_DIGIT._replace(is_dotted=True),
     ],
 )
 def test_what_no_digit_looks_like_is_said_so(odd: Glyph) -> None:
