@@ -19,8 +19,8 @@ from PIL import Image
 from bench.tables import replace_table
 from pipeline import layout, params
 from pipeline.digits.network.model import Classifier
-from pipeline.scoring.batch import rules_of
 from pipeline.scoring.page import read, rows
+from pipeline.scoring.row import rules_of
 from pipeline.scoring.shard import Shard
 
 WIDTH, HEIGHT = 8000, 6250

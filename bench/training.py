@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.tables import replace_table
 from pipeline import layout, params
-from pipeline.datasets import dataset
+from pipeline.datasets import dataset, own
 from pipeline.digits.network import networks
 from pipeline.digits.network.learning import training
 from pipeline.digits.network.model import Classifier
@@ -75,9 +75,8 @@ def main() -> None:
 
 def measure(architecture: str, seed: int) -> Run:
     """Run the stages ``train`` and ``evaluate`` into a temporary folder."""
-    recipe = getattr(params.load(layout.PARAMS).train, architecture)
-    if architecture == "plain":
-        recipe = recipe.model_copy(update={"epochs": PLAIN_EPOCHS})
+    update = {"architecture": architecture, "seed": seed, "epochs": PLAIN_EPOCHS if architecture == "plain" else None}
+    of_train = params.load(layout.PARAMS).train.model_copy(update=update)
     networks.import_keras()
     fit: Any = training.fit
     seconds: list[float] = []
@@ -90,8 +89,8 @@ def measure(architecture: str, seed: int) -> Run:
 
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(training, "fit", timed):
         out, model, settings = Path(folder), Path(folder, "model"), params.load(layout.PARAMS)
-        train.run(model, out / "curves.csv", architecture, seed, recipe)
-        evaluate.run(out, model, settings.evaluate, settings.score.minimum_confidence)
+        train.run(model, out / "curves.csv", own.NONE, of_train)
+        evaluate.run(out, model, own.NONE, settings.evaluate, settings.score.minimum_confidence)
         content = (model / layout.SCORING_MODEL).read_bytes()
         return Run(json.loads((out / layout.METRICS).read_text(encoding="utf-8")), seconds[0], content)
 

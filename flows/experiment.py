@@ -129,8 +129,8 @@ def _copy(place: Path) -> None:
     git.output("worktree", "add", "--quiet", "--detach", str(place), "HEAD")
     if changed := git.output("stash", "create").strip():
         git.output("-C", str(place), "restore", f"--source={changed}", "--worktree", "--", ".")
-    if layout.MIRROR.exists():
-        shutil.copytree(layout.MIRROR, place / layout.MIRROR, dirs_exist_ok=True)
+    for folder in filter(Path.exists, (layout.MIRROR, layout.LABELLED)):
+        shutil.copytree(folder, place / folder, dirs_exist_ok=True)
     local = Path(".dvc/config.local")
     if local.exists():
         shutil.copyfile(local, place / local)

@@ -90,6 +90,7 @@ def validate(
 
 for name, what in (
     ("reshape", "split and shape the images for Keras"),
+    ("collect", "read your own labelled scans"),
     ("train", "fit the network and write it for Keras and for scoring"),
     ("evaluate", "test the model that scores"),
 ):

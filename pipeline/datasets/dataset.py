@@ -27,8 +27,13 @@ class Dataset:
 
     @property
     def test_set(self) -> str:
-        """Identify the test set by the first 12 digits of the sha256 of its images and labels."""
-        return hashlib.sha256(self.test_images.tobytes() + self.test_labels.tobytes()).hexdigest()[:12]
+        """Identify the test set."""
+        return identity(self.test_images, self.test_labels)
+
+
+def identity(images: Images, labels: Labels) -> str:
+    """Identify images and labels by the first 12 digits of the sha256 of both."""
+    return hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()[:12]
 
 
 def write(path: Path, dataset: Dataset) -> None:

@@ -84,6 +84,19 @@ def of_scans(files: Sequence[tuple[str, str | None]], maximum_error_share: float
     )
 
 
+def of_left_out(scans: Sequence[tuple[str, str | None]], maximum_share: float) -> Suite:
+    """Expect labelled scans to learn from. ``scans``: the name of each, and why it is left out, or None."""
+    why = "nothing is learned from it"
+    return Suite(
+        "labelled scans",
+        pd.DataFrame(scans, columns=["name", "reason"], dtype=object),
+        {
+            "no_scan_is_left_out": _nothing("reason", WARNING, why),
+            "few_scans_are_left_out": _nothing("reason", CRITICAL, why, tolerated=maximum_share),
+        },
+    )
+
+
 def of_batch(images: pd.DataFrame, bounds: Validate) -> Suite:
     """Expect digits without labels. ``images``: the table of that name."""
     return Suite(

@@ -108,7 +108,8 @@ class Contender:
 class Comparison:
     """How a model compares with the champion, whether it may take its place, and why in words.
 
-    ``outcome``: ``first``, ``better``, ``luck``, ``tie``, ``worse``, ``incomparable``, or ``by bounds``.
+    ``outcome``: ``first``, ``better``, ``luck``, ``tie``, ``worse``, ``mixed``, ``incomparable``, or ``by bounds``. ``pairs``
+    are of the test images, ``own`` of the user's own scans, where these were compared.
     """
 
     outcome: str
@@ -116,12 +117,14 @@ class Comparison:
     reason: str
     champion: str | None = None
     pairs: Pairs | None = None
+    own: Pairs | None = None
 
     @property
     def summary(self) -> str:
         """Say why it may take the champion's place, in a few words."""
         if self.pairs:
-            return f"{self.outcome} than {self.champion} (p = {self.pairs.p:.4f})"
+            own = f", own scans {self.own.p:.4f}" if self.own else ""
+            return f"{self.outcome} than {self.champion} (p = {self.pairs.p:.4f}{own})"
         return f"{self.champion} misses a bound" if self.champion else self.reason
 
 
@@ -176,11 +179,17 @@ def check(metrics: dict[str, Any], bounds: Bounds) -> list[Check]:
 
 
 def compare(
-    metrics: dict[str, Any], answers: Answers, champion: Contender | None, bounds: Bounds, significance: float
+    metrics: dict[str, Any],
+    answers: Answers,
+    champion: Contender | None,
+    bounds: Bounds,
+    significance: float,
+    own: Pairs | None = None,
 ) -> Comparison:
     """Tell whether a model beats the champion: by more right answers to the same test images than luck would give.
 
-    Where the champion's answers cannot be fetched, the model takes its place only if the champion misses a bound.
+    Where they were compared on the user's ``own`` scans too, it must do so on one of the two, and must not be worse on the
+    other. Where the champion's answers cannot be fetched, the model takes its place only if the champion misses a bound.
     """
     if champion is None:
         return Comparison("first", True, "there was no champion")
@@ -194,7 +203,7 @@ def compare(
     pairs = Pairs.of(answers, champion.answers) if champion.answers else None
     if pairs is None:
         return _by_bounds(champion, bounds)
-    return _paired(name, pairs, significance)
+    return _paired(name, pairs, significance, own)
 
 
 def ask(comparison: Comparison, version: str) -> Comparison:
@@ -203,20 +212,25 @@ def ask(comparison: Comparison, version: str) -> Comparison:
     return replace(comparison, promotes=False, reason=f"{comparison.reason}; {how}") if comparison.promotes else comparison
 
 
-def _paired(champion: str, pairs: Pairs, significance: float) -> Comparison:
-    gained, lost = pairs.first_alone, pairs.second_alone
-    is_sure = pairs.p < significance
-    if gained > lost:
-        outcome, words = ("better", "better") if is_sure else ("luck", "more right answers, which may be luck")
-    elif gained == lost:
-        outcome, words = "tie", "no difference"
+def _paired(champion: str, pairs: Pairs, significance: float, own: Pairs | None) -> Comparison:
+    both = [pairs, own] if own else [pairs]
+    signs = {np.sign(one.first_alone - one.second_alone) * (one.p < significance) for one in both}
+    gained, lost = sum(one.first_alone for one in both), sum(one.second_alone for one in both)
+    if {1, -1} <= signs:
+        outcome, words = "mixed", "better on one of both, worse on the other"
+    elif signs & {1, -1}:
+        outcome = words = "better" if 1 in signs else "worse"
+    elif gained > lost:
+        outcome, words = "luck", "more right answers, which may be luck"
     else:
-        outcome, words = "worse", "worse" if is_sure else "fewer right answers"
-    reason = (
-        f"{words}: of {pairs.images} test images it alone reads {gained} right, {champion} alone {lost} "
-        f"(McNemar's exact test: p = {pairs.p:.4f}; better needs less than {significance:g})"
-    )
-    return Comparison(outcome, outcome == "better", reason, champion, pairs)
+        outcome, words = ("tie", "no difference") if gained == lost else ("worse", "fewer right answers")
+    counts = f"of {pairs.images} test images it alone reads {pairs.first_alone} right, {champion} alone {pairs.second_alone}"
+    chance = f"{pairs.p:.4f}"
+    if own:
+        counts += f", of {own.images} own scans {own.first_alone} and {own.second_alone}"
+        chance += f" and {own.p:.4f}"
+    reason = f"{words}: {counts} (McNemar's exact test: p = {chance}; better needs less than {significance:g})"
+    return Comparison(outcome, outcome == "better", reason, champion, pairs, own)
 
 
 def _by_bounds(champion: Contender, bounds: Bounds) -> Comparison:

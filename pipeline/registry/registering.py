@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import git, layout
+from pipeline.datasets import own
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Params
-from pipeline.registry import contents, difference, gate, versions
-from pipeline.registry.gate import Answers, Check, Comparison, Contender, Verdict
+from pipeline.registry import contents, difference, gate, own_test, versions
+from pipeline.registry.gate import Answers, Check, Comparison, Contender, Pairs, Verdict
 from pipeline.registry.versions import NAME, Version, registered
 from pipeline.scoring.run import Tell
 
@@ -133,10 +134,25 @@ def _judge(settings: Params, known: list[Version], new: str, progress: Showing |
             f"Run `dvc repro --force evaluate`, then register again."
         )
     contender = Contender(champion.version, champion.metrics, _answers(champion)) if champion else None
-    comparison = gate.compare(metrics, answers, contender, bounds, settings.register.significance)
+    of_own, why_not = _compare_own(champion, new, settings.register.own.minimum_images) if champion else (None, "")
+    comparison = gate.compare(metrics, answers, contender, bounds, settings.register.significance, of_own)
+    comparison = replace(comparison, reason=comparison.reason + why_not)
     if settings.register.promotion == "ask":
         comparison = gate.ask(comparison, new)
     return replace(verdict, comparison=comparison)
+
+
+def _compare_own(champion: Version, new: str, minimum_images: int) -> tuple[Pairs | None, str]:
+    """Let both models read the user's own test scans; where these are not compared, say why in words that follow others."""
+    scans = own.read(layout.OWN).part(own.TEST)
+    count = len(scans.labels)
+    if count < minimum_images:
+        return None, f"; the {count} own test scans are not compared, for they are less than {minimum_images}" if count else ""
+    try:
+        models = contents.of_workspace(new), contents.load(champion.version)
+    except PipelineError as error:
+        return None, f"; own scans are not compared: {error}"
+    return Pairs.of(*(own_test.answers(model, scans) for model in models)), ""
 
 
 def _replayed(verdict: Verdict, settings: Params, champion: Version, new: str, progress: Showing) -> Verdict:
@@ -175,6 +191,12 @@ def _require_clean() -> None:
         raise PipelineError(
             f"the workspace is not what the last run left: `dvc status` names {stages}. Run `dvc repro`, then register again."
         )
+    for folder in sorted(layout.LABELLED.iterdir()) if layout.LABELLED.is_dir() else []:
+        if folder.is_dir() and not folder.with_name(f"{folder.name}.dvc").exists():
+            raise PipelineError(
+                f"{shown(folder)}: nobody keeps these scans, which the model was made from. Run `dvc add {shown(folder)}` and "
+                f"`dvc repro`, then register again."
+            )
 
 
 def _snapshot(message: str) -> str:
@@ -184,7 +206,9 @@ def _snapshot(message: str) -> str:
         git.output("read-tree", "HEAD", environment=index)
         git.output("add", "--update", ".", environment=index)
         # With force, files that a person's Git ignores are added too, but not the caches that Python writes beside code.
-        git.output("add", "--force", "--", *_files_of_the_stages(), ":(exclude,glob)**/__pycache__/**", environment=index)
+        # Of own scans, only what DVC keeps of them.
+        left = f":(exclude,glob){layout.LABELLED}/*/**", ":(exclude,glob)**/__pycache__/**"
+        git.output("add", "--force", "--", *_files_of_the_stages(), *left, environment=index)
         tree = git.output("write-tree", environment=index).strip()
     return git.output("commit-tree", tree, "-p", "HEAD", "-m", message).strip()
 

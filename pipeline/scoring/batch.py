@@ -2,13 +2,12 @@
 
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pipeline import layout
-from pipeline.digits.pictures.files.limits import Limits
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
@@ -19,7 +18,7 @@ from pipeline.scoring.database import NAME as STORE
 from pipeline.scoring.export import REVIEW, SCORES
 from pipeline.scoring.listing import Listing, list_folder, list_paths
 from pipeline.scoring.manifest import Manifest
-from pipeline.scoring.row import Rules
+from pipeline.scoring.row import DIGITS, Rules, rules_of
 from pipeline.scoring.store import Store, opened
 
 PACKAGE = Path(__file__).parents[1]
@@ -51,7 +50,7 @@ class Options:
 
     workers: int | None = None
     fresh: bool = False
-    digits: tuple[int, ...] = tuple(range(10))
+    digits: tuple[int, ...] = DIGITS
     probabilities: bool = False
     report: bool = True
 
@@ -98,7 +97,7 @@ def prepare(given: Path, out: Path, model: ScoringModel, settings: Score, option
             there = "; ".join(filter(None, (there, listing.unread_words, listing.unreadable_words)))
             how = f"An image ends in one of: {' '.join(settings.image_suffixes)}." if is_folder else "Name one file a line."
             raise NothingToScoreError(f"{shown(given)}: no images to score ({there}). {how}")
-        rules = rules_of(settings, model.temperature, options)
+        rules = rules_of(settings, model.temperature, options.digits, probabilities=options.probabilities)
         method = hash_of(manifests.SCHEMA_VERSION, code_version(), model.version, model.sha256, rules)
         finished = None if options.fresh else _finished(store, out, listing, method, has_report=options.report)
     sizes = settings.shard_size, settings.maximum_suspect_share
@@ -124,18 +123,6 @@ def require(store: Store, out: Path, given: Path) -> None:
             f"{shown(out)}: holds the scores of {known or 'a folder that is not known'}. "
             f"Name another folder with --out, or delete this one."
         )
-
-
-def rules_of(settings: Score, temperature: float, options: Options = DEFAULTS) -> Rules:
-    """Put together by what rules rows are written."""
-    return Rules(
-        **{limit.name: getattr(settings, limit.name) for limit in fields(Limits)},
-        temperature=temperature,
-        minimum_confidence=settings.minimum_confidence,
-        maximum_seconds=settings.maximum_seconds,
-        digits=options.digits,
-        probabilities=options.probabilities,
-    )
 
 
 @cache

@@ -3,13 +3,17 @@
 import csv
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.digits.pictures.files.limits import Limits
 
+if TYPE_CHECKING:
+    from pipeline.params import Score
+
 # Rows that people are shown of a batch.
 MOST_SHOWN = 10_000
+DIGITS = tuple(range(10))
 # Spreadsheets run what begins so, the first four in full width too; and the sign that keeps them from it marks itself.
 FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n", "'")
 
@@ -53,7 +57,7 @@ class Rules(Limits):
     temperature: float
     minimum_confidence: float
     maximum_seconds: float
-    digits: tuple[int, ...] = tuple(range(10))
+    digits: tuple[int, ...] = DIGITS
     probabilities: bool = False
 
     def as_shown(self) -> dict[str, Any]:
@@ -66,6 +70,18 @@ class Rules(Limits):
     def columns(self) -> tuple[str, ...]:
         """The columns of the CSV."""
         return (*COLUMNS, *PROBABILITIES) if self.probabilities else COLUMNS
+
+
+def rules_of(settings: "Score", temperature: float, digits: tuple[int, ...] = DIGITS, *, probabilities: bool = False) -> Rules:
+    """Put together by what rules rows are written."""
+    return Rules(
+        **{limit.name: getattr(settings, limit.name) for limit in fields(Limits)},
+        temperature=temperature,
+        minimum_confidence=settings.minimum_confidence,
+        maximum_seconds=settings.maximum_seconds,
+        digits=digits,
+        probabilities=probabilities,
+    )
 
 
 def csv_lines(rows: Iterable[Iterable[object]]) -> list[str]:

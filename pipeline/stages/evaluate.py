@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline import atomic, layout, params, stages
-from pipeline.datasets import dataset
+from pipeline.datasets import dataset, own
+from pipeline.datasets.own import Own
 from pipeline.digits.arrays import Floats, Images, Labels
 from pipeline.digits.network import metrics, networks, slices
 from pipeline.digits.network.model import Classifier, in_batches
@@ -24,11 +25,14 @@ from pipeline.params import Evaluate
 def main() -> None:
     """Run the stage on the project's files, by its section of ``params.yaml``. Raises PipelineError."""
     settings = params.load(layout.PARAMS)
-    run(Path(), layout.MODEL, settings.evaluate, settings.score.minimum_confidence)
+    scans = own.read(layout.OWN).part(own.TEST)
+    run(Path(), layout.MODEL, scans, settings.evaluate, settings.score.minimum_confidence)
 
 
-def run(out: Path, model_folder: Path, settings: Evaluate, minimum_confidence: float) -> None:
+def run(out: Path, model_folder: Path, scans: Own, settings: Evaluate, minimum_confidence: float) -> None:
     """Write, below ``out``, the metrics, those of the slices, the logits of every test image, and the data of the plots.
+
+    ``scans``: own ones that the model was not trained on, a test set and a slice of their own, where there are any.
 
     Raises PipelineError.
     """
@@ -61,6 +65,10 @@ def run(out: Path, model_folder: Path, settings: Evaluate, minimum_confidence: f
         "keras_accuracy": (keras_answers == data.test_labels).mean(),
         "keras_agreement": (keras_answers == first_logits.argmax(axis=1)).mean(),
     }
+    if len(scans.labels):
+        measured = measure_own(scans, classifier, temperature, settings.batch_size, minimum_confidence)
+        summary |= {f"own_{name}": value for name, value in measured.items()}
+        by_slice.loc[slices.OWN] = {"accuracy": measured["accuracy"], "review": 1 - measured["ok"]}
     with atomic.replacing(out / layout.PLOTS) as temporary:
         temporary.mkdir()
         _write_csv(temporary / layout.CONFUSION, pd.DataFrame({"actual": data.test_labels, "predicted": answers}))
@@ -119,6 +127,25 @@ def measure_slices(
         doubts = [bool(trust.doubt(glyph, digit, sure, minimum_confidence)) for glyph, digit, sure in each]
         rows[name] = {"accuracy": float((answers == labels).mean()), "review": float(np.mean(doubts))}
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def measure_own(
+    scans: Own, classifier: Classifier, temperature: float, batch_size: int, minimum_confidence: float
+) -> dict[str, Any]:
+    """Sum up the answers to own scans: ``ok`` is the share that nobody has to look at, ``ok_right`` what of those is right."""
+    logits = look_again(classifier, scans.images, in_batches(classifier, scans.images, batch_size), temperature)
+    answers, confidence = metrics.answers_and_confidence(logits, temperature)
+    each = zip(answers.tolist(), confidence.tolist(), scans.is_odd.tolist(), scans.is_cut.tolist(), strict=True)
+    is_ok = np.array(
+        [not odd and not trust.doubt_of_answer(digit, sure, minimum_confidence, is_cut=cut) for digit, sure, odd, cut in each]
+    )
+    is_right = answers == scans.labels
+    return {
+        "test_set": scans.test_set,
+        **summarise(scans.labels, logits, temperature),
+        "ok": is_ok.mean(),
+        "ok_right": is_right[is_ok].mean() if is_ok.any() else 1.0,
+    }
 
 
 def summarise(labels: Labels, logits: Floats, temperature: float) -> dict[str, Any]:

@@ -1,37 +1,47 @@
 """Stage ``train``: fit a network to the training images and write it for Keras and for scoring."""
 
 import json
+import subprocess
+import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from pipeline import atomic, layout, params, stages
-from pipeline.datasets import dataset
+from pipeline.datasets import dataset, own
+from pipeline.datasets.own import VALIDATION, Own
+from pipeline.digits.arrays import Floats
 from pipeline.digits.network import metrics, networks
 from pipeline.digits.network.learning import training
 from pipeline.digits.network.model import Classifier, in_batches
-from pipeline.params import Recipe
+from pipeline.errors import PipelineError
+from pipeline.params import Train
 
 
 def main() -> None:
     """Run the stage on the project's files, by its section of ``params.yaml``. Raises PipelineError."""
-    settings = params.load(layout.PARAMS).train
-    run(layout.MODEL, layout.CURVES, settings.architecture, settings.seed, training.chosen_recipe(settings))
+    run(layout.MODEL, layout.CURVES, own.read(layout.OWN), params.load(layout.PARAMS).train)
 
 
-def run(model_folder: Path, curves_file: Path, architecture: str, seed: int, recipe: Recipe) -> None:
+def run(model_folder: Path, curves_file: Path, scans: Own, settings: Train) -> None:
     """Write ``model.keras``, ``model.tflite`` and ``model.json`` into ``model_folder``, and the learning curves.
 
     Raises PipelineError.
     """
     data = dataset.read(layout.ARRAYS)
-    model, curves = training.fit(data, architecture, seed, recipe, partial(stages.tell, training.EPOCH))
+    weights = weights_of_champion() if settings.start == "champion" else None
+    model, curves = training.fit(data, scans, settings, partial(stages.tell, training.EPOCH), weights)
     scoring_model = networks.to_litert(model, data.train_images)
-    logits = in_batches(Classifier(scoring_model), data.validation_images, training.VALIDATION_BATCH)
+    own_images, own_labels = scans.part(VALIDATION).as_share(settings.own_share, len(data.validation_labels))
+    images = np.concatenate([data.validation_images, own_images])
+    logits = in_batches(Classifier(scoring_model), images, training.VALIDATION_BATCH)
     card = {
-        "architecture": architecture,
+        "architecture": settings.architecture,
         "dataset": data.name,
         "parameters": int(model.count_params()),
-        "temperature": round(metrics.fit_temperature(logits, data.validation_labels), 4),
+        "temperature": round(metrics.fit_temperature(logits, np.concatenate([data.validation_labels, own_labels])), 4),
     }
     with atomic.replacing(model_folder) as temporary:
         temporary.mkdir()
@@ -40,6 +50,19 @@ def run(model_folder: Path, curves_file: Path, architecture: str, seed: int, rec
         (temporary / layout.SCORING_MODEL).write_bytes(scoring_model)
         atomic.write_text(temporary / layout.MODEL_CARD, json.dumps(card, indent=2) + "\n")
     atomic.write_text(curves_file, curves.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+
+
+def weights_of_champion() -> list[Floats]:
+    """Fetch the champion by DVC, and give its weights. Raises PipelineError where there is none."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, "champion")
+        command = ["dvc", "artifacts", "get", ".", "digit-cnn", "--stage", "champion", "--out", str(place)]
+        done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
+        if done.returncode:
+            reason = " ".join(done.stderr.split())
+            raise PipelineError(f"train.start is champion, but there is none to begin with: {reason}. Set it to fresh.")
+        keras = networks.import_keras()
+        return list(keras.models.load_model(place / layout.KERAS_MODEL).get_weights())
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from pipeline.errors import PipelineError
 from pipeline.scoring import executors, run
 from tests.conftest import Project, too_deep
 
-STAGES = ["ingest", "validate", "reshape", "train", "evaluate"]
+STAGES = ["ingest", "validate", "reshape", "collect", "train", "evaluate"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -176,7 +176,7 @@ def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project, 
     assert state.name == "Champion"
     assert "digit-cnn v1.1.0" in (state.message or "")
     assert task_states(state) == {
-        **dict.fromkeys(["ingest", "validate", "reshape"], "Unchanged"),
+        **dict.fromkeys(["ingest", "validate", "reshape", "collect"], "Unchanged"),
         **dict.fromkeys(["train", "evaluate"], "Completed"),
         "register": "Champion",
     }
@@ -443,7 +443,7 @@ def test_settings_of_one_run_are_kept_by_an_experiment_and_not_written_down(
 
     assert (state.name, name_of(state)) == ("Champion", "train/v1.1.0")
     assert task_states(state) == {
-        **dict.fromkeys(["ingest", "validate", "reshape"], "Restored"),
+        **dict.fromkeys(["ingest", "validate", "reshape", "collect"], "Restored"),
         **dict.fromkeys(["train", "evaluate"], "Completed"),
         "register": "Champion",
     }

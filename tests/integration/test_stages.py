@@ -20,7 +20,7 @@ from pipeline.stages import train
 from tests import in_process
 from tests.conftest import Project, copy_project
 
-STAGES = ["ingest", "validate", "reshape", "train", "evaluate"]
+STAGES = ["ingest", "validate", "reshape", "collect", "train", "evaluate"]
 
 
 def ran(output: str) -> list[str]:
@@ -305,7 +305,11 @@ def test_a_loss_that_is_no_number_leaves_no_model(
     [
         ("  epochs: 2 ", "  epochs: two ", "train.epochs: input should be a valid integer"),
         ("\nvalidate:", "\nvalidate:\n  minimum_inc: 0.02", "validate.minimum_inc: unknown key"),
-        ("  validation_share: 0.1 ", "  validation_share: 0.001 ", "reshape.validation_share: 0.001 of 1437 images is 1"),
+        (
+            "  validation_share: 0.1       # this",
+            "  validation_share: 0.001       # this",
+            "reshape.validation_share: 0.001 of 1437 images is 1",
+        ),
     ],
 )
 def test_bad_settings_stop_a_repro_with_their_place(

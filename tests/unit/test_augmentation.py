@@ -23,7 +23,7 @@ from pipeline.digits.network.learning.augmentation.hands import (
 from pipeline.digits.network.learning.augmentation.outliers import outliers
 from pipeline.digits.network.learning.augmentation.pens import pens
 from pipeline.digits.network.learning.augmentation.warp import warp
-from pipeline.params import European, Form, Pens, Warp
+from pipeline.params.recipes import European, Form, Pens, Warp
 
 SHIPPED = params.load(Path(__file__).parents[2] / "params.yaml").train.compact.augmentation
 WARP = Warp(**dict.fromkeys(Warp.model_fields, 0.0))

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.params import Bounds
 from pipeline.registry import gate
-from pipeline.registry.gate import Answers, Contender, Verdict
+from pipeline.registry.gate import Answers, Contender, Pairs, Verdict
 
 BOUNDS = Bounds(
     minimum_accuracy=0.98,
@@ -105,6 +105,39 @@ def test_a_model_beats_the_champion_by_more_than_luck_or_not_at_all(new: range, 
     assert comparison.promotes == (outcome == "better")
     assert comparison.pairs
     assert comparison.pairs.p == pytest.approx(p)
+
+
+MORE, SAME, LESS = Pairs(200, 20, 5, 0.0041), Pairs(200, 6, 5, 1.0), Pairs(200, 5, 20, 0.0041)
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "own", "outcome"),
+    [
+        (range(10), range(20), MORE, "better"),
+        (range(10), range(20), SAME, "better"),
+        (range(10), range(20), LESS, "mixed"),
+        (range(10), range(10), MORE, "better"),
+        (range(12), range(10), MORE, "better"),
+        (range(10), range(10), SAME, "luck"),
+        (range(12), range(10), SAME, "worse"),
+        (range(10), range(10), LESS, "worse"),
+        (range(20), range(10), MORE, "mixed"),
+        (range(20), range(10), SAME, "worse"),
+        (range(20), range(10), LESS, "worse"),
+    ],
+)
+def test_a_model_that_is_better_on_one_test_set_and_not_worse_on_the_other_beats_the_champion(
+    new: range, old: range, own: Pairs, outcome: str
+) -> None:
+    champion = Contender("v1.0.0", metrics(), answers(*old))
+
+    comparison = gate.compare(metrics(), answers(*new), champion, BOUNDS, 0.05, own)
+
+    assert comparison.outcome == outcome
+    assert comparison.promotes == (outcome == "better")
+    assert f"of 200 own scans {own.first_alone} and {own.second_alone} (McNemar" in comparison.reason
+    assert f" and {own.p:.4f}; better needs" in comparison.reason
+    assert f"own scans {own.p:.4f})" in comparison.summary
 
 
 def test_more_right_answers_among_many_that_differ_are_luck() -> None:

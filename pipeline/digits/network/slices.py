@@ -23,6 +23,8 @@ NOISE = 25.0
 FAINT = 0.3
 JPEG_SIDE, JPEG_QUALITY = 100, 75
 MAXIMUM_PIXELS = 10**6
+# A user's own scans, which nothing has to be done to.
+OWN = "own scans"
 SQUARE = np.ones((3, 3), np.uint8)
 # The margin of the page around an enlarged digit, in pixels; the share of the light that is lost across the page.
 MARGIN, FALL_OFF = 24, 0.4

@@ -31,9 +31,12 @@ def doubt(glyph: Glyph, digit: int, confidence: float, minimum_confidence: float
 
     ``confidence``: the calibrated probability of the answer ``digit``; both are from 0 to 1.
     """
-    if odd := oddity(glyph):
-        return odd
-    if glyph.cuts and (digit in FRAGMENTS or confidence < SURE_OF_CUT):
+    return oddity(glyph) or doubt_of_answer(digit, confidence, minimum_confidence, is_cut=glyph.cuts > 0)
+
+
+def doubt_of_answer(digit: int, confidence: float, minimum_confidence: float, *, is_cut: bool) -> str:
+    """Say the same of a picture that is like a digit. ``is_cut``: a stroke of it runs to the border."""
+    if is_cut and (digit in FRAGMENTS or confidence < SURE_OF_CUT):
         return CUT_OFF
     return UNSURE if confidence < minimum_confidence else ""
 

@@ -1,19 +1,21 @@
 """Fitting a network to the training images by its recipe."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.datasets.dataset import Dataset
+from pipeline.datasets.own import TRAIN, Own
 from pipeline.digits.arrays import Floats, Images
 from pipeline.digits.network import networks
 from pipeline.digits.network.learning.allocator import keep_freed_memory
 from pipeline.digits.network.learning.augmentation.epochs import draw_epochs
 from pipeline.errors import PipelineError
-from pipeline.params import CompactRecipe, PlainRecipe, Recipe, Train
+from pipeline.params import Train
+from pipeline.params.recipes import CompactRecipe, PlainRecipe, Recipe
 
 # Returning to Python after every step would cost a twentieth of the time, with small batches a fifth.
 STEPS_A_CALL = 20
@@ -37,30 +39,47 @@ def chosen_recipe(settings: Train) -> Recipe:
     return recipe if settings.epochs is None else recipe.model_copy(update={"epochs": settings.epochs})
 
 
-def fit(data: Dataset, architecture: str, seed: int, recipe: Recipe, tell: Tell) -> tuple[Any, pd.DataFrame]:
-    """Train a keras.Model, and tell of each epoch: the same data, recipe and seed give the same weights on one machine.
+def fit(
+    data: Dataset, own: Own, settings: Train, tell: Tell, weights: Sequence[Floats] | None = None
+) -> tuple[Any, pd.DataFrame]:
+    """Train a keras.Model, and tell of each epoch: the same data, settings and weights give the same on one machine.
 
-    Gives the model and its learning curves, a row for each epoch: ``epoch``, from 1, ``loss`` and ``accuracy`` on the training
-    images, ``validation_loss``, ``validation_accuracy``. Raises PipelineError when the loss stops being a number.
+    Of what is shown, ``settings.own_share`` is own scans, if there are any. ``weights``: those of the model that it begins as;
+    None to begin from the seed. Gives the model and its learning curves, a row for each epoch: ``epoch``, from 1,
+    ``loss`` and ``accuracy`` on what it was shown, ``validation_loss``, ``validation_accuracy`` on the validation images.
+    Raises PipelineError when the loss stops being a number, or the weights are another network's.
     """
     keras = networks.import_keras()
     import tensorflow as tf
 
     keep_freed_memory()
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
-    model = networks.build(architecture)
-    progress = _progress(architecture, recipe.epochs, tell)
+    model, recipe = networks.build(settings.architecture), chosen_recipe(settings)
+    if weights:
+        _begin_with(model, weights, settings.architecture)
+    progress = _progress(settings.architecture, recipe.epochs, tell)
+    scans = own.part(TRAIN)
     if isinstance(recipe, PlainRecipe):
-        history = _fit_plain(model, data, recipe, progress)
+        history = _fit_plain(model, data, scans, settings.own_share, recipe, progress)
     else:
-        history = _fit_compact(model, data, seed, recipe, progress)
+        history = _fit_compact(model, data, scans, settings, recipe, progress)
     curves = pd.DataFrame(history.history)[list(CURVES)].rename(columns=CURVES)
     curves.insert(0, "epoch", range(1, len(curves) + 1))
     return model, curves
 
 
-def _fit_plain(model: Any, data: Dataset, recipe: PlainRecipe, progress: Any) -> Any:
+def _begin_with(model: Any, weights: Sequence[Floats], architecture: str) -> None:
+    try:
+        model.set_weights(weights)
+    except ValueError as error:
+        raise PipelineError(
+            f"the champion is no {architecture}: its weights do not fit. Set train.start to fresh in params.yaml, or "
+            f"train.architecture to the champion's, and run again."
+        ) from error
+
+
+def _fit_plain(model: Any, data: Dataset, own: Own, own_share: float, recipe: PlainRecipe, progress: Any) -> Any:
     import keras
 
     model.compile(
@@ -69,9 +88,10 @@ def _fit_plain(model: Any, data: Dataset, recipe: PlainRecipe, progress: Any) ->
         metrics=["accuracy"],
         steps_per_execution=STEPS_A_CALL,
     )
+    own_images, own_labels = own.as_share(own_share, len(data.train_labels))
     return model.fit(
-        data.train_images.astype(np.float32),
-        data.train_labels,
+        np.concatenate([data.train_images, own_images]).astype(np.float32),
+        np.concatenate([data.train_labels, own_labels]),
         validation_data=(data.validation_images.astype(np.float32), data.validation_labels),
         batch_size=recipe.batch_size,
         epochs=recipe.epochs,
@@ -80,7 +100,7 @@ def _fit_plain(model: Any, data: Dataset, recipe: PlainRecipe, progress: Any) ->
     )
 
 
-def _fit_compact(model: Any, data: Dataset, seed: int, recipe: CompactRecipe, progress: Any) -> Any:
+def _fit_compact(model: Any, data: Dataset, own: Own, settings: Train, recipe: CompactRecipe, progress: Any) -> Any:
     """Fit by Muon over one cycle (Smith and Topin, 2018): the rate rises in a line, then falls along a cosine."""
     import keras
 
@@ -113,7 +133,7 @@ def _fit_compact(model: Any, data: Dataset, seed: int, recipe: CompactRecipe, pr
         steps_per_execution=STEPS_A_CALL,
     )
     return trainee.fit(
-        _batches(data, steps, seed, recipe),
+        _batches(data, own, steps, settings, recipe),
         validation_data=(data.validation_images, np.eye(networks.CLASSES, dtype=np.float32)[data.validation_labels]),
         validation_batch_size=VALIDATION_BATCH,
         shuffle=False,
@@ -130,7 +150,7 @@ def steps_an_epoch(images: int, recipe: CompactRecipe) -> int:
     return int(-(-max(steps, recipe.minimum_steps) // STEPS_A_CALL) * STEPS_A_CALL)
 
 
-def _batches(data: Dataset, steps: int, seed: int, recipe: CompactRecipe) -> Any:
+def _batches(data: Dataset, own: Own, steps: int, settings: Train, recipe: CompactRecipe) -> Any:
     """Give a tf.data.Dataset of the batches of all epochs; one epoch is drawn while the one before it is learned."""
     import cv2
     import tensorflow as tf
@@ -139,9 +159,17 @@ def _batches(data: Dataset, steps: int, seed: int, recipe: CompactRecipe) -> Any
     size, smoothing = steps * recipe.batch_size, recipe.label_smoothing
 
     def epochs() -> Iterator[tuple[Images, Floats]]:
-        drawing = recipe.augmentation
-        images = data.train_images[..., 0]
-        for pictures, targets in draw_epochs(images, data.train_labels, drawing, size=size, epochs=recipe.epochs, seed=seed):
+        drawn = draw_epochs(
+            data.train_images[..., 0],
+            data.train_labels,
+            recipe.augmentation,
+            size=size,
+            epochs=recipe.epochs,
+            seed=settings.seed,
+            own=(own.images[..., 0], own.labels),
+            own_share=settings.own_share,
+        )
+        for pictures, targets in drawn:
             yield pictures[..., np.newaxis], targets * (1 - smoothing) + np.float32(smoothing / networks.CLASSES)
 
     signature = tf.TensorSpec((size, 28, 28, 1), tf.uint8), tf.TensorSpec((size, networks.CLASSES), tf.float32)

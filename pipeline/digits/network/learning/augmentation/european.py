@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from pipeline.digits.arrays import Doubles, Gray, Images, Labels
 from pipeline.digits.network.learning.augmentation.drawing import into_field, stroke
-from pipeline.params import European
+from pipeline.params.recipes import European
 
 Random = np.random.Generator
 

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.digits.arrays import Gray, Images, Labels
 from pipeline.digits.field import FIELD, MIDDLE
 from pipeline.digits.network.learning.augmentation.drawing import into_field, stroke
-from pipeline.params import Form
+from pipeline.params.recipes import Form
 
 Random = np.random.Generator
 

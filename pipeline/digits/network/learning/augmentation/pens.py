@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pipeline.digits.arrays import Gray, Images
 from pipeline.digits.field import FIELD
 from pipeline.digits.network.learning.augmentation.stacking import stacked
-from pipeline.params import Pens
+from pipeline.params.recipes import Pens
 
 Indices = npt.NDArray[np.intp]
 Random = np.random.Generator

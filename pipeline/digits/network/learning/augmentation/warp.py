@@ -6,7 +6,7 @@ import numpy as np
 from pipeline.digits.arrays import Floats, Images
 from pipeline.digits.field import FIELD
 from pipeline.digits.network.learning.augmentation.stacking import PAD, pad_rows, stacked
-from pipeline.params import Warp
+from pipeline.params.recipes import Warp
 
 MIDDLE = (FIELD - 1) / 2
 OUTSIDE = -9

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -11,23 +11,13 @@ from ruamel.yaml.error import YAMLError
 from pipeline import faults, layout
 from pipeline.digits.pictures.files.limits import Limits
 from pipeline.errors import PipelineError
+from pipeline.params.recipes import CompactRecipe, PlainRecipe
+from pipeline.params.section import Count, NotNegative, Positive, Section, Seed, Share
 
-Share = Annotated[float, Field(ge=0, le=1)]
 Pixel = Annotated[float, Field(ge=0, le=255)]
-Count = Annotated[int, Field(gt=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Suffix = Annotated[str, Field(pattern=r"^\.[a-z0-9]+$")]
 Dataset = Literal["mnist", "load_digits"]
 Architecture = Literal["compact", "plain"]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Form = Literal["slender", "small_heads", "mirrored_nines", "short_fours", "fours_as_h", "displays"]
-
-
-class Section(BaseModel):
-    """One section of the file: unknown keys are errors, and a number in quotes is no number."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Ingest(Section):
@@ -78,92 +68,23 @@ class Reshape(Section):
     seed: Seed
 
 
-class PlainRecipe(Section):
-    """How ``plain`` is trained: Adam at one learning rate, on the images as they are."""
+class Collect(Section):
+    """What own scans are used for, and how many may be left out, or strange; shares are from 0 to 1."""
 
-    batch_size: Count
-    epochs: Count
-    loss: Literal["sparse_categorical_crossentropy"]
-    learning_rate: Positive
-
-
-class European(Section):
-    """Shares of the ones that get an upstroke, and of the sevens that get a crossbar."""
-
-    upstroke_share: Share
-    crossbar_share: Share
-
-
-class Warp(Section):
-    """The most that images are warped; each image gets its own amount. ``slant`` is a share of the height.
-
-    Images grow by up to ``exp(scale)``, and by ``exp(aspect)`` in width against height. The weights of the waves that bend them
-    have a standard deviation of up to ``bend_pixels``.
-    """
-
-    rotation_degrees: Annotated[float, Field(ge=0, le=180)]
-    slant: Annotated[float, Field(ge=0, le=1)]
-    scale: Annotated[float, Field(ge=0, le=1)]
-    aspect: Annotated[float, Field(ge=0, le=1)]
-    shift_pixels: Annotated[float, Field(ge=0, le=14)]
-    bend_pixels: NotNegative
-
-
-class Pens(Section):
-    """The share of the images that gets each change."""
-
-    thicken: Share
-    thin: Share
-    blur: Share
-    fade: Share
-    harden: Share
-    specks: Share
-    lines: Share
-    gaps: Share
-
-
-class Augmentation(Section):
-    """How training images are changed; shares are from 0 to 1.
-
-    ``european``: the shares of ones and sevens that get a European form; ``european_share``: the share of the epochs that show
-    it. ``hands``: the shares of digits that get another form in an epoch, 0 where it is not named; a digit gets one at most.
-    ``outlier_share``: the share of an epoch's pictures that is no digit. In the last ``late_epochs``, ``hands``, ``warp`` and
-    ``pens`` have ``late_strength``.
-    """
-
-    european: European
-    european_share: Share
-    hands: dict[Form, Annotated[float, Field(ge=0, le=0.2)]]
-    outlier_share: Annotated[float, Field(ge=0, lt=1)]
-    warp: Warp
-    pens: Pens
-    late_epochs: Annotated[int, Field(ge=0)]
-    late_strength: Share
-
-
-class CompactRecipe(Section):
-    """How ``compact`` is trained: by Muon on a one-cycle schedule, on augmented digits and a few pictures that are no digit."""
-
-    batch_size: Count
-    epochs: Count
-    minimum_steps: Annotated[int, Field(ge=0)]
-    peak_learning_rate: Positive
-    warmup_share: Annotated[float, Field(gt=0, lt=1)]
-    weight_decay: NotNegative
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    average_momentum: Annotated[float, Field(ge=0, lt=1)]
-    augmentation: Augmentation
-
-
-Recipe = CompactRecipe | PlainRecipe
+    test_share: Annotated[float, Field(gt=0, lt=1)]
+    validation_share: Annotated[float, Field(gt=0, lt=1)]
+    maximum_left_out_share: Share
+    maximum_stray_share: Share
 
 
 class Train(Section):
-    """Which architecture is trained, and the recipe of each."""
+    """Which architecture is trained, and the recipe of each; ``own_share`` of what is shown is own scans."""
 
     architecture: Architecture
     epochs: Count | None
     seed: Seed
+    start: Literal["fresh", "champion"]
+    own_share: Annotated[float, Field(gt=0, lt=1)]
     compact: CompactRecipe
     plain: PlainRecipe
 
@@ -193,11 +114,18 @@ class Replay(Section):
     maximum_changed_share: Share | None
 
 
+class OwnTest(Section):
+    """From how many own test scans on models are compared on them."""
+
+    minimum_images: Count
+
+
 class Register(Section):
     """Who may become champion, and the bounds of each data set: a sample is not held to MNIST's."""
 
     promotion: Literal["auto", "ask"]
     significance: Annotated[float, Field(gt=0, lt=1)]
+    own: OwnTest
     replay: Replay
     mnist: Bounds
     load_digits: Bounds
@@ -225,6 +153,7 @@ class Params:
     ingest: Ingest
     validate: Validate
     reshape: Reshape
+    collect: Collect
     train: Train
     evaluate: Evaluate
     register: Register
