@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo run serve check test test-slow style bench-training bench-scans bench-scoring bench-reports bench-formats bench-quality score-only lint format lock clean
+.PHONY: help demo run serve check test test-slow style bench-training bench-own bench-scans bench-scoring bench-reports bench-formats bench-quality score-only lint format lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -44,6 +44,10 @@ beside_types = $(BIN)/mypy & types=$$!; $(BIN)/pytest $(1); tests=$$?; \
 bench-training: .venv/ready ## Measure the default recipe beside plain; takes a quarter of an hour
 	@$(BIN)/dvc repro --quiet reshape
 	@$(BIN)/python -m bench.training
+
+bench-own: .venv/ready ## Measure what own labelled scans bring, by their number: make bench-own FOLDER [OTHER...]; takes an hour
+	@$(BIN)/dvc repro --quiet reshape
+	@$(BIN)/python -m bench.own $(filter-out $@,$(MAKECMDGOALS))
 
 bench-scans: .venv/ready ## Measure how scans are read: make bench-scans FOLDER..., images with a labels.csv
 	@$(BIN)/python -m bench.scans $(filter-out $@,$(MAKECMDGOALS))

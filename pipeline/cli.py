@@ -88,9 +88,47 @@ def validate(
     print(*publishing.conclude(findings, out / layout.REPORT_PAGE), shown(out / layout.REPORT_PAGE), sep="\n")
 
 
+add_stage("reshape", "split and shape the images for Keras")
+
+
+@command()
+def collect(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Labelled scans: a folder with folders 0 to 9 or a labels.csv, a CSV, or an export of Label Studio or CVAT.",
+            metavar="FOLDER",
+            exists=True,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--as", help="Copy those of FOLDER into data/labelled/NAME.", metavar="NAME")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Show what there is, and what the last model learned from.")] = False,
+) -> None:
+    """Stage: read your own labelled scans; or copy those of FOLDER in, or list them."""
+    if source is None and name is None and not listed:
+        from pipeline.stages import collect as stage
+
+        stage.main()
+        return
+    from pipeline import console, params
+    from pipeline.labelled import adding, overview
+    from pipeline.registry import contents
+
+    settings = params.load(layout.PARAMS).score
+    if source is not None and name is not None:
+        with contents.tracking(layout.LABELLED / name):
+            added = adding.add(source, name, settings)
+        kept = f"{added.folder}.dvc and {layout.LABELLED / '.gitignore'}"
+        print(added, f"tracked by `dvc add {added.folder}`: commit {kept}. `dvc repro` trains on them.", sep="\n")
+    elif source is not None or name is not None:
+        raise typer.BadParameter("name both, as in: digits collect scans/ --as forms-2026", param_hint="FOLDER and --as")
+    if listed:
+        console.labelled(overview.overview(settings))
+
+
 for name, what in (
-    ("reshape", "split and shape the images for Keras"),
-    ("collect", "read your own labelled scans"),
     ("train", "fit the network and write it for Keras and for scoring"),
     ("evaluate", "test the model that scores"),
 ):

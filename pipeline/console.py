@@ -1,8 +1,8 @@
-"""What a person sees of a scoring run: how far it is, and at the end its outcome."""
+"""What a person sees of a scoring run: how far it is, and at the end its outcome; and tables."""
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from pipeline.names import shown
 from pipeline.registry import versions
 
 if TYPE_CHECKING:
+    from pipeline.labelled.overview import Overview
     from pipeline.params import Score
     from pipeline.registry.contents import ScoringModel
     from pipeline.scoring.batch import Batch
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 10
 MOST_REASONS = 10
 STATUSES = ("ok", "review", "error")
+# Outside a terminal a table is so wide that no line is ever broken.
+WIDTH = 10_000
 
 
 def score(batch: "Batch", model: "ScoringModel", early: "Processes | None") -> "Manifest":
@@ -162,3 +165,27 @@ def _bar() -> "Iterator[Tell]":
             bar.update(task, completed=progress.done, total=progress.total, rate=rate, counts=_counts(progress))
 
         yield tell
+
+
+def table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print a table, a row for each tuple."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(escape(shown(cell)) for cell in row))
+    console = Console(highlight=False)
+    console.width = console.width if console.is_terminal else WIDTH
+    console.print(table)
+
+
+def labelled(folders: "Sequence[Overview]") -> None:
+    """Print what own labelled scans there are."""
+    if not folders:
+        print("There are no labelled scans yet. `digits collect FOLDER --as NAME` copies some in.")
+        return
+    columns = ("folder", "scans", *map(str, range(10)), "learned", "added", "from")
+    rows = [(one.name, str(sum(one.digits)), *map(str, one.digits), str(one.learned), one.added, one.origin) for one in folders]
+    table(columns, rows)

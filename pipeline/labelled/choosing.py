@@ -45,10 +45,10 @@ def find(place: Path, settings: Score, say: Callable[[str], None], tell: reading
     found: list[Candidate] = []
     for folder in sorted(place.iterdir()) if place.is_dir() else []:
         name = folder.name
-        if name.startswith(".") or name == README:
+        if name.startswith(".") or name == README or labels.is_table(folder):
             continue
         if folder.is_dir() and not folder.is_symlink():
-            found += _of_folder(folder, settings, say, tell)
+            found += of_folder(folder, settings, say, tell)
         elif folder.suffix != TRACKED:
             found.append(Candidate("", shown(name), f"is no folder: {shown(place)} holds folders of labelled scans"))
         elif not folder.with_suffix("").exists():
@@ -56,16 +56,17 @@ def find(place: Path, settings: Score, say: Callable[[str], None], tell: reading
     return found
 
 
-def _of_folder(folder: Path, settings: Score, say: Callable[[str], None], tell: reading.Tell) -> list[Candidate]:
+def of_folder(folder: Path, settings: Score, say: Callable[[str], None], tell: reading.Tell) -> list[Candidate]:
+    """Read the scans of a folder."""
     listing = list_folder(folder, settings.image_suffixes, folder / labels.FILE)
     for words in filter(None, (listing.unreadable_words, listing.unread_words)):
         say(f"warning: {shown(folder)}: {words}")
     paths = [path for path, *_ in listing]
-    label_of, wrong = labels.read(folder, paths)
+    written = labels.read(folder, paths)
     start = shown(folder.name)
-    found = [Candidate(start, f"{start}/{name}", reason) for name, reason in wrong]
+    found = [Candidate(start, f"{start}/{name}", reason) for name, reason in written.wrong]
     for scan in reading.read(folder, paths, settings, tell):
-        label = label_of(scan.path, scan.page)
+        label = written.of(scan.path, scan.page)
         name = f"{start}/{shown(scan.path)}{f', page {scan.page}' if scan.page > 1 else ''}"
         if isinstance(label, str):
             found.append(Candidate(start, name, label, scan=scan))

@@ -1,9 +1,10 @@
-"""What the labels of a folder of scans are: the digits that its folders are named after, or a ``labels.csv`` in it."""
+"""What the labels of a folder of scans are: the digits that its folders are named after, or a table in or beside it."""
 
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import PipelineError
@@ -18,42 +19,57 @@ PAGE = re.compile(r"\s*([1-9][0-9]*)(\.0*)?\s*")
 ALL_PAGES = 0
 DELIMITERS = ",;\t"
 
-# Gives the label of a page of a file, or in words why it has none. Pages are counted from 1.
-LabelOf = Callable[[bytes, int], int | str]
 # A file, as it is named, its page or ALL_PAGES, and its label, as they are written.
 Line = tuple[str, int, str]
 
 
-def read(folder: Path, paths: Iterable[bytes]) -> tuple[LabelOf, list[tuple[str, str]]]:
-    """Read the labels of files below a folder, and what is wrong in ``labels.csv``: names of files, and why, in words.
+@dataclass(frozen=True)
+class Labels:
+    """Labels of files below a folder, by the path and the page, from 1, or ALL_PAGES; in words, why one is none.
 
-    Raises PipelineError where that file is no such table.
+    ``wrong``: names of files that are not there, and why, in words. ``otherwise``: why a file that has no label has none.
     """
-    table = folder / FILE
-    if not table.is_file():
-        return _of_folder, []
-    return of_lines(read_table(table), paths)
+
+    given: dict[tuple[bytes, int], int | str]
+    wrong: list[tuple[str, str]]
+    otherwise: str
+
+    def of(self, path: bytes, page: int) -> int | str:
+        """Give the label of a page, or in words why it has none."""
+        return self.given.get((path, page), self.given.get((path, ALL_PAGES), self.otherwise))
 
 
-def of_lines(lines: Iterable[Line], paths: Iterable[bytes]) -> tuple[LabelOf, list[tuple[str, str]]]:
-    """Find the files that lines name; what names none is wrong."""
+def table_of(folder: Path) -> Path | None:
+    """Find the table of a folder's labels: ``labels.csv`` in it, or ``FOLDER.csv`` beside it."""
+    return next(filter(Path.is_file, (folder / FILE, folder.with_name(f"{folder.name}.csv"))), None)
+
+
+def is_table(file: Path) -> bool:
+    """Tell whether a file holds the labels of a folder beside it."""
+    return file.suffix == ".csv" and file.with_suffix("").is_dir()
+
+
+def read(folder: Path, paths: Iterable[bytes]) -> Labels:
+    """Read the labels of files below a folder. Raises PipelineError where there is a table that is none."""
+    table = table_of(folder)
+    if table:
+        return of_lines(read_table(table), paths, shown(table.name))
+    return Labels({(path, ALL_PAGES): _of_folder(path) for path in paths}, [], "")
+
+
+def of_lines(lines: Iterable[Line], paths: Iterable[bytes], table: str) -> Labels:
+    """Find the files that the lines of a ``table`` name."""
     known = {spelling: path for path in paths for spelling in (name_in_csv(path), path.decode("utf-8", "surrogateescape"))}
-    labels: dict[tuple[bytes, int], int | str] = {}
-    wrong = []
+    found = Labels({}, [], f"not in {table}")
     for name, page, text in lines:
         path = known.get(name)
         if path is None:
-            wrong.append((shown(name), f"named in {FILE}, but not there"))
+            found.wrong.append((shown(name), f"named in {table}, but not there"))
             continue
         label = parsed(text)
-        before = labels.setdefault((path, page), label)
-        if before != label:
-            labels[path, page] = f"{FILE} gives it two labels"
-
-    def label_of(path: bytes, page: int) -> int | str:
-        return labels.get((path, page), labels.get((path, ALL_PAGES), f"not in {FILE}"))
-
-    return label_of, wrong
+        if found.given.setdefault((path, page), label) != label:
+            found.given[path, page] = f"{table} gives it two labels"
+    return found
 
 
 def parsed(text: str) -> int | str:
@@ -85,8 +101,8 @@ def read_table(table: Path) -> Iterator[Line]:
         yield values["file"], int(number[1]) if number else ALL_PAGES, values.get("label", "")
 
 
-def _of_folder(path: bytes, _page: int) -> int | str:
-    first, is_below, _rest = path.partition(b"/")
+def _of_folder(path: bytes) -> int | str:
+    first, is_below, _ = path.partition(b"/")
     name = shown(first)
     if not is_below:
         return f"lies in no folder 0 to 9, and there is no {FILE}"

@@ -1,6 +1,6 @@
 """What a person sees of the registry: a list of models, one model, two models compared, the history of champions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline import git, layout
+from pipeline.console import table
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.registry import contents
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 # Beside the data, these decide what a model becomes.
 CODE = (layout.PARAMS, layout.STAGES, layout.PARAMS.with_name("pipeline"))
-# Outside a terminal a table is so wide that no line is ever broken.
-WIDTH = 10_000
 MOST_LABELS = 10
 NOTHING = "unknown"
 
@@ -48,7 +47,7 @@ def show_models(known: list[Version], reigns: list[Reign]) -> None:
         promoted = f"by {last.how}, {last.by}: {last.because}".rstrip(": ") if last else ""
         mark = CHAMPION if one.is_champion else ""
         rows.append((one.version, mark, f"{one.registered_at:%Y-%m-%d}", one.dataset, *figures, promoted))
-    _table(("version", CHAMPION, "registered", "dataset", "accuracy", "worst slice", "calibration error", "promoted"), rows)
+    table(("version", CHAMPION, "registered", "dataset", "accuracy", "worst slice", "calibration error", "promoted"), rows)
 
 
 def show_history(reigns: list[Reign]) -> None:
@@ -60,7 +59,7 @@ def show_history(reigns: list[Reign]) -> None:
         how = f"by {one.how}, back" if one.version in before else f"by {one.how}"
         rows.append((one.version, f"{one.since:%Y-%m-%d %H:%M}", until, how, one.by, one.because))
         before.append(one.version)
-    _table((CHAMPION, "from", "until", "promoted", "who", "why"), rows)
+    table((CHAMPION, "from", "until", "promoted", "who", "why"), rows)
 
 
 def show_model(one: Version, reigns: list[Reign]) -> None:
@@ -144,17 +143,17 @@ def show_comparison(first: Version, second: Version) -> None:
     sides = first.metrics, second.metrics
     rows = [_row(name, *(side.get(name) for side in sides)) for name in dict.fromkeys([*sides[0], *sides[1]])]
     if any(sides[0].get(name) != sides[1].get(name) for name in ("dataset", "test_set")):
-        _table(("metric", *names), [row[:-1] for row in rows])
+        table(("metric", *names), [row[:-1] for row in rows])
         print("They were tested on different images: their figures cannot be compared.")
         return
-    _table(("metric", *names, "change"), rows)
+    table(("metric", *names, "change"), rows)
     slices = _slices(first), _slices(second)
     rows = [
         _row(f"{slice_}: {kind}", *(side.get(slice_, {}).get(kind) for side in slices))
         for kind in ("accuracy", "review")
         for slice_ in dict.fromkeys([*slices[0], *slices[1]])
     ]
-    _table(("slice", *names, "change"), rows)
+    table(("slice", *names, "change"), rows)
     print(_paired_words(first, second))
 
 
@@ -163,7 +162,7 @@ def show_difference(found: Difference) -> None:
     print(found)
     labels = [(words, str(number)) for words, number in islice(found.labels.items(), MOST_LABELS)]
     if labels:
-        _table(("label", "rows"), labels)
+        table(("label", "rows"), labels)
     print(shown(found.file))
     print(f"warning: no page: {found.page_fault}" if found.page_fault else shown(found.page))
 
@@ -208,16 +207,3 @@ def _reign(one: Reign) -> dict[str, Any]:
 def _figure(one: Version, name: str) -> str:
     value = one.metrics.get(name)
     return f"{value:.4f}" if isinstance(value, int | float) else NOTHING
-
-
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(escape(shown(cell)) for cell in row))
-    console = Console(highlight=False)
-    console.width = console.width if console.is_terminal else WIDTH
-    console.print(table)

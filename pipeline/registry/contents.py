@@ -82,6 +82,12 @@ def recorded_hash(lock: str, output: Path) -> str | None:
     return next((str(out["md5"]) for out in outs if out["path"] == output.as_posix()), None)
 
 
+def recorded_input(lock: str, stage: str, path: Path) -> str | None:
+    """Find the hash of what a stage read last in the text of a ``dvc.lock``; None where it names none."""
+    deps = ((YAML(typ="safe").load(lock) or {}).get("stages", {}).get(stage) or {}).get("deps", ())
+    return next((str(dep["md5"]) for dep in deps if dep["path"] == path.as_posix()), None)
+
+
 def md5(content: bytes) -> str:
     """Hash the bytes of a file as DVC does."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -178,24 +184,39 @@ def _read_verified(version: Version, *places: Path) -> list[bytes]:
     return [content for _, _, content in read]
 
 
+@contextmanager
+def tracking(folder: Path) -> Iterator[None]:
+    """Have DVC keep a folder that the block makes, as ``dvc add`` does. Raises PipelineError outside a project, before that."""
+    with opened(shown(folder)) as repo:
+        yield
+        with _quiet():  # DVC tells what to give to Git
+            repo.add(str(folder))
+
+
 def free(*, dry: bool) -> str:
     """Find the files of DVC's cache that nothing names and, unless ``dry``, let DVC remove them. Raises PipelineError.
 
     Gives their number and size in words; an empty text where there are none.
     """
     git.complete(*git.output("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/tags", "refs/exps").split())
-    logging.disable(logging.WARNING)  # DVC warns of each stage that never ran here
+    with _quiet(), opened() as repo:  # DVC warns of each stage that never ran here
+        with repo.lock:
+            named = {one.value for one in chain.from_iterable(repo.used_objs(**NAMED).values())}
+            cache = repo.cache.local
+            sizes = [Path(cache.oid_to_path(one)).stat().st_size for one in cache.all() if one not in named]
+        if not dry:
+            repo.gc(workspace=True, **NAMED)
+    return f"{len(sizes):,} {'file' if len(sizes) == 1 else 'files'}, {sum(sizes) / 1e6:,.1f} MB" if sizes else ""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what DVC says from people."""
+    logging.disable(logging.WARNING)
     try:
-        with opened() as repo:
-            with repo.lock:
-                named = {one.value for one in chain.from_iterable(repo.used_objs(**NAMED).values())}
-                cache = repo.cache.local
-                sizes = [Path(cache.oid_to_path(one)).stat().st_size for one in cache.all() if one not in named]
-            if not dry:
-                repo.gc(workspace=True, **NAMED)
+        yield
     finally:
         logging.disable(logging.NOTSET)
-    return f"{len(sizes):,} {'file' if len(sizes) == 1 else 'files'}, {sum(sizes) / 1e6:,.1f} MB" if sizes else ""
 
 
 @contextmanager

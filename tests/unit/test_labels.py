@@ -14,9 +14,9 @@ PATHS = [b"a.png", b"b.png", b"in/c.tif", b"\xe9.png", b"=x.png"]
 def found(folder: Path, table: str | bytes, page: int = 1) -> tuple[dict[str, int | str], list[tuple[str, str]]]:
     """Give the label of the first page of each file that has one, and what is wrong with the table."""
     (folder / labels.FILE).write_bytes(table.encode() if isinstance(table, str) else table)
-    label_of, wrong = labels.read(folder, PATHS)
-    each = {path.decode("latin-1"): label_of(path, page) for path in PATHS}
-    return {path: label for path, label in each.items() if label != "not in labels.csv"}, wrong
+    written = labels.read(folder, PATHS)
+    each = {path.decode("latin-1"): written.of(path, page) for path in PATHS}
+    return {path: label for path, label in each.items() if label != "not in labels.csv"}, written.wrong
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,15 @@ def test_what_is_no_such_table_is_one_line(tmp_path: Path, table: str | bytes, w
     assert "\n" not in str(raised.value)
 
 
+def test_a_table_beside_the_folder_counts_too(tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans.csv").write_text("file,label\na.png,7\n")
+
+    assert labels.read(tmp_path / "scans", PATHS).given == {(b"a.png", 0): 7}
+    assert labels.is_table(tmp_path / "scans.csv")
+    assert not labels.is_table(tmp_path / "other.csv")
+
+
 @pytest.mark.parametrize(
     ("path", "label"),
     [
@@ -97,6 +106,6 @@ def test_what_is_no_such_table_is_one_line(tmp_path: Path, table: str | bytes, w
     ],
 )
 def test_without_a_table_the_folders_are_the_labels(tmp_path: Path, path: bytes, label: int | str) -> None:
-    label_of, wrong = labels.read(tmp_path, [path])
+    found = labels.read(tmp_path, [path])
 
-    assert (label_of(path, 1), wrong) == (label, [])
+    assert (found.of(path, 1), found.wrong) == (label, [])

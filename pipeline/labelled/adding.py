@@ -1,0 +1,98 @@
+"""Copying labelled scans to where the next training finds them."""
+
+import json
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pipeline import atomic, layout
+from pipeline.errors import PipelineError
+from pipeline.labelled import exports, labels
+from pipeline.labelled.choosing import TRACKED
+from pipeline.names import shown
+from pipeline.params import Score
+from pipeline.scoring.listing import list_folder, name_some
+from pipeline.scoring.row import csv_lines, name_in_csv
+
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+# Says where the scans of a folder are from, and when they came.
+ORIGIN = "origin.json"
+
+
+@dataclass(frozen=True)
+class Added:
+    """What was copied into ``folder``: how many labels there are of each digit, and in words what was left where it was."""
+
+    folder: Path
+    digits: list[int]
+    left: list[tuple[str, str]]
+
+    def __str__(self) -> str:
+        """Say it in lines."""
+        of_each = ", ".join(f"{count:,} of {digit}" for digit, count in enumerate(self.digits) if count)
+        lines = [f"{sum(self.digits):,} labelled scans copied into {self.folder}: {of_each}"]
+        for reason, count in Counter(reason for _, reason in self.left).most_common():
+            names = [name for name, why in self.left if why == reason]
+            lines.append(f"warning: {count:,} left: {reason}: {name_some(names)}")
+        return "\n".join(lines)
+
+
+def add(source: Path, name: str, settings: Score) -> Added:
+    """Copy the labelled scans of a folder, a CSV or an export into ``data/labelled/NAME``, all of them or none.
+
+    The pictures of a file lie in its folder, or below. Raises PipelineError, also where there is such a name already.
+    """
+    target = layout.LABELLED / name
+    if not NAME.fullmatch(name) or target.suffix in (TRACKED, ".csv"):
+        raise PipelineError(
+            f"{shown(name)}: no name for a folder of scans. Use letters, digits, `-` and `_`, as in forms-2026."
+        )
+    if taken := next(filter(os.path.lexists, (target, layout.LABELLED / f"{name}{TRACKED}")), None):
+        raise PipelineError(f"{shown(taken)}: exists already, and nothing is overwritten. Name another: --as {name}-2.")
+    folder = source if source.is_dir() else source.with_suffix("") if labels.is_table(source) else source.parent
+    paths = [path for path, *_ in list_folder(folder, settings.image_suffixes, layout.LABELLED)]
+    table = (labels.table_of(source) or exports.find(source)) if source.is_dir() else source
+    written = labels.of_lines(exports.read(table, paths), paths, shown(table.name)) if table else labels.read(folder, paths)
+    found = [(*place, label) for place, label in sorted(written.given.items()) if isinstance(label, int)]
+    left = written.wrong + [(shown(path), why) for (path, _), why in written.given.items() if isinstance(why, str)]
+    labelled = {path for path, _ in written.given}
+    left += [(shown(path), written.otherwise) for path in paths if path not in labelled]
+    if not found:
+        why = f": {left[0][0]}: {left[0][1]}" if left else ", nor any picture"
+        raise PipelineError(
+            f"{shown(source)}: no labelled scan{why}. Name a folder with folders 0 to 9 or a labels.csv, a CSV with "
+            f"`file,label`, or an export of Label Studio or CVAT."
+        )
+    with atomic.replacing(target) as temporary:
+        _copy(folder, dict.fromkeys(path for path, _, _ in found), temporary)
+        if table:
+            atomic.write_text(temporary / labels.FILE, _written(found))
+        origin = {"from": shown(source.resolve()), "added": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"}
+        atomic.write_text(temporary / ORIGIN, json.dumps(origin) + "\n")
+    digits = Counter(label for _, _, label in found)
+    return Added(target, [digits[digit] for digit in range(10)], left)
+
+
+# A file, its page or ALL_PAGES, and its label.
+Labelled = tuple[bytes, int, int]
+
+
+def _copy(folder: Path, paths: Iterable[bytes], target: Path) -> None:
+    start = os.fsencode(folder)
+    for path in paths:
+        place = Path(os.fsdecode(os.path.join(os.fsencode(target), path)))  # noqa: PTH118 - a path of any bytes
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(os.path.join(start, path), place)  # noqa: PTH118
+        except PermissionError as error:
+            raise PipelineError(f"{shown(path)}: {error.strerror}. Nothing was copied; mend it and run again.") from None
+
+
+def _written(found: Iterable[Labelled]) -> str:
+    rows = ((name_in_csv(path), label, page or "") for path, page, label in found)
+    return "".join(csv_lines([("file", "label", "page"), *rows]))

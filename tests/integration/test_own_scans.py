@@ -1,0 +1,176 @@
+"""Own labelled scans from a folder into a champion, under DVC and Git."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline import layout
+from pipeline.datasets import own, raw
+from pipeline.registry import contents
+from tests import in_process
+from tests.conftest import Once, Project
+
+MODEL = f"{layout.MODEL}/{layout.SCORING_MODEL}"
+
+
+def write_scans(project: Project, folder: Path, count: int) -> None:
+    """Write digits of the training images as another hand might: turned, and on a page."""
+    data = raw.read(project.root / layout.RAW)
+    turn = cv2.getRotationMatrix2D((13.5, 13.5), 30, 1)
+    for number in range(count):
+        page = np.full((44, 40), 240, np.uint8)
+        turned = cv2.warpAffine(data.train_images[number], turn, (28, 28))
+        page[8:36, 6:34] -= np.minimum(turned, 230)
+        (folder / str(data.train_labels[number])).mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / str(data.train_labels[number]) / f"{number}.png"), page)
+
+
+def metrics(project: Project) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((project.root / layout.METRICS).read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def own_project(registered_project: Project, once: Once) -> Project:
+    """A project with a champion and a model that learned from own scans too. Not to be changed."""
+
+    def make(project: Project) -> None:
+        write_scans(project, project.home / "scans", 400)
+        project.set(register__own__minimum_images=50, train__epochs=4)
+        project.digits("collect", str(project.home / "scans"), "--as", "mine")
+        with in_process.stages():
+            project.dvc("repro")
+
+    return once("own", make, registered_project)
+
+
+@pytest.fixture
+def project(own_project: Project, copy_of: Callable[[Project], Project]) -> Project:
+    return copy_of(own_project)
+
+
+def test_the_model_learns_from_own_scans_and_is_tested_on_others(own_project: Project) -> None:
+    measured = metrics(own_project)
+    scans = own.read(own_project.root / layout.OWN)
+    slices = json.loads((own_project.root / layout.SLICES).read_text())
+
+    assert measured["own_images"] == (scans.parts == own.TEST).sum() > 50
+    assert measured["own_test_set"] == scans.test_set
+    assert 0.5 < measured["own_acc_low"] < measured["own_accuracy"] < measured["own_acc_high"] <= 1
+    assert {"own_nll", "own_ece", "own_ok", "own_ok_right"} <= measured.keys()
+    assert slices["own scans"] == {"accuracy": measured["own_accuracy"], "review": pytest.approx(1 - measured["own_ok"])}
+    assert measured["worst_slice"] != "own scans"
+
+
+def test_what_is_there_is_listed_with_what_the_model_learned_from(own_project: Project) -> None:
+    scans = own.read(own_project.root / layout.OWN)
+
+    listed = own_project.digits("collect", "--list").stdout.splitlines()[3]
+
+    cells = [cell.strip() for cell in listed.split("│")[1:-1]]
+    assert cells[:2] == ["mine", "400"]
+    assert cells[12] == str((scans.parts != own.TEST).sum())
+    assert cells[-1].endswith("/home/scans")
+
+
+def test_the_gate_compares_both_models_on_own_scans(project: Project) -> None:
+    said = project.digits("register").stdout
+
+    assert f"of {metrics(project)['own_images']} own scans " in said
+    assert "champion: better: of 360 test images it alone reads" in said
+    tree = project.git("ls-tree", "-r", "--name-only", "digit-cnn@v1.1.0", "data/labelled").split()
+    assert tree == ["data/labelled/.gitignore", "data/labelled/README.md", "data/labelled/mine.dvc"]
+    compared = project.digits("compare", "v1.0.0", "v1.1.0").stdout
+    assert "own_accuracy" in compared
+
+
+def test_few_own_scans_decide_nothing_and_the_gate_says_so(project: Project) -> None:
+    project.set(register__own__minimum_images=1000)
+
+    count = metrics(project)["own_images"]
+    assert f"; the {count} own test scans are not compared, for they are less than 1000" in project.digits("register").stdout
+
+
+def test_a_champion_whose_bytes_are_gone_is_compared_without_own_scans(project: Project) -> None:
+    lock = project.git("show", "digit-cnn@v1.0.0:dvc.lock")
+    folder = str(contents.recorded_hash(lock, layout.MODEL))
+    cache = project.root / ".dvc/cache/files/md5"
+    for one in json.loads((cache / folder[:2] / folder[2:]).read_text()):
+        (cache / one["md5"][:2] / one["md5"][2:]).unlink()
+
+    assert "; own scans are not compared: digit-cnn v1.0.0" in project.digits("register").stdout
+
+
+def test_scans_that_nobody_keeps_are_not_registered(project: Project) -> None:
+    write_scans(project, project.root / "data/labelled/by-hand", 430)
+    with in_process.stages():
+        project.dvc("repro", "collect")
+        project.dvc("repro")
+
+    done = project.digits("register", check=False)
+
+    assert done.returncode == 1
+    assert "data/labelled/by-hand: nobody keeps these scans" in done.stderr
+    assert "Run `dvc add data/labelled/by-hand`" in done.stderr
+
+
+def test_a_clone_without_the_scans_stops_and_says_how_to_fetch_them(project: Project) -> None:
+    project.git("add", "data", "dvc.lock", "params.yaml", "metrics", "plots")
+    project.git("commit", "--quiet", "--all", "--message", "Learn from own scans")
+    shutil.rmtree(project.root / "data/labelled/mine")
+
+    done = project.dvc("repro", check=False)
+    by_hand = project.digits("collect", check=False)
+
+    assert done.returncode != 0
+    assert "data/labelled/mine" in done.stderr
+    assert by_hand.stderr == "error: data/labelled/mine: not here. Fetch its scans with `dvc pull data/labelled/mine.dvc`.\n"
+
+
+def test_without_own_scans_the_same_model_is_made_as_ever(project: Project, registered_project: Project) -> None:
+    project.set(train__epochs=2)
+    shutil.rmtree(project.root / "data/labelled/mine")
+    (project.root / "data/labelled/mine.dvc").unlink()
+
+    with in_process.stages():
+        project.dvc("repro")
+
+    assert (project.root / MODEL).read_bytes() == (registered_project.root / MODEL).read_bytes()
+    assert metrics(project) == metrics(registered_project)
+
+
+def test_training_can_begin_with_the_champion(project: Project) -> None:
+    project.set(train__start="champion", train__epochs=1)
+
+    with in_process.stages():
+        warm = project.dvc("repro").stdout
+        project.set(train__start="fresh")
+        fresh = project.dvc("repro").stdout
+
+    def loss(said: str) -> float:
+        return float(said.split("epoch 1 of 1: loss ")[1].split(",", 1)[0])
+
+    assert loss(warm) < loss(fresh) / 2
+    project.set(train__start="champion", train__architecture="compact")
+    with in_process.stages():
+        other = project.dvc("repro", check=False)
+    assert "the champion is no compact: its weights do not fit. Set train.start to fresh" in other.stderr
+
+
+def test_training_that_should_begin_with_a_champion_says_where_there_is_none(
+    trained_project: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(trained_project)
+    project.set(train__start="champion")
+
+    with in_process.stages():
+        done = project.dvc("repro", check=False)
+
+    assert "error: train.start is champion, but there is none to begin with" in done.stderr
+    assert "Set it to fresh." in done.stderr
