@@ -16,7 +16,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from flows import inbox as inboxes
-from flows import standalone, states
+from flows import labelled, standalone, states
 from flows.artifacts import link, meter, name_run, plain
 from pipeline import console, layout, params
 from pipeline.errors import PipelineError
@@ -113,6 +113,8 @@ def score_inbox(folder: Path = layout.INBOX, model: str = versions.CHAMPION, fre
     """
     logger = get_run_logger()
     try:
+        for name in labelled.announce():
+            logger.info("labelled scans were added: %s", shown(name))
         settings = params.load(layout.PARAMS).score
         inbox = inboxes.look_into(folder)
         if not inbox.batches and not inbox.loose:

@@ -21,6 +21,7 @@ from pipeline import console, layout, params
 from pipeline.errors import PipelineError
 from pipeline.registry import catalogue, registering, versions
 from pipeline.reports import training
+from pipeline.reports.training import OwnTest
 
 VALIDATE = "validate"
 HOUR = 60 * 60
@@ -142,6 +143,7 @@ def _publish_gate(verdict: Mapping[str, Any] | None, what: str) -> None:
 def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
     """Show the metrics as a table and the run as a page in Prefect's UI."""
     metrics = json.loads(layout.METRICS.read_text(encoding="utf-8"))
+    page, own = _report()
     create_table_artifact(
         key="metrics",
         table=[{"metric": name, "value": value} for name, value in metrics.items()],
@@ -157,22 +159,32 @@ def _publish(outcome: State[Any], done: dict[str, State[Any]]) -> None:
         markdown=(
             f"# {outcome.name}: {versions.NAME} on {metrics['dataset']}\n\n"
             f"```\n{outcome.message}\n```\n\n"
-            f"See {', '.join(filter(None, [_report(), *_validation_pages()]))}.\n\n"
+            f"See {', '.join(filter(None, [page, *_validation_pages()]))}.\n\n"
             f"| stage | outcome |\n|---|---|\n{stages}\n\n"
-            f"| digit | precision | recall |\n|---|---|---|\n{by_class}\n"
+            f"| digit | precision | recall |\n|---|---|---|\n{by_class}\n{own}"
         ),
         description=f"What the run did: {outcome.name}",
     )
 
 
-def _report() -> str:
-    """Write the training report, and give the link to it. Without one the run goes on, with a warning."""
+def _report() -> tuple[str, str]:
+    """Write the training report, and give the link to it, and what own scans brought. Without it the run goes on, and warns."""
     try:
-        page = training.write(catalogue.origin(params.load(layout.PARAMS)))
+        origin = catalogue.origin(params.load(layout.PARAMS))
+        return link(training.write(origin), "the training report"), _brought(origin.own) if origin.own else ""
     except PipelineError as error:
         get_run_logger().warning("no training report: %s", error)
-        return ""
-    return link(page, "the training report")
+        return "", ""
+
+
+def _brought(own: OwnTest) -> str:
+    """Tell in Markdown how many own scans were read right before and after, by digit."""
+    has_before = own.before is not None
+    names = ("own scans", "number", *([f"right with {own.champion}"] if has_before else []), "right now")
+    rows = [[str(one) for one in row if one is not None] for row in own.by_digit()]
+    table = [names, ["---"] * len(names), *rows]
+    alone = [f"- {words}: {len(scans)}" for words, scans in own.only_one_reads()]
+    return "\n" + "\n".join(f"| {' | '.join(row)} |" for row in table) + "\n\n" + "\n".join(alone) + "\n"
 
 
 if __name__ == "__main__":

@@ -111,6 +111,22 @@ class Project:
 
         sample.cut(self.root / layout.ARRAYS, self.root / folder, count=count)
 
+    def write_scans(self, folder: Path, count: int) -> None:
+        """Write training images as another hand might, far from upright and on a page, into folders by their digit."""
+        import cv2
+        import numpy as np
+
+        from pipeline.datasets import raw
+
+        data = raw.read(self.root / layout.RAW)
+        turn = cv2.getRotationMatrix2D((13.5, 13.5), 30, 1)
+        for number in range(count):
+            page = np.full((44, 40), 240, np.uint8)
+            page[8:36, 6:34] -= np.minimum(cv2.warpAffine(data.train_images[number], turn, (28, 28)), 230)
+            place = folder / str(data.train_labels[number])
+            place.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(place / f"{number}.png"), page)
+
     @staticmethod
     def _checked(done: Run, *, check: bool) -> Run:
         assert not check or done.returncode == 0, f"{done.args} exited {done.returncode}:\n{done.stdout}\n{done.stderr}"

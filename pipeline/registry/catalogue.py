@@ -86,7 +86,7 @@ def show_model(one: Version, reigns: list[Reign]) -> None:
 
 def origin(settings: "Params") -> "Origin":
     """Give what the model in the workspace is, and what made it. Raises PipelineError where the stages left nothing."""
-    from pipeline.registry import registering
+    from pipeline.registry import own_test, registering, versions
     from pipeline.reports.training import Origin
 
     try:
@@ -107,6 +107,7 @@ def origin(settings: "Params") -> "Origin":
         parameters=parameters_of(recorded),
         commands=commands_again(version, commit),
         changed=[] if version else [*map(shown, git.changed(*CODE))],
+        own=own_test.before_and_after(version.version if version else None, versions.history()),
     )
 
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pipeline import layout
 from pipeline.datasets import dataset
 from pipeline.datasets.dataset import Dataset
-from pipeline.digits.arrays import Images
+from pipeline.digits.arrays import Images, Labels
 from pipeline.digits.network import metrics
-from pipeline.digits.network.slices import SLICES
+from pipeline.digits.network.slices import OWN, SLICES, plain
 from pipeline.errors import PipelineError
 from pipeline.reports import charts, html
 
@@ -27,11 +28,59 @@ EXAMPLES = 3
 
 
 @dataclass(frozen=True)
+class OwnTest:
+    """Own scans that no model was trained on: ``images`` (N, 28, 28) uint8 and ``labels`` (N,), and what was read in them.
+
+    ``after`` (N,): by the model of the workspace; ``before``: by the ``champion`` before it, None where it cannot be asked.
+    """
+
+    images: Images
+    labels: Labels
+    after: npt.NDArray[np.int64]
+    before: npt.NDArray[np.int64] | None
+    champion: str
+
+    def by_digit(self) -> list[tuple[str, int, int | None, int]]:
+        """Count scans, and those that were read right before and after: for each digit, then for all."""
+        groups = {str(digit): self.labels == digit for digit in range(10)} | {"all": np.full(len(self.labels), True)}
+        return [
+            (
+                name,
+                int(chosen.sum()),
+                None if self.before is None else self._right(self.before, chosen),
+                self._right(self.after, chosen),
+            )
+            for name, chosen in groups.items()
+        ]
+
+    def only_one_reads(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """Give the scans that only this model reads, and those that only the one before reads, each with the other's answer."""
+        if self.before is None:
+            return []
+        is_right = self.after == self.labels, self.before == self.labels
+        return [
+            (words, [self._shown(number, other[number]) for number in np.flatnonzero(one & ~two).tolist()])
+            for words, one, two, other in (
+                (f"Only this model reads, and {self.champion} does not", *is_right, self.before),
+                (f"Only {self.champion} reads, and this model does not", *is_right[::-1], self.after),
+            )
+        ]
+
+    def _right(self, answers: npt.NDArray[np.int64], chosen: npt.NDArray[np.bool_]) -> int:
+        return int((answers == self.labels)[chosen].sum())
+
+    def _shown(self, number: int, answered: int) -> dict[str, Any]:
+        picture = _address(cv2.imencode(".png", self.images[number])[1].tobytes())
+        return {"picture": picture, "actual": int(self.labels[number]), "answered": int(answered)}
+
+
+@dataclass(frozen=True)
 class Origin:
     """What the model in the workspace is, and what made it.
 
     ``version``: as which it is registered, or None; ``verdict``: the gate's, in lines; ``made_from``: hashes of code, data and
-    model; ``parameters``: the settings of the stages; ``commands``: how to make it again; ``changed``: uncommitted files.
+    model; ``parameters``: the settings of the stages; ``commands``: how to make it again; ``changed``: uncommitted files;
+    ``own``: what own scans brought, None where there are none.
     """
 
     name: str
@@ -41,6 +90,7 @@ class Origin:
     parameters: dict[str, Any]
     commands: list[str]
     changed: list[str]
+    own: OwnTest | None
 
 
 def write(origin: Origin) -> Path:
@@ -69,7 +119,7 @@ def write(origin: Origin) -> Path:
         curves=charts.learning_curves(curves),
         confusion=charts.confusion(data.test_labels, answers),
         calibration=charts.calibration(reliability),
-        slices=[(name, row, _spoilt(data.test_images, name)) for name, row in by_slice.items()],
+        slices=[(name, row, _examples(data.test_images, origin.own, name)) for name, row in by_slice.items()],
         slice_images=origin.parameters.get("evaluate.slice_images", summary["images"]),
         errors=errors[:MOST_ERRORS],
         error_count=len(errors),
@@ -87,10 +137,12 @@ def _errors(data: Dataset, answers: np.ndarray, confidence: np.ndarray) -> Itera
         yield {"number": number, "picture": picture, **read}
 
 
-def _spoilt(test_images: Images, name: str) -> list[str]:
-    """Draw what a slice does to the first test images."""
+def _examples(test_images: Images, own: OwnTest | None, name: str) -> list[str]:
+    """Draw what a slice does to the first test images, or the first own scans."""
     random = np.random.default_rng(0)
-    return [_address(SLICES[name](image[..., 0], random)) for image in test_images[:EXAMPLES]] if name in SLICES else []
+    change = SLICES.get(name, plain)
+    images = test_images[..., 0] if name in SLICES else own.images if name == OWN and own else test_images[:0, ..., 0]
+    return [_address(change(image, random)) for image in images[:EXAMPLES]]
 
 
 def _address(content: bytes) -> str:

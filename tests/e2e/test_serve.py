@@ -24,7 +24,8 @@ import psutil
 import pytest
 
 from flows.processes import holding
-from tests.conftest import CHROMIUM, Project, copy_project
+from pipeline import layout
+from tests.conftest import CHROMIUM, DIGITS, Project, copy_project
 from tests.processes import left_of, started_by
 
 pytestmark = pytest.mark.slow
@@ -189,7 +190,8 @@ def test_it_says_where_the_ui_is_and_what_comes_next(served: Served) -> None:
     assert re.search(r"^train: next at Mon [\d-]+ [\d:]+ \w+, in \d+ \w+$", served.printed, re.MULTILINE)
     assert "\npassword in .prefect/password\ninbox in data/inbox\nchampion v1.0.0\n" in served.printed
     assert "digits-notify: on\n" in served.printed
-    assert "digits-train-when-suspect: off, until it is switched on in the UI\n" in served.printed
+    for what in ("suspect", "labelled"):
+        assert f"digits-train-when-{what}: off, until it is switched on in the UI\n" in served.printed
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs a browser: `apt-get install chromium`")
@@ -344,13 +346,15 @@ def test_deploying_again_doubles_nothing_and_leaves_what_people_switched(served:
         "train: paused",
         "digits-notify: on",
         "digits-train-when-suspect: on",
+        "digits-train-when-labelled: off, until it is switched on in the UI",
     ]
-    assert len(served.ask("automations/filter")) == len(served.ask("deployments/filter")) == 2
+    assert (len(served.ask("automations/filter")), len(served.ask("deployments/filter"))) == (3, 2)
     file = served.project.home / "automations.yaml"
     file.write_text(run("flows.automations").replace("digits-", "mine-"))
     run("prefect", "automation", "create", "--from-file", str(file))
-    mine = served.ask("automations/filter", automations={"name": {"any_": ["mine-notify", "mine-train-when-suspect"]}})
-    assert len(mine) == 2
+    names = ["mine-notify", "mine-train-when-suspect", "mine-train-when-labelled"]
+    mine = served.ask("automations/filter", automations={"name": {"any_": names}})
+    assert len(mine) == 3
     for one in mine:
         served.ask(f"automations/{one['id']}", "DELETE")
 
@@ -406,6 +410,18 @@ def test_a_suspect_batch_starts_a_training_once_a_day_where_that_is_switched_on(
     time.sleep(5)
     runs = served.runs("train", "SCHEDULED", "PENDING", "RUNNING", "COMPLETED", "CANCELLED")
     assert [run["state"]["name"] for run in runs if not run["auto_scheduled"]] == ["Unchanged"]
+
+
+def test_labelled_scans_start_a_training_on_them_where_that_is_switched_on(served: Served) -> None:
+    served.project.write_scans(served.project.home / "scans", 60)
+    served.switch_on("digits-train-when-labelled")
+
+    served.project.run(*DIGITS, "collect", str(served.project.home / "scans"), "--as", "mine")
+
+    evaluation = served.project.root / layout.METRICS
+    served.wait_for(lambda: "own_accuracy" in evaluation.read_text())
+    served.wait_for(lambda: not served.runs("train", "PENDING", "RUNNING"))
+    assert "labelled scans were added: mine" in served.printed
 
 
 def test_a_second_one_says_that_the_first_runs(served: Served) -> None:

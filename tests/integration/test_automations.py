@@ -9,12 +9,13 @@ from pipeline.errors import PipelineError
 from tests.conftest import ROOT
 
 
-def test_only_the_training_is_off_until_it_is_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_trainings_are_off_until_they_are_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
     assert {one["name"]: one.get("enabled", True) for one in _read()} == {
         "digits-notify": True,
         "digits-train-when-suspect": False,
+        "digits-train-when-labelled": False,
     }
 
 

@@ -1,34 +1,23 @@
 """Own labelled scans from a folder into a champion, under DVC and Git."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
+from flows.training import _brought
 from pipeline import layout
-from pipeline.datasets import own, raw
+from pipeline.datasets import own
 from pipeline.registry import contents
+from pipeline.reports.training import OwnTest
 from tests import in_process
 from tests.conftest import Once, Project
 
 MODEL = f"{layout.MODEL}/{layout.SCORING_MODEL}"
-
-
-def write_scans(project: Project, folder: Path, count: int) -> None:
-    """Write digits of the training images as another hand might: turned, and on a page."""
-    data = raw.read(project.root / layout.RAW)
-    turn = cv2.getRotationMatrix2D((13.5, 13.5), 30, 1)
-    for number in range(count):
-        page = np.full((44, 40), 240, np.uint8)
-        turned = cv2.warpAffine(data.train_images[number], turn, (28, 28))
-        page[8:36, 6:34] -= np.minimum(turned, 230)
-        (folder / str(data.train_labels[number])).mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(folder / str(data.train_labels[number]) / f"{number}.png"), page)
 
 
 def metrics(project: Project) -> dict[str, Any]:
@@ -41,7 +30,7 @@ def own_project(registered_project: Project, once: Once) -> Project:
     """A project with a champion and a model that learned from own scans too. Not to be changed."""
 
     def make(project: Project) -> None:
-        write_scans(project, project.home / "scans", 400)
+        project.write_scans(project.home / "scans", 400)
         project.set(register__own__minimum_images=50, train__epochs=4)
         project.digits("collect", str(project.home / "scans"), "--as", "mine")
         with in_process.stages():
@@ -90,6 +79,26 @@ def test_the_gate_compares_both_models_on_own_scans(project: Project) -> None:
     assert "own_accuracy" in compared
 
 
+def test_the_report_shows_what_own_scans_brought(project: Project) -> None:
+    project.digits("report")
+
+    page = (project.root / "reports/training.html").read_text()
+    table = page.split('id="own"')[1].split("</table>")[0]
+    rows = [re.findall(r"<t[dh][^>]*>([^<]*)<", row) for row in table.split("<tr>")[1:]]
+    count = metrics(project)["own_images"]
+    assert rows[0] == ["digit", "scans", "right with v1.0.0", "right with this model"]
+    assert [row[0] for row in rows[1:]] == [*map(str, range(10)), "all"]
+    assert rows[-1][1] == str(count)
+    assert int(rows[-1][3]) == round(metrics(project)["own_accuracy"] * count)
+    assert int(rows[-1][2]) < int(rows[-1][3])
+    gained, lost = (int(one) for one in re.findall(r"<h3>Only .*: (\d+)</h3>", page))
+    assert gained - lost == int(rows[-1][3]) - int(rows[-1][2])
+    assert len(re.findall('alt="a \\d that was read as \\d"', page.split('id="own"')[1].split("<h2")[0])) == gained + lost
+    project.digits("register")
+    project.digits("report")
+    assert "right with v1.0.0" in (project.root / "reports/training.html").read_text()
+
+
 def test_few_own_scans_decide_nothing_and_the_gate_says_so(project: Project) -> None:
     project.set(register__own__minimum_images=1000)
 
@@ -108,7 +117,7 @@ def test_a_champion_whose_bytes_are_gone_is_compared_without_own_scans(project: 
 
 
 def test_scans_that_nobody_keeps_are_not_registered(project: Project) -> None:
-    write_scans(project, project.root / "data/labelled/by-hand", 430)
+    project.write_scans(project.root / "data/labelled/by-hand", 430)
     with in_process.stages():
         project.dvc("repro", "collect")
         project.dvc("repro")
@@ -174,3 +183,17 @@ def test_training_that_should_begin_with_a_champion_says_where_there_is_none(
 
     assert "error: train.start is champion, but there is none to begin with" in done.stderr
     assert "Set it to fresh." in done.stderr
+
+
+def test_the_summary_in_prefect_shows_right_answers_before_and_after_by_digit() -> None:
+    images = np.zeros((3, 28, 28), np.uint8)
+    labels, after, before = np.array([7, 7, 1], np.uint8), np.array([7, 1, 1]), np.array([1, 7, 7])
+
+    words = _brought(OwnTest(images, labels, after, before, "v1.2.0"))
+    first = _brought(OwnTest(images, labels, after, None, ""))
+
+    assert "| own scans | number | right with v1.2.0 | right now |\n| --- | --- | --- | --- |\n" in words
+    assert "| 1 | 1 | 0 | 1 |\n" in words
+    assert "| all | 3 | 1 | 2 |\n" in words
+    assert words.endswith("- Only this model reads, and v1.2.0 does not: 2\n- Only v1.2.0 reads, and this model does not: 1\n")
+    assert "| all | 3 | 2 |\n" in first
