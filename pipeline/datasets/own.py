@@ -1,5 +1,6 @@
 """The file ``data/own.npz``: a user's own labelled scans, normalised, and what each is used for."""
 
+import math
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -37,9 +38,12 @@ class Own:
         """Give a part of them."""
         return Own(*(getattr(self, field.name)[self.parts == part] for field in fields(self)))
 
-    def as_share(self, share: float, others: int) -> tuple[Images, Labels]:
-        """Repeat images and labels in turn, until they are a ``share``, 0 to 1, of what they and ``others`` are together."""
-        count = round(others * share / (1 - share)) if len(self.labels) else 0
+    def as_share(self, share: float, others: int, most_times: float = math.inf) -> tuple[Images, Labels]:
+        """Repeat images and labels in turn, until they are a ``share``, 0 to 1, of what they and ``others`` are together.
+
+        None is repeated more than ``most_times``.
+        """
+        count = int(min(round(others * share / (1 - share)), most_times * len(self.labels))) if len(self.labels) else 0
         repeated = np.arange(count) % max(len(self.labels), 1)
         return self.images[repeated], self.labels[repeated]
 

@@ -55,7 +55,8 @@ def add(source: Path, name: str, settings: Score) -> Added:
     if taken := next(filter(os.path.lexists, (target, layout.LABELLED / f"{name}{TRACKED}")), None):
         raise PipelineError(f"{shown(taken)}: exists already, and nothing is overwritten. Name another: --as {name}-2.")
     folder = source if source.is_dir() else source.with_suffix("") if labels.is_table(source) else source.parent
-    paths = [path for path, *_ in list_folder(folder, settings.image_suffixes, layout.LABELLED)]
+    listing = list_folder(folder, settings.image_suffixes, layout.LABELLED)
+    paths = [path for path, *_ in listing]
     table = (labels.table_of(source) or exports.find(source)) if source.is_dir() else source
     written = labels.of_lines(exports.read(table, paths), paths, shown(table.name)) if table else labels.read(folder, paths)
     found = [(*place, label) for place, label in sorted(written.given.items()) if isinstance(label, int)]
@@ -63,7 +64,8 @@ def add(source: Path, name: str, settings: Score) -> Added:
     labelled = {path for path, _ in written.given}
     left += [(shown(path), written.otherwise) for path in paths if path not in labelled]
     if not found:
-        why = f": {left[0][0]}: {left[0][1]}" if left else ", nor any picture"
+        links = f", but {listing.symbolic_links} symbolic links, which are not followed" if listing.symbolic_links else ""
+        why = f": {left[0][0]}: {left[0][1]}" if left else f", nor any picture{links}"
         raise PipelineError(
             f"{shown(source)}: no labelled scan{why}. Name a folder with folders 0 to 9 or a labels.csv, a CSV with "
             f"`file,label`, or an export of Label Studio or CVAT."

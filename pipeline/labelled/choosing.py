@@ -59,7 +59,8 @@ def find(place: Path, settings: Score, say: Callable[[str], None], tell: reading
 def of_folder(folder: Path, settings: Score, say: Callable[[str], None], tell: reading.Tell) -> list[Candidate]:
     """Read the scans of a folder."""
     listing = list_folder(folder, settings.image_suffixes, folder / labels.FILE)
-    for words in filter(None, (listing.unreadable_words, listing.unread_words)):
+    links = f"{listing.symbolic_links} symbolic links, which are not followed" if listing.symbolic_links else ""
+    for words in filter(None, (listing.unreadable_words, listing.unread_words, links)):
         say(f"warning: {shown(folder)}: {words}")
     paths = [path for path, *_ in listing]
     written = labels.read(folder, paths)
@@ -82,21 +83,28 @@ def leave_out(candidates: Sequence[Candidate], test_images: Images, test_share: 
     others, so that it is never trained on.
     """
     tested = {image.tobytes(): number for number, image in enumerate(test_images)}
-    same: dict[bytes, list[tuple[bool, Candidate]]] = defaultdict(list)
-    for one in candidates:
+    same: dict[bytes, list[int]] = defaultdict(list)
+    for number, one in enumerate(candidates):
         if one.scan and not one.reason:
-            same[one.scan.field].append((one.scan.key >= test_share * own.KEYS, one))
-    reasons: dict[str, str] = {}
+            same[one.scan.field].append(number)
+    left = list(candidates)
     for field, group in same.items():
-        kept = min(group, key=lambda pair: (pair[0], pair[1].name))[1]
-        for _, one in group:
+        kept = min(group, key=lambda number: _order(candidates[number], test_share))
+        for number in group:
+            one = candidates[number]
+            other = next((candidates[other] for other in group if candidates[other].label != one.label), None)
             if field in tested:
-                reasons[one.name] = f"is image {tested[field]} of the test set"
-            elif other := next((other for _, other in group if other.label != one.label), None):
-                reasons[one.name] = f"stands under {one.label}, and as {other.name} under {other.label}"
-            elif one is not kept:
-                reasons[one.name] = f"is a copy of {kept.name}"
-    return [replace(one, reason=reasons.get(one.name, one.reason)) for one in candidates]
+                left[number] = replace(one, reason=f"is image {tested[field]} of the test set")
+            elif other:
+                left[number] = replace(one, reason=f"stands under {one.label}, and as {other.name} under {other.label}")
+            elif number != kept:
+                left[number] = replace(one, reason=f"is a copy of {candidates[kept].name}")
+    return left
+
+
+def _order(one: Candidate, test_share: float) -> tuple[bool, str]:
+    """Give what puts scans that are tested on first, and then goes by the name."""
+    return one.scan is None or one.scan.key >= test_share * own.KEYS, one.name
 
 
 def to_learn_from(candidates: Sequence[Candidate], settings: Collect) -> Own:

@@ -10,6 +10,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline import git, layout
 from pipeline.console import table
+from pipeline.digits.network.slices import OWN
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.registry import contents
@@ -147,14 +148,20 @@ def show_comparison(first: Version, second: Version) -> None:
         table(("metric", *names), [row[:-1] for row in rows])
         print("They were tested on different images: their figures cannot be compared.")
         return
+    has_other_scans = len({side.get("own_test_set") for side in sides} - {None}) == 2
+    if has_other_scans:
+        rows = [row for row in rows if not row[0].startswith("own_")]
     table(("metric", *names, "change"), rows)
     slices = _slices(first), _slices(second)
     rows = [
         _row(f"{slice_}: {kind}", *(side.get(slice_, {}).get(kind) for side in slices))
         for kind in ("accuracy", "review")
         for slice_ in dict.fromkeys([*slices[0], *slices[1]])
+        if not (has_other_scans and slice_ == OWN)
     ]
     table(("slice", *names, "change"), rows)
+    if has_other_scans:
+        print("They were tested on different own scans: figures of these cannot be compared.")
     print(_paired_words(first, second))
 
 

@@ -19,6 +19,9 @@ from pipeline.digits.network.model import Classifier, in_batches
 from pipeline.errors import PipelineError
 from pipeline.params import Train
 
+# The temperature is fitted to each own scan so many times at most: one or two say little of how sure answers are.
+MOST_TIMES = 10
+
 
 def main() -> None:
     """Run the stage on the project's files, by its section of ``params.yaml``. Raises PipelineError."""
@@ -34,7 +37,8 @@ def run(model_folder: Path, curves_file: Path, scans: Own, settings: Train) -> N
     weights = weights_of_champion() if settings.start == "champion" else None
     model, curves = training.fit(data, scans, settings, partial(stages.tell, training.EPOCH), weights)
     scoring_model = networks.to_litert(model, data.train_images)
-    own_images, own_labels = scans.part(VALIDATION).as_share(settings.own_share, len(data.validation_labels))
+    others = len(data.validation_labels)
+    own_images, own_labels = scans.part(VALIDATION).as_share(settings.own_share, others, MOST_TIMES)
     images = np.concatenate([data.validation_images, own_images])
     logits = in_batches(Classifier(scoring_model), images, training.VALIDATION_BATCH)
     card = {

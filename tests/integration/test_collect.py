@@ -176,6 +176,19 @@ def test_a_test_scan_is_never_trained_on_wherever_else_it_is_put_and_in_whatever
     assert parts(place.collect()[0]) == parts(scans)
 
 
+def test_links_and_pictures_of_other_kinds_are_said(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(3):
+        place.put(f"a/7/{number}.png", 7, number)
+    (place.scans / "a/7/link.png").symlink_to(place.scans / "a/7/1.png")
+    (place.scans / "a/7/raw.cr2").write_bytes(b"raw")
+
+    assert len(place.collect()[0].labels) == 3
+
+    said = capsys.readouterr().out
+    assert "a: 1 symbolic links, which are not followed\n" in said
+    assert "a: pictures of a kind that is not read: 7/raw.cr2 (1 in all)\n" in said
+
+
 def test_pages_are_scans_of_their_own(place: Place) -> None:
     (place.scans / "a").mkdir()
     pages = [Image.fromarray(place.pictures[digit][0]) for digit in (4, 2)]

@@ -153,6 +153,15 @@ def test_a_folder_without_labels_says_what_is_needed(in_folder: Path) -> None:
     assert list(in_folder.iterdir()) == [in_folder / "from"]
 
 
+def test_links_are_not_followed_and_that_is_said(in_folder: Path) -> None:
+    put(in_folder / "elsewhere", "a.png")
+    (in_folder / "from/7").mkdir(parents=True)
+    (in_folder / "from/7/a.png").symlink_to(in_folder / "elsewhere/a.png")
+
+    with pytest.raises(PipelineError, match="nor any picture, but 1 symbolic links, which are not followed"):
+        adding.add(Path("from"), "mine", SETTINGS)
+
+
 def test_what_is_there_is_counted_by_digit_with_where_it_came_from(in_folder: Path) -> None:
     put(in_folder / layout.LABELLED, "by-hand/3/a.png", "by-hand/3/b.png", "by-hand/x/c.png", "README.md")
     put(in_folder / "from", "7/a.png")

@@ -43,6 +43,23 @@ def test_a_line_is_never_broken_and_markup_is_text(capsys: pytest.CaptureFixture
         assert r"\x1b[31m" in line
 
 
+@pytest.mark.parametrize(("other", "is_compared"), [("abc", True), ("def", False)])
+def test_figures_of_own_scans_are_compared_on_the_same_scans_alone(
+    other: str, is_compared: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slices = json.dumps({"plain": {"accuracy": 1, "review": 0}, "own scans": {"accuracy": 1, "review": 0}})
+    monkeypatch.setattr(git, "show", lambda commit, path: slices if path == layout.SLICES else None)
+    one = version(accuracy=0.5, own_accuracy=0.75, own_test_set="abc")
+
+    catalogue.show_comparison(one, version(accuracy=0.5, own_accuracy=0.875, own_test_set=other))
+
+    said = capsys.readouterr().out
+    assert ("+0.125" in said) == is_compared
+    assert ("own scans: accuracy" in said) == is_compared
+    assert "plain: accuracy" in said
+    assert ("different own scans: figures of these cannot be compared" in said) != is_compared
+
+
 def test_nothing_in_a_tag_reaches_the_terminal_as_a_command(
     in_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

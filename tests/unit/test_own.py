@@ -54,6 +54,11 @@ def test_scans_are_repeated_in_turn_up_to_their_share(count: int, share: float, 
     assert times.max() - times.min() <= 1
 
 
+def test_few_scans_are_not_repeated_without_end() -> None:
+    assert np.bincount(scans(3).as_share(0.1, 900, most_times=10)[1]).tolist() == [10, 10, 10]
+    assert len(scans(100).as_share(0.1, 900, most_times=10)[1]) == 100
+
+
 def test_no_scans_are_no_share() -> None:
     images, labels = own.NONE.as_share(0.1, 900)
 
