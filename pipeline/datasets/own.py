@@ -39,13 +39,13 @@ class Own:
         return Own(*(getattr(self, field.name)[self.parts == part] for field in fields(self)))
 
     def as_share(self, share: float, others: int, most_times: float = math.inf) -> tuple[Images, Labels]:
-        """Repeat images and labels in turn, until they are a ``share``, 0 to 1, of what they and ``others`` are together.
+        """Give images and labels, repeated or left out evenly, as a ``share``, 0 to 1, of these and ``others`` together.
 
         None is repeated more than ``most_times``.
         """
         count = int(min(round(others * share / (1 - share)), most_times * len(self.labels))) if len(self.labels) else 0
-        repeated = np.arange(count) % max(len(self.labels), 1)
-        return self.images[repeated], self.labels[repeated]
+        chosen = np.arange(count) * len(self.labels) // max(count, 1)
+        return self.images[chosen], self.labels[chosen]
 
     @property
     def test_set(self) -> str:

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +22,7 @@ from pipeline.scoring.row import csv_lines, name_in_csv
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 # Says where the scans of a folder are from, and when they came.
 ORIGIN = "origin.json"
+MOST_REASONS = 10
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,13 @@ class Added:
         """Say it in lines."""
         of_each = ", ".join(f"{count:,} of {digit}" for digit, count in enumerate(self.digits) if count)
         lines = [f"{sum(self.digits):,} labelled scans copied into {self.folder}: {of_each}"]
-        for reason, count in Counter(reason for _, reason in self.left).most_common():
-            names = [name for name, why in self.left if why == reason]
-            lines.append(f"warning: {count:,} left: {reason}: {name_some(names)}")
+        by_reason: dict[str, list[str]] = defaultdict(list)
+        for name, reason in self.left:
+            by_reason[reason].append(name)
+        most = sorted(by_reason.items(), key=lambda pair: -len(pair[1]))
+        lines += [f"warning: {len(names):,} left: {reason}: {name_some(names)}" for reason, names in most[:MOST_REASONS]]
+        if rest := sum(len(names) for _, names in most[MOST_REASONS:]):
+            lines.append(f"warning: {rest:,} more left, for other reasons")
         return "\n".join(lines)
 
 
@@ -91,7 +96,9 @@ def _copy(folder: Path, paths: Iterable[bytes], target: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
             shutil.copyfile(os.path.join(start, path), place)  # noqa: PTH118
-        except PermissionError as error:
+        except OSError as error:
+            if error.errno in atomic.NO_ROOM:
+                raise
             raise PipelineError(f"{shown(path)}: {error.strerror}. Nothing was copied; mend it and run again.") from None
 
 

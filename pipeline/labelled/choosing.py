@@ -90,12 +90,13 @@ def leave_out(candidates: Sequence[Candidate], test_images: Images, test_share: 
     left = list(candidates)
     for field, group in same.items():
         kept = min(group, key=lambda number: _order(candidates[number], test_share))
+        is_disputed = len({candidates[number].label for number in group}) > 1
         for number in group:
             one = candidates[number]
-            other = next((candidates[other] for other in group if candidates[other].label != one.label), None)
             if field in tested:
                 left[number] = replace(one, reason=f"is image {tested[field]} of the test set")
-            elif other:
+            elif is_disputed:
+                other = next(candidates[other] for other in group if candidates[other].label != one.label)
                 left[number] = replace(one, reason=f"stands under {one.label}, and as {other.name} under {other.label}")
             elif number != kept:
                 left[number] = replace(one, reason=f"is a copy of {candidates[kept].name}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline import layout
 from pipeline.labelled import adding, labels
+from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.registry import contents
 from pipeline.scoring.listing import list_folder
@@ -31,15 +32,15 @@ def overview(settings: Score) -> list[Overview]:
     """Look at every folder of labelled scans, at labels and names alone. Raises PipelineError."""
     learned = _learned()
     folders = sorted(filter(Path.is_dir, layout.LABELLED.glob("[!.]*")))
-    return [_look_at(folder, learned.get(folder.name, 0), settings) for folder in folders]
+    return [_look_at(folder, learned.get(shown(folder.name), 0), settings) for folder in folders]
 
 
 def _look_at(folder: Path, learned: int, settings: Score) -> Overview:
     paths = [path for path, *_ in list_folder(folder, settings.image_suffixes, folder / labels.FILE)]
-    found = Counter(label for label in labels.read(folder, paths).given.values())
+    found = Counter(labels.read(folder, paths).given.values())
     origin = _read(folder / adding.ORIGIN)
     return Overview(
-        folder.name,
+        shown(folder.name),
         [found[digit] for digit in range(10)],
         learned,
         str(origin.get("from", "")),

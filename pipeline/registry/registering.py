@@ -191,7 +191,7 @@ def _require_clean() -> None:
         raise PipelineError(
             f"the workspace is not what the last run left: `dvc status` names {stages}. Run `dvc repro`, then register again."
         )
-    for folder in sorted(layout.LABELLED.iterdir()) if layout.LABELLED.is_dir() else []:
+    for folder in sorted(layout.LABELLED.glob("[!.]*")):
         if folder.is_dir() and not folder.with_name(f"{folder.name}.dvc").exists():
             raise PipelineError(
                 f"{shown(folder)}: nobody keeps these scans, which the model was made from. Run `dvc add {shown(folder)}` and "

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.quality.checks import Findings
 
 PROGRESS = "{done} of {total} scans of a folder read, {minutes_left:.1f} minutes left"
-NAME = "own scans"
+NAME, SPLIT = "own scans", "own"
 
 
 def main() -> None:
@@ -74,7 +74,7 @@ def _check(folder: Path, found: list[Candidate], scans: Own, settings: Params) -
     suites = [expectations.of_left_out(every, settings.collect.maximum_left_out_share)]
     splits = []
     if names := sorted(one.name for one in found if not one.reason):
-        splits = [Split(NAME, scans.images[..., 0], scans.labels, names)]
+        splits = [Split(SPLIT, scans.images[..., 0], scans.labels, names)]
         bounds = bounds_of(len(names), settings.collect, settings.validate)
         suites += expectations.of_labelled(tables.describe(splits, reference.load(NAME), {}), bounds, is_known=False)
     return publishing.publish(folder, NAME, splits, suites)

@@ -96,7 +96,7 @@ def test_scans_of_two_folders_are_kept_with_their_labels_parts_and_a_report(
     assert set(map(bytes, scans.images)) == {
         bytes(255 - place.pictures[number % 10][number // 10]) for number in range(200)
     } | {bytes(255 - place.pictures[number % 10][50 + number // 10]) for number in range(40)}
-    assert "240 own scans images" in (place.root / "collected" / layout.REPORT_PAGE).read_text()
+    assert "240 own images" in (place.root / "collected" / layout.REPORT_PAGE).read_text()
     assert re.search(
         r"collect: 240 scans: \d+ to train on, \d+ to validate, \d+ to test; 0 left out\n$", capsys.readouterr().out
     )

@@ -1,6 +1,8 @@
 """Copying labelled scans in: from folders, tables, and what labelling tools export."""
 
+import errno
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from pipeline import layout, params
 from pipeline.errors import PipelineError
 from pipeline.labelled import adding, labels, overview
-from tests.conftest import ROOT
+from tests.conftest import ROOT, full_disk
 
 SETTINGS = params.load(ROOT / "params.yaml").score
 
@@ -40,6 +42,41 @@ def test_folders_are_copied_as_they_are_and_what_has_no_label_stays(in_folder: P
         "warning: 1 left: lies in no folder 0 to 9, and there is no labels.csv: d.png",
         "warning: 1 left: the folder x is no digit from 0 to 9: x/c.png",
     ]
+
+
+def test_many_reasons_are_not_all_named(in_folder: Path) -> None:
+    put(in_folder / "from", "1/a.png", *(f"x{number}/{letter}.png" for number in range(30) for letter in "ab"))
+
+    lines = str(adding.add(Path("from"), "mine", SETTINGS)).splitlines()
+
+    assert len(lines) == adding.MOST_REASONS + 2
+    assert lines[1] == "warning: 2 left: the folder x0 is no digit from 0 to 9: x0/a.png, x0/b.png"
+    assert lines[-1] == "warning: 40 more left, for other reasons"
+
+
+def test_a_scan_that_cannot_be_read_copies_nothing(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(in_folder / "from", "1/a.png", "1/b.png")
+    copy = shutil.copyfile
+
+    def fail(source: bytes, target: Path) -> None:
+        copy(source, target)
+        if source.endswith(b"b.png"):
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(shutil, "copyfile", fail)
+
+    with pytest.raises(PipelineError, match=r"^1/b\.png: Input/output error\. Nothing was copied; mend it and run again\.$"):
+        adding.add(Path("from"), "mine", SETTINGS)
+    assert list(layout.LABELLED.iterdir()) == []
+
+
+def test_a_full_disk_copies_nothing(in_folder: Path) -> None:
+    put(in_folder / "from", "1/a.png")
+    (in_folder / "from/1/b.png").write_bytes(bytes(9000))
+
+    with full_disk(), pytest.raises(PipelineError, match="data/labelled/mine: cannot write: File too large"):
+        adding.add(Path("from"), "mine", SETTINGS)
+    assert list(layout.LABELLED.iterdir()) == []
 
 
 def test_a_table_is_copied_with_the_files_that_it_labels(in_folder: Path) -> None:

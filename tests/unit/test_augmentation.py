@@ -1,6 +1,7 @@
 """Images as other hands, pens and scanners would have given them, and pictures that are no digit."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -251,6 +252,36 @@ def test_epochs_are_given_by_their_seed_and_differ_from_each_other(digits: np.nd
 
     assert draw(1) == draw(1)
     assert len({*draw(1), *draw(2)}) == 4
+
+
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_own_scans_are_their_share_of_every_epoch_whatever_their_number_and_are_distorted_too(
+    digits: np.ndarray, count: int
+) -> None:
+    others, own = LABELS[:90] != 3, np.flatnonzero(LABELS == 3)[:count]
+    epochs = draw_epochs(
+        digits[:90][others],
+        LABELS[:90][others],
+        SHIPPED.model_copy(update={"outlier_share": 0.0}),
+        size=200,
+        epochs=2,
+        seed=1,
+        own=(digits[own], LABELS[own]),
+        own_share=0.25,
+    )
+
+    for images, targets in epochs:
+        is_own = targets[:, 3] == 1
+        assert is_own.sum() == 50
+        assert len({image.tobytes() for image in images[is_own]}) > 40
+
+
+def test_without_own_scans_the_same_is_drawn(digits: np.ndarray) -> None:
+    def draw(**own: Any) -> list[bytes]:
+        epochs = draw_epochs(digits[:90], LABELS[:90], SHIPPED, size=100, epochs=2, seed=1, **own)
+        return [images.tobytes() + targets.tobytes() for images, targets in epochs]
+
+    assert draw() == draw(own=(digits[:0], LABELS[:0]), own_share=0.25)
 
 
 def test_the_late_epochs_are_distorted_less(digits: np.ndarray) -> None:
