@@ -11,15 +11,17 @@ import numpy as np
 
 from pipeline import atomic, layout, params, stages
 from pipeline.datasets import dataset, own
+from pipeline.datasets.dataset import Dataset
 from pipeline.datasets.own import VALIDATION, Own
-from pipeline.digits.arrays import Floats
+from pipeline.digits.arrays import Floats, Images, Labels
 from pipeline.digits.network import metrics, networks
 from pipeline.digits.network.learning import training
 from pipeline.digits.network.model import Classifier, in_batches
 from pipeline.errors import PipelineError
 from pipeline.params import Train
 
-# The temperature is fitted to each own scan so many times at most: one or two say little of how sure answers are.
+# The temperature is fitted to an own scan so many times at most, since few say little: five that were made a tenth of all took
+# the `ok` from one answer in eight.
 MOST_TIMES = 10
 
 
@@ -37,15 +39,13 @@ def run(model_folder: Path, curves_file: Path, scans: Own, settings: Train) -> N
     weights = weights_of_champion() if settings.start == "champion" else None
     model, curves = training.fit(data, scans, settings, partial(stages.tell, training.EPOCH), weights)
     scoring_model = networks.to_litert(model, data.train_images)
-    others = len(data.validation_labels)
-    own_images, own_labels = scans.part(VALIDATION).as_share(settings.own_share, others, MOST_TIMES)
-    images = np.concatenate([data.validation_images, own_images])
+    images, labels = validation_set(data, scans, settings.own_share)
     logits = in_batches(Classifier(scoring_model), images, training.VALIDATION_BATCH)
     card = {
         "architecture": settings.architecture,
         "dataset": data.name,
         "parameters": int(model.count_params()),
-        "temperature": round(metrics.fit_temperature(logits, np.concatenate([data.validation_labels, own_labels])), 4),
+        "temperature": round(metrics.fit_temperature(logits, labels), 4),
     }
     with atomic.replacing(model_folder) as temporary:
         temporary.mkdir()
@@ -54,6 +54,13 @@ def run(model_folder: Path, curves_file: Path, scans: Own, settings: Train) -> N
         (temporary / layout.SCORING_MODEL).write_bytes(scoring_model)
         atomic.write_text(temporary / layout.MODEL_CARD, json.dumps(card, indent=2) + "\n")
     atomic.write_text(curves_file, curves.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+
+
+def validation_set(data: Dataset, scans: Own, own_share: float) -> tuple[Images, Labels]:
+    """Give images and labels that no weights were fitted to, ``own_share`` of them own scans, or less where there are few."""
+    others = data.validation_images, data.validation_labels
+    own_ones = scans.part(VALIDATION).as_share(own_share, len(data.validation_labels), MOST_TIMES)
+    return np.concatenate([others[0], own_ones[0]]), np.concatenate([others[1], own_ones[1]])
 
 
 def weights_of_champion() -> list[Floats]:

@@ -4,11 +4,13 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from flows import labelled
 from flows.training import _brought
 from pipeline import layout
 from pipeline.datasets import own
@@ -197,3 +199,31 @@ def test_the_summary_in_prefect_shows_right_answers_before_and_after_by_digit() 
     assert "| all | 3 | 1 | 2 |\n" in words
     assert words.endswith("- Only this model reads, and v1.2.0 does not: 2\n- Only v1.2.0 reads, and this model does not: 1\n")
     assert "| all | 3 | 2 |\n" in first
+
+
+def test_each_state_of_labelled_scans_is_announced_once(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(labelled, "emit_event", lambda event, resource, payload: told.append(f"{event} {payload['folder']}"))
+
+    def track(name: str, state: str) -> list[str]:
+        layout.LABELLED.mkdir(parents=True, exist_ok=True)
+        (layout.LABELLED / f"{name}.dvc").write_text(state)
+        return labelled.announce()
+
+    assert labelled.announce() == []
+    assert track("a", "one") == ["a"]
+    assert track("a", "one") == []
+    assert track("b.c", "one") == ["b.c"]
+    assert track("a", "two") == ["a"]
+    (layout.LABELLED / "a.dvc").unlink()
+    assert labelled.announce() == []
+    assert told == [f"digits.labelled.added data/labelled/{name}" for name in ("a", "b.c", "a")]
+
+
+def test_where_nothing_can_be_remembered_nothing_is_announced(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labelled, "emit_event", pytest.fail)
+    layout.LABELLED.mkdir(parents=True)
+    (layout.LABELLED / "a.dvc").write_text("one")
+    (in_folder / ".dvc").touch()  # no folder, so that none can be made in it
+
+    assert labelled.announce() == []

@@ -12,9 +12,13 @@ import numpy as np
 import pytest
 
 from pipeline import params
+from pipeline.datasets import own
+from pipeline.datasets.dataset import Dataset
+from pipeline.datasets.own import Own
 from pipeline.digits.network import networks
 from pipeline.digits.network.learning import training
 from pipeline.errors import PipelineError
+from pipeline.stages import train
 from tests import in_process
 from tests.conftest import ROOT, Project
 
@@ -90,6 +94,56 @@ def test_a_loss_that_is_no_number_stops_at_once_with_one_line() -> None:
     progress.on_train_batch_end(0, {"loss": 0.1})
     with pytest.raises(PipelineError, match=r"^the loss is not a number: no model .* train\.compact in params\.yaml .*\.$"):
         progress.on_train_batch_end(1, {"loss": float("nan")})
+
+
+@pytest.fixture
+def data() -> Dataset:
+    images, labels = np.zeros((90, 28, 28, 1), np.uint8), np.zeros(90, np.uint8)
+    return Dataset("none", *[images, labels] * 3)
+
+
+@pytest.fixture
+def scans() -> Own:
+    """Five scans to train on, two to validate and three to test, each with a label of its own."""
+    parts = np.array([own.TRAIN] * 5 + [own.VALIDATION] * 2 + [own.TEST] * 3, np.uint8)
+    flags = np.zeros(10, np.bool_)
+    return Own(
+        np.zeros((10, 28, 28, 1), np.uint8), np.arange(10, dtype=np.uint8), np.arange(10, dtype=np.uint32), parts, flags, flags
+    )
+
+
+@pytest.mark.parametrize("architecture", ["plain", "compact"])
+def test_own_scans_of_other_parts_are_not_trained_on(
+    data: Dataset, scans: Own, architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = params.load(ROOT / "params.yaml").train.model_copy(update={"architecture": architecture})
+    given: list[Own] = []
+
+    def stop(_model: object, _data: Dataset, own_ones: Own, *_: object) -> None:
+        given.append(own_ones)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, f"_fit_{architecture}", stop)
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(data, scans, settings, print)
+
+    assert given[0].labels.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_temperature_is_fitted_to_own_scans_for_validation_too(data: Dataset, scans: Own) -> None:
+    images, labels = train.validation_set(data, scans, 0.1)
+
+    assert images.shape == (100, 28, 28, 1)
+    assert np.bincount(labels).tolist() == [90, 0, 0, 0, 0, 5, 5]
+    assert np.bincount(train.validation_set(data, scans, 0.5)[1]).tolist() == [
+        90,
+        0,
+        0,
+        0,
+        0,
+        train.MOST_TIMES,
+        train.MOST_TIMES,
+    ]
 
 
 def test_a_stage_whose_loss_is_no_number_writes_no_model(

@@ -94,10 +94,13 @@ def test_a_table_is_copied_with_the_files_that_it_labels(in_folder: Path) -> Non
     }
 
 
+CANCELLED = ["0"]
+
+
 def label_studio(*tasks: tuple[str, list[list[str]]]) -> str:
     def annotation(choices: list[str]) -> dict[str, object]:
         chosen = {"from_name": "digit", "to_name": "image", "type": "choices", "value": {"choices": choices}}
-        return {"id": 1, "was_cancelled": not choices, "result": [chosen] if choices else []}
+        return {"id": 1, "was_cancelled": choices == CANCELLED, "result": [chosen]}
 
     return json.dumps(
         [{"id": 9, "data": {"image": image}, "annotations": list(map(annotation, each))} for image, each in tasks]
@@ -105,14 +108,15 @@ def label_studio(*tasks: tuple[str, list[list[str]]]) -> str:
 
 
 def test_label_studios_export_is_read_however_it_names_files(in_folder: Path) -> None:
-    put(in_folder / "from", "a 1.png", "in/b.png", "in/c.png", "in/d.png", "e.png")
+    put(in_folder / "from", "a 1.png", "in/b.png", "in/c.png", "in/d.png", "e.png", "e/twice.png", "f/twice.png")
     (in_folder / "from/export.json").write_text(
         label_studio(
             ("/data/upload/3/1f0c9a2b-a%201.png", [["1"]]),
-            ("/data/local-files/?d=scans/in/b.png", [[], ["2"]]),
+            ("/data/local-files/?d=scans/in/b.png", [CANCELLED, ["2"]]),
             ("https://bucket.example/scans/in/c.png?token=x", [["3"], ["8"]]),
             ("in/d.png", [["4", "9"]]),
             ("s3://bucket/gone.png", [["5"]]),
+            ("twice.png", [["6"]]),
         )
     )
 
@@ -122,7 +126,8 @@ def test_label_studios_export_is_read_however_it_names_files(in_folder: Path) ->
     assert dict(added.left) == {
         "in/c.png": "export.json gives it two labels",
         "in/d.png": "the label '4, 9' is no digit from 0 to 9",
-        "e.png": "not in export.json",
+        **dict.fromkeys(("e.png", "e/twice.png", "f/twice.png"), "not in export.json"),
+        "twice.png": "named in export.json, but not there",
         "s3://bucket/gone.png": "named in export.json, but not there",
     }
 
