@@ -171,7 +171,7 @@ def test_a_test_scan_is_never_trained_on_wherever_else_it_is_put_and_in_whatever
             (place.scans / f"{folder}/{digit}").mkdir(parents=True, exist_ok=True)
             Image.fromarray(255 - image[..., 0]).save(place.scans / f"{folder}/{digit}/{number}.tif")
             # The same after normalising, though it is light on dark.
-            Image.fromarray(image[..., 0]).save(place.scans / f"{folder}/{digit}/negative{number}.png")
+            Image.fromarray(image[..., 0]).save(place.scans / f"{folder}/{digit}/+{number}.png")
 
     assert parts(place.collect()[0]) == parts(scans)
 
