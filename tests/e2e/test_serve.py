@@ -418,8 +418,12 @@ def test_labelled_scans_start_a_training_on_them_where_that_is_switched_on(serve
 
     served.project.run(*DIGITS, "collect", str(served.project.home / "scans"), "--as", "mine")
 
-    evaluation = served.project.root / layout.METRICS
-    served.wait_for(lambda: "own_accuracy" in evaluation.read_text())
+    def is_tested_on_them() -> bool:
+        with suppress(FileNotFoundError):  # while the stage runs
+            return "own_accuracy" in (served.project.root / layout.METRICS).read_text()
+        return False
+
+    served.wait_for(is_tested_on_them)
     served.wait_for(lambda: not served.runs("train", "PENDING", "RUNNING"))
     assert "labelled scans were added: mine" in served.printed
 
