@@ -130,7 +130,7 @@ def _copy(place: Path) -> None:
     if changed := git.output("stash", "create").strip():
         git.output("-C", str(place), "restore", f"--source={changed}", "--worktree", "--", ".")
     for folder in filter(Path.exists, (layout.MIRROR, layout.LABELLED)):
-        shutil.copytree(folder, place / folder, dirs_exist_ok=True)
+        shutil.copytree(folder, place / folder, dirs_exist_ok=True, ignore_dangling_symlinks=True)
     local = Path(".dvc/config.local")
     if local.exists():
         shutil.copyfile(local, place / local)

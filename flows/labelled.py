@@ -20,17 +20,17 @@ KNOWN = contents.KEPT / "digits-labelled.json"
 def announce() -> list[str]:
     """Send an event for each folder of scans that DVC tracks since the last time, or tracks in another state; give their names.
 
-    What cannot be remembered is not told: it would be in every run.
+    What cannot be read is not told, nor what cannot be remembered: it would be told in every run.
     """
     before: dict[str, str] = {}
     with suppress(OSError, ValueError):
-        before = json.loads(KNOWN.read_text(encoding="utf-8"))
-    tracked = {file.stem: file.read_text(encoding="utf-8") for file in sorted(layout.LABELLED.glob(f"*{TRACKED}"))}
-    if tracked == before:
-        return []
+        before = dict(json.loads(KNOWN.read_text(encoding="utf-8")))
     try:
+        tracked = {file.stem: file.read_text(encoding="utf-8") for file in sorted(layout.LABELLED.glob(f"*{TRACKED}"))}
+        if tracked == before:
+            return []
         atomic.write_text(KNOWN, json.dumps(tracked))
-    except PipelineError:
+    except (OSError, ValueError, PipelineError):
         return []
     added = [name for name, state in tracked.items() if before.get(name) != state]
     for name in added:

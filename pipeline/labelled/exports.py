@@ -38,7 +38,7 @@ def read(file: Path, paths: Iterable[bytes]) -> Iterator[Line]:
             yield from _of_cvat(ET.parse(file).getroot(), resolve)  # noqa: S314 - expat bounds what entities become
         else:
             yield from _of_label_studio(json.loads(file.read_text(encoding="utf-8-sig")), resolve)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ET.ParseError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ET.ParseError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PipelineError(
             f"{shown(file)}: no export of classifications by Label Studio (JSON) or CVAT (XML): {reason}. Export it again, or "

@@ -15,7 +15,7 @@ FILE = "labels.csv"
 DIGITS = tuple(map(str, range(10)))
 # A table program may write the digit 7 as " 7" or 7.0. A digit of another script may stand for a picture of such a digit.
 DIGIT = re.compile(r"\s*([0-9])(\.0*)?\s*")
-PAGE = re.compile(r"\s*([1-9][0-9]*)(\.0*)?\s*")
+PAGE = re.compile(r"\s*([1-9][0-9]{0,8})(\.0*)?\s*")
 ALL_PAGES = 0
 DELIMITERS = ",;\t"
 
@@ -88,17 +88,30 @@ def read_table(table: Path) -> Iterator[Line]:
     except (OSError, UnicodeDecodeError) as error:
         raise PipelineError(f"{shown(table)}: cannot be read: {error}. Save it as UTF-8 and run again.") from None
     head = text.split("\n", 1)[0]
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=head.count))
-    names = [name.strip().lower() for name in next(rows, [])]
+    rows = _rows(text, max(DELIMITERS, key=head.count), table)
+    names = [name.strip().lower() for name in next(rows, (0, []))[1]]
     if not {"file", "label"} <= set(names):
         raise PipelineError(f"{shown(table)}: its first line is {shown(head)[:80]!r}. Make that `file,label` and run again.")
-    for row in filter(any, rows):
+    for number, row in rows:
         values = dict(zip(names, row, strict=False))
         page = values.get("page", "").strip()
-        number = PAGE.fullmatch(page)
-        if page and not number:
-            raise PipelineError(f"{shown(table)}: line {rows.line_num}: {shown(page)!r} is no page. Mend it and run again.")
-        yield values["file"], int(number[1]) if number else ALL_PAGES, values.get("label", "")
+        counted = PAGE.fullmatch(page)
+        if page and not counted:
+            raise PipelineError(f"{shown(table)}: line {number}: {shown(page)[:80]!r} is no page. Mend it and run again.")
+        yield values["file"], int(counted[1]) if counted else ALL_PAGES, values.get("label", "")
+
+
+def _rows(text: str, delimiter: str, table: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a CSV that are not empty, each with the number of the line at which it ends. Raises PipelineError."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        for row in rows:
+            if any(row):
+                yield rows.line_num, row
+    except csv.Error as error:
+        raise PipelineError(
+            f"{shown(table)}: line {rows.line_num}: {error}. Is a quote not closed? Mend it and run again."
+        ) from None
 
 
 def _of_folder(path: bytes) -> int | str:

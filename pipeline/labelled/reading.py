@@ -22,7 +22,7 @@ Tell = Callable[[int, int, float], None]
 
 
 class Scan(NamedTuple):
-    """A page of a file: ``field``, (28, 28) uint8 as bytes, or in ``fault`` why there is none.
+    """A page of a file: ``field``, (28, 28) uint8 as bytes, empty where it cannot be read; ``fault``: why it teaches nothing.
 
     ``page``: from 1; ``key``: the same for pictures that are the same to the pixel, from 0 to 2**32. ``is_odd``: it is unlike a
     digit; ``is_cut``: a stroke of it runs to the border.

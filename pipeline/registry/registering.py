@@ -13,6 +13,7 @@ from typing import Any
 from pipeline import git, layout
 from pipeline.datasets import own
 from pipeline.errors import PipelineError
+from pipeline.labelled.choosing import TRACKED
 from pipeline.names import shown
 from pipeline.params import Params
 from pipeline.registry import contents, difference, gate, own_test, versions
@@ -192,7 +193,7 @@ def _require_clean() -> None:
             f"the workspace is not what the last run left: `dvc status` names {stages}. Run `dvc repro`, then register again."
         )
     for folder in sorted(layout.LABELLED.glob("[!.]*")):
-        if folder.is_dir() and not folder.with_name(f"{folder.name}.dvc").exists():
+        if folder.is_dir() and not folder.with_name(f"{folder.name}{TRACKED}").exists():
             raise PipelineError(
                 f"{shown(folder)}: nobody keeps these scans, which the model was made from. Run `dvc add {shown(folder)}` and "
                 f"`dvc repro`, then register again."

@@ -67,7 +67,7 @@ def weights_of_champion() -> list[Floats]:
     """Fetch the champion by DVC, and give its weights. Raises PipelineError where there is none."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "champion")
-        command = ["dvc", "artifacts", "get", ".", "digit-cnn", "--stage", "champion", "--out", str(place)]
+        command = ["dvc", "artifacts", "get", ".", layout.MODEL.name, "--stage", "champion", "--out", str(place)]
         done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
         if done.returncode:
             reason = " ".join(done.stderr.split())

@@ -227,3 +227,10 @@ def test_where_nothing_can_be_remembered_nothing_is_announced(in_folder: Path, m
     (in_folder / ".dvc").touch()  # no folder, so that none can be made in it
 
     assert labelled.announce() == []
+
+
+def test_what_dvc_did_not_write_is_not_announced_and_stops_nothing(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labelled, "emit_event", pytest.fail)
+    (layout.LABELLED / "folder.dvc").mkdir(parents=True)
+
+    assert labelled.announce() == []

@@ -154,7 +154,7 @@ def test_cvats_export_is_read_with_labels_or_attributes(in_folder: Path) -> None
     assert added.left == [("images/c.png", "not in annotations.xml")]
 
 
-@pytest.mark.parametrize("content", ["", "[", "{}x", "[1]", '[{"annotations": 3}]', "<annotations>", "<a/>"])
+@pytest.mark.parametrize("content", ["", "[", "[" * 100_000, "{}x", "[1]", '[{"annotations": 3}]', "<annotations>", "<a/>"])
 @pytest.mark.parametrize("name", ["export.json", "annotations.xml"])
 def test_what_is_no_export_is_one_line_and_copies_nothing(in_folder: Path, name: str, content: str) -> None:
     put(in_folder / "from", "a.png")

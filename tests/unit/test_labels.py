@@ -73,6 +73,8 @@ def test_names_are_found_as_they_are_and_as_scores_csv_writes_them(tmp_path: Pat
         ("a.png,1\n", "Make that `file,label`"),
         ("file,label,page\na.png,1,1\nb.png,2,last\n", "line 3: 'last' is no page"),
         ("file,label,page\na.png,1,0\n", "line 2: '0' is no page"),
+        ("file,label,page\na.png,1," + "9" * 5000, "is no page"),
+        ('file,label\na.png,1\n"b.png,2\n' + "c.png,3\n" * 20_000, "Is a quote not closed?"),
         (b"file,label\n\xff\xfe.png,1\n", "Save it as UTF-8"),
     ],
 )
