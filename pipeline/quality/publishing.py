@@ -43,8 +43,8 @@ def conclude(findings: Findings, page: Path) -> list[str]:
     if critical:
         more = f"; and {len(critical) - MOST_NAMED} more" if len(critical) > MOST_NAMED else ""
         raise PipelineError(
-            f"the data is not valid: {'; '.join(critical[:MOST_NAMED])}{more}. See {shown(page)}; mend the data, or the bounds "
-            f"under `validate` in params.yaml, and run again."
+            f"the data is not valid: {'; '.join(critical[:MOST_NAMED])}{more}. See {shown(page)}; mend the data, or its bounds "
+            f"in params.yaml, and run again."
         )
     warnings = [f"warning: {one}" for one in findings.failures]
     return [*warnings, "validate: {passed} expectations hold, {warnings} warnings".format(**findings.counts())]
