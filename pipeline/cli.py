@@ -15,6 +15,7 @@ from pipeline import git, layout
 from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
 from pipeline.registry import commands
+from pipeline.review import commands as review_commands
 
 STANDARD_INPUT = Path("-")
 
@@ -145,7 +146,7 @@ def report() -> None:
     print(shown(training.write(catalogue.origin(params.load(layout.PARAMS)))))
 
 
-for one in commands.COMMANDS:
+for one in (*commands.COMMANDS, *review_commands.COMMANDS):
     command()(one)
 
 

@@ -14,7 +14,9 @@ from pipeline.datasets.dataset import identity
 from pipeline.digits.arrays import Images, Labels
 from pipeline.errors import PipelineError
 
-TRAIN, VALIDATION, TEST = range(3)
+TRAIN, VALIDATION, TEST, NO_DIGIT = range(4)
+# The label of what shows no digit, which nothing is trained on: how often that is doubted is measured.
+LABEL_OF_NONE = 10
 # Keys are from 0 to this.
 KEYS = 2**32
 
@@ -23,7 +25,8 @@ KEYS = 2**32
 class Own:
     """Scans: ``images`` (N, 28, 28, 1) and ``labels`` (N,), both uint8.
 
-    ``keys`` (N,) uint32: the same for pictures that are the same to the pixel; ``parts`` (N,) uint8: TRAIN, VALIDATION or TEST.
+    ``keys`` (N,) uint32: the same for pictures that are the same to the pixel; ``parts`` (N,) uint8: TRAIN, VALIDATION,
+    TEST or NO_DIGIT.
     ``is_odd``, ``is_cut`` (N,) bool: whether a picture is unlike a digit, and whether a stroke of it runs to the border.
     """
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline import atomic, layout
+from pipeline.datasets.own import LABEL_OF_NONE
 from pipeline.errors import PipelineError
 from pipeline.labelled import exports, labels
 from pipeline.labelled.choosing import TRACKED
@@ -27,7 +28,7 @@ MOST_REASONS = 10
 
 @dataclass(frozen=True)
 class Added:
-    """What was copied into ``folder``: how many labels there are of each digit, and in words what was left where it was."""
+    """What was copied into ``folder``: how many labels there are of each digit and of none, and what was left, in words."""
 
     folder: Path
     digits: list[int]
@@ -35,8 +36,9 @@ class Added:
 
     def __str__(self) -> str:
         """Say it in lines."""
-        of_each = ", ".join(f"{count:,} of {digit}" for digit, count in enumerate(self.digits) if count)
-        lines = [f"{sum(self.digits):,} labelled scans copied into {self.folder}: {of_each}"]
+        of_each = ", ".join(f"{count:,} of {digit}" for digit, count in enumerate(self.digits[:LABEL_OF_NONE]) if count)
+        none = f", {self.digits[LABEL_OF_NONE]:,} that show no digit" * bool(self.digits[LABEL_OF_NONE])
+        lines = [f"{sum(self.digits):,} labelled scans copied into {self.folder}: {of_each}{none}"]
         by_reason: dict[str, list[str]] = defaultdict(list)
         for name, reason in self.left:
             by_reason[reason].append(name)
@@ -52,11 +54,7 @@ def add(source: Path, name: str, settings: Score) -> Added:
 
     The pictures of a file lie in its folder, or below. Raises PipelineError, also where there is such a name already.
     """
-    target = layout.LABELLED / name
-    if not NAME.fullmatch(name) or target.suffix in (TRACKED, ".csv"):
-        raise PipelineError(
-            f"{shown(name)}: no name for a folder of scans. Use letters, digits, `-` and `_`, as in forms-2026."
-        )
+    target = named(name)
     if taken := next(filter(os.path.lexists, (target, layout.LABELLED / f"{name}{TRACKED}")), None):
         raise PipelineError(f"{shown(taken)}: exists already, and nothing is overwritten. Name another: --as {name}-2.")
     folder = source if source.is_dir() else source.with_suffix("") if labels.is_table(source) else source.parent
@@ -78,15 +76,42 @@ def add(source: Path, name: str, settings: Score) -> Added:
     with atomic.replacing(target) as temporary:
         _copy(folder, dict.fromkeys(path for path, _, _ in found), temporary)
         if table:
-            atomic.write_text(temporary / labels.FILE, _written(found))
-        origin = {"from": shown(source.resolve()), "added": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"}
-        atomic.write_text(temporary / ORIGIN, json.dumps(origin) + "\n")
-    digits = Counter(label for _, _, label in found)
-    return Added(target, [digits[digit] for digit in range(10)], left)
+            write_table(temporary, found)
+        write_origin(temporary, shown(source.resolve()))
+    return Added(target, count(label for _, _, label in found), left)
 
 
 # A file, its page or ALL_PAGES, and its label.
 Labelled = tuple[bytes, int, int]
+
+
+def named(name: str) -> Path:
+    """Give the place of a folder of scans. Raises PipelineError for what is no name of one."""
+    target = layout.LABELLED / name
+    if not NAME.fullmatch(name) or target.suffix in (TRACKED, ".csv"):
+        raise PipelineError(
+            f"{shown(name)}: no name for a folder of scans. Use letters, digits, `-` and `_`, as in forms-2026."
+        )
+    return target
+
+
+def write_table(folder: Path, found: Iterable[Labelled]) -> None:
+    """Write the labels of the scans in a folder. Raises PipelineError."""
+    words = {LABEL_OF_NONE: labels.NO_DIGIT}
+    rows = ((name_in_csv(path), words.get(label, label), page or "") for path, page, label in found)
+    atomic.write_text(folder / labels.FILE, "".join(csv_lines([("file", "label", "page"), *rows])))
+
+
+def write_origin(folder: Path, source: str) -> None:
+    """Write where the scans of a folder are from. Raises PipelineError."""
+    origin = {"from": source, "added": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"}
+    atomic.write_text(folder / ORIGIN, json.dumps(origin) + "\n")
+
+
+def count(found: Iterable[int]) -> list[int]:
+    """Count the labels of each digit, and of none."""
+    digits = Counter(found)
+    return [digits[label] for label in range(LABEL_OF_NONE + 1)]
 
 
 def _copy(folder: Path, paths: Iterable[bytes], target: Path) -> None:
@@ -100,8 +125,3 @@ def _copy(folder: Path, paths: Iterable[bytes], target: Path) -> None:
             if error.errno in atomic.NO_ROOM:
                 raise
             raise PipelineError(f"{shown(path)}: {error.strerror}. Nothing was copied; mend it and run again.") from None
-
-
-def _written(found: Iterable[Labelled]) -> str:
-    rows = ((name_in_csv(path), label, page or "") for path, page, label in found)
-    return "".join(csv_lines([("file", "label", "page"), *rows]))

@@ -113,11 +113,14 @@ def to_learn_from(candidates: Sequence[Candidate], settings: Collect) -> Own:
     kept = sorted((one for one in candidates if not one.reason), key=lambda one: one.name)
     scans = [one.scan for one in kept if one.scan]
     keys = np.array([one.key for one in scans], np.uint32)
+    labels_of_all = np.array([one.label for one in kept], np.uint8)
+    parts = own.parts_of(keys, settings.test_share, settings.validation_share)
+    parts[labels_of_all == own.LABEL_OF_NONE] = own.NO_DIGIT
     return Own(
         np.frombuffer(b"".join(one.field for one in scans), np.uint8).reshape(-1, FIELD, FIELD, 1),
-        np.array([one.label for one in kept], np.uint8),
+        labels_of_all,
         keys,
-        own.parts_of(keys, settings.test_share, settings.validation_share),
+        parts,
         np.array([one.is_odd for one in scans], np.bool_),
         np.array([one.is_cut for one in scans], np.bool_),
     )
@@ -140,8 +143,9 @@ def _count(candidates: Sequence[Candidate], settings: Collect) -> Mapping[str, A
     scans = to_learn_from(candidates, settings)
     parts = Counter(scans.parts.tolist())
     return {
-        "scans": len(scans.labels),
+        "scans": len(scans.labels) - parts[own.NO_DIGIT],
+        "no_digit": parts[own.NO_DIGIT],
         **{name: parts[part] for name, part in (("train", own.TRAIN), ("validation", own.VALIDATION), ("test", own.TEST))},
         "left_out": len(candidates) - len(scans.labels),
-        "digits": np.bincount(scans.labels, minlength=10).tolist(),
+        "digits": np.bincount(scans.labels, minlength=10)[: own.LABEL_OF_NONE].tolist(),
     }

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.datasets.own import LABEL_OF_NONE
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.scoring.row import name_in_csv
 
 FILE = "labels.csv"
 DIGITS = tuple(map(str, range(10)))
+# The label of a picture that shows no digit.
+NO_DIGIT = "none"
 # A table program may write the digit 7 as " 7" or 7.0. A digit of another script may stand for a picture of such a digit.
 DIGIT = re.compile(r"\s*([0-9])(\.0*)?\s*")
 PAGE = re.compile(r"\s*([1-9][0-9]{0,8})(\.0*)?\s*")
@@ -74,6 +77,8 @@ def of_lines(lines: Iterable[Line], paths: Iterable[bytes], table: str) -> Label
 
 def parsed(text: str) -> int | str:
     """Read a label, or say why it is none."""
+    if text.strip().lower() == NO_DIGIT:
+        return LABEL_OF_NONE
     found = DIGIT.fullmatch(text)
     return int(found[1]) if found else f"the label {shown(text)!r} is no digit from 0 to 9"
 
@@ -119,4 +124,6 @@ def _of_folder(path: bytes) -> int | str:
     name = shown(first)
     if not is_below:
         return f"lies in no folder 0 to 9, and there is no {FILE}"
+    if name == NO_DIGIT:
+        return LABEL_OF_NONE
     return int(name) if name in DIGITS else f"the folder {name} is no digit from 0 to 9"

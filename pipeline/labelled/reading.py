@@ -72,5 +72,5 @@ def _read(shard: Shard, begin: Begin, *, folder: bytes, rules: Rules) -> tuple[i
         else:
             odd, field = trust.oddity(one.glyph), one.glyph.field.tobytes()
             fault = odd if odd == trust.BLANK else ""
-            scans.append(Scan(path, one.page, field, fault, one.pixels, is_odd=bool(odd), is_cut=one.glyph.cuts > 0))
+            scans.append(Scan(path, one.page, field, fault, one.pixels >> 31, is_odd=bool(odd), is_cut=one.glyph.cuts > 0))
     return len(shard.paths), scans

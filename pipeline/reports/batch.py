@@ -12,7 +12,7 @@ import math
 import os
 from binascii import b2a_base64
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
@@ -26,6 +26,8 @@ NAME = "report.html"
 # Of thumbnails, those that are no file: see ``reports.thumbnails``.
 MARKS = (b"=", b"~")
 Pictures = Iterable[tuple[str, bytes, bytes]]
+# What was keyed and by whom, by `PAGE/FILE` with the name as in the CSV.
+Reviewed = dict[str, list[str]]
 TEMPLATE = "batch.html.jinja"
 MOST_REASONS = 10
 # The bins of the histogram of confidence, and the height of its highest bar in pixels.
@@ -34,11 +36,14 @@ BINS, HEIGHT = 20, 125
 SHOWN = 8
 
 
-def write(folder: Path, given: Path, manifest: Any, confidences: Counter[int], pictures: Pictures) -> None:
+def write(
+    folder: Path, given: Path, manifest: Any, confidences: Counter[int], pictures: Pictures, reviewed: Reviewed | None = None
+) -> None:
     """Write the page of a batch into ``folder``. Raises PipelineError.
 
     ``given``: what the names of the rows start from; ``manifest``: that of scoring; ``confidences``: how many labelled rows
-    there are by confidence, in hundredths; ``pictures``: line of the CSV, field and thumbnail of each row that is shown.
+    there are by confidence, in hundredths; ``pictures``: line of the CSV, field and thumbnail of each row that is shown;
+    ``reviewed``: what a person keyed.
     """
     doubtful = manifest.statuses.get("review", 0) + manifest.statuses.get("error", 0)
     page = html.render(
@@ -50,9 +55,17 @@ def write(folder: Path, given: Path, manifest: Any, confidences: Counter[int], p
         more_reasons=max(0, len(manifest.reasons) - MOST_REASONS),
         bins=_bars(confidences, manifest.settings["minimum_confidence"]) if confidences else [],
         labelled=confidences.total(),
-        about={"bases": [address_of(given, folder)], "rows": manifest.rows, "doubtful": doubtful},
+        about={"bases": [address_of(given, folder)], "rows": manifest.rows, "doubtful": doubtful, "reviewed": reviewed or {}},
+        headline=headline(manifest.rows, manifest.statuses),
+        batch=shown(folder.name),
     )
     html.write(folder / NAME, page, _lines(pictures))
+
+
+def headline(rows: int, statuses: Mapping[str, int]) -> str:
+    """Say what came of the images of a batch."""
+    words = {"ok": "read", "review": "to check", "error": "could not be read"}
+    return f"{rows:,} images: " + ", ".join(f"{statuses[one]:,} {what}" for one, what in words.items() if statuses.get(one))
 
 
 def line(values: Sequence[str], field: bytes, thumbnail: bytes, *more: object) -> bytes:

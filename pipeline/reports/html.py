@@ -33,15 +33,18 @@ def load(template: str) -> "Template":
     return environment.get_template(template)
 
 
-def render(template: str, script: str = "", **values: Any) -> str:
-    """Fill in a template and escape everything in it; ``script`` names the file of the script that the page runs."""
+def render(template: str, script: str = "", *, connects: bool = False, **values: Any) -> str:
+    """Fill in a template and escape everything in it; ``script`` names the file of the script that the page runs.
+
+    ``connects``: it may ask the server that it came from.
+    """
     code = (FOLDER / script).read_text(encoding="utf-8") if script else ""
     allowed = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() if script else ""
     return load(template).render(
         style=(FOLDER / STYLE).read_text(encoding="utf-8"),
         script=code,
         hole=HOLE,
-        allowed=f"script-src 'sha256-{allowed}'" if script else "script-src 'none'",
+        allowed=(f"script-src 'sha256-{allowed}'" if script else "script-src 'none'") + "; connect-src 'self'" * connects,
         **values,
     )
 

@@ -11,7 +11,7 @@ const form = document.getElementById("controls"), sheet = document.getElementByI
 const previous = document.getElementById("previous"), next = document.getElementById("next");
 const NUMBER = new Intl.NumberFormat("en");
 
-const doubt = (row) => ["review", "error", "ok"].indexOf(row.status);
+const doubt = (row) => ["error", "review", "ok"].indexOf(row.status);
 const sureness = (row) => (row.confidence === "" ? 2 : Number(row.confidence));
 const byName = (a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.page - b.page);
 const ORDERS = {
@@ -58,9 +58,11 @@ const original = (row, words) => {
   return element("img", { alt: words, src: `data:image/${kind};base64,${row.picture}` });
 };
 
+const percent = (confidence) => (confidence === "" ? "" : `${(100 * confidence).toFixed(1)} %`);
+
 const answer = ([label, confidence, status, reason], more) => {
   const line = element("p", { className: "answer" });
-  line.append(element("strong", { textContent: label || "–" }), element("span", { textContent: confidence }));
+  line.append(element("strong", { textContent: label || "–" }), element("span", { textContent: percent(confidence) }));
   if (more) line.append(element("span", { className: "muted", textContent: more }));
   line.append(element("span", { className: "status", textContent: `${MARKS[status]} ${status}` }));
   return reason ? [line, element("p", { textContent: visible(reason) })] : [line];
@@ -76,8 +78,10 @@ const card = (row) => {
     made.append(element("p", { className: "muted", textContent: about.models[0] }), ...answer(row.before),
       element("p", { className: "muted", textContent: about.models[1] }), ...answer(now));
   } else {
-    made.append(...answer(now, row.secondLabel && `or ${row.secondLabel} ${row.secondConfidence}`));
+    made.append(...answer(now, row.secondLabel && `or ${row.secondLabel} ${percent(row.secondConfidence)}`));
   }
+  const reviewed = (about.reviewed ?? {})[`${row.page}/${row.file}`];
+  if (reviewed) made.append(element("p", { className: "reviewed", textContent: `keyed: ${reviewed[0]}, by ${visible(reviewed[1])}` }));
   const link = element("a", { href: addressOf(row) + (row.page > 1 ? `#page=${row.page}` : ""), target: "_blank", rel: "noopener", textContent: name });
   made.append(element("p", {}, link, row.page > 1 ? ` page ${row.page}` : ""));
   return made;

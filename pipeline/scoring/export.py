@@ -87,15 +87,22 @@ def suspicions(store: Store, counts: dict[str, Any], answers: Answers, maximum_s
     return doubtful | suspicion.find_identical(answers, most_alike, maximum_share)
 
 
-def write_report(store: Store, out: Path, folder: Path, manifest: manifests.Manifest, answers: Answers) -> str:
-    """Write the report, or say why there is none: scores stand without it."""
+def write_report(
+    store: Store,
+    out: Path,
+    folder: Path,
+    manifest: manifests.Manifest,
+    answers: Answers,
+    reviewed: report.Reviewed | None = None,
+) -> str:
+    """Write the report, or say why there is none: scores stand without it. ``reviewed``: as the report has it."""
     confidences = Counter[int]()
     for (_, hundredths), number in answers.items():
         confidences[hundredths] += number
     try:
         if not store.has_room:
             raise PipelineError(f"{shown(out / report.NAME)}: no room for the pictures. Make room on the disk, then run again.")
-        report.write(out, folder, manifest, confidences, _pictures(store, manifest.rows))
+        report.write(out, folder, manifest, confidences, _pictures(store, manifest.rows), reviewed)
     except PipelineError as fault:
         return str(fault)
     return ""

@@ -1,7 +1,7 @@
 """The file ``manifest.json``: what was scored, with which model, and what came of it."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class Manifest:
     an earlier run, those of ``resumed`` ones of this one before it was interrupted; ``scored`` are the other files, and
     ``images_per_second`` counts their rows. ``edited`` is the file that keeps what somebody made of the last ``scores.csv``.
     ``suspicions`` speak against the batch as a whole: a name, and words. ``report_fault``: why there is no report, where one
-    was asked for.
+    was asked for. ``review``: what came of keying, and in words, where somebody keyed.
     """
 
     folder: str
@@ -52,6 +52,7 @@ class Manifest:
     edited: str
     suspicions: dict[str, str]
     report_fault: str = ""
+    review: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     @property

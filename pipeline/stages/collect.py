@@ -51,7 +51,8 @@ def describe(summary: dict[str, Any], place: Path) -> str:
     if not summary["scans"]:
         return f"collect: no labelled scans in {place}"
     used = "{scans:,} scans: {train:,} to train on, {validation:,} to validate, {test:,} to test; {left_out:,} left out"
-    return f"collect: {used.format(**summary)}"
+    none = f"; {summary['no_digit']:,} that show no digit" * bool(summary["no_digit"])
+    return f"collect: {used.format(**summary)}{none}"
 
 
 def bounds_of(own_scans: int, settings: Collect, bounds: Validate) -> Validate:
@@ -73,8 +74,9 @@ def _check(folder: Path, found: list[Candidate], scans: Own, settings: Params) -
     every = [(one.name, one.reason or None) for one in found]
     suites = [expectations.of_left_out(every, settings.collect.maximum_left_out_share)]
     splits = []
-    if names := sorted(one.name for one in found if not one.reason):
-        splits = [Split(SPLIT, scans.images[..., 0], scans.labels, names)]
+    if names := sorted(one.name for one in found if not one.reason and one.label != own.LABEL_OF_NONE):
+        is_digit = scans.parts != own.NO_DIGIT
+        splits = [Split(SPLIT, scans.images[is_digit, ..., 0], scans.labels[is_digit], names)]
         bounds = bounds_of(len(names), settings.collect, settings.validate)
         suites += expectations.of_labelled(tables.describe(splits, reference.load(NAME), {}), bounds, is_known=False)
     return publishing.publish(folder, NAME, splits, suites)

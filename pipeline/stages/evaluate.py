@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pipeline import atomic, layout, params, stages
@@ -25,14 +26,14 @@ from pipeline.params import Evaluate
 def main() -> None:
     """Run the stage on the project's files, by its section of ``params.yaml``. Raises PipelineError."""
     settings = params.load(layout.PARAMS)
-    scans = own.read(layout.OWN).part(own.TEST)
-    run(Path(), layout.MODEL, scans, settings.evaluate, settings.score.minimum_confidence)
+    run(Path(), layout.MODEL, own.read(layout.OWN), settings.evaluate, settings.score.minimum_confidence)
 
 
 def run(out: Path, model_folder: Path, scans: Own, settings: Evaluate, minimum_confidence: float) -> None:
     """Write, below ``out``, the metrics, those of the slices, the logits of every test image, and the data of the plots.
 
-    ``scans``: own ones that the model was not trained on, a test set and a slice of their own, where there are any.
+    ``scans``: own ones; those that the model was not trained on are a test set and a slice of their own, and of those that show
+    no digit it is measured how many are doubted, where there are any.
 
     Raises PipelineError.
     """
@@ -65,10 +66,13 @@ def run(out: Path, model_folder: Path, scans: Own, settings: Evaluate, minimum_c
         "keras_accuracy": (keras_answers == data.test_labels).mean(),
         "keras_agreement": (keras_answers == first_logits.argmax(axis=1)).mean(),
     }
-    if len(scans.labels):
-        measured = measure_own(scans, classifier, temperature, settings.batch_size, minimum_confidence)
+    if len((tests := scans.part(own.TEST)).labels):
+        measured = measure_own(tests, classifier, temperature, settings.batch_size, minimum_confidence)
         summary |= {f"own_{name}": value for name, value in measured.items()}
         by_slice.loc[slices.OWN] = {"accuracy": measured["accuracy"], "review": 1 - measured["ok"]}
+    if len((strange := scans.part(own.NO_DIGIT)).labels):
+        _, _, is_ok = read_own(strange, classifier, temperature, settings.batch_size, minimum_confidence)
+        summary |= {"own_no_digit_images": len(is_ok), "own_no_digit_doubted": 1 - is_ok.mean()}
     with atomic.replacing(out / layout.PLOTS) as temporary:
         temporary.mkdir()
         _write_csv(temporary / layout.CONFUSION, pd.DataFrame({"actual": data.test_labels, "predicted": answers}))
@@ -133,12 +137,7 @@ def measure_own(
     scans: Own, classifier: Classifier, temperature: float, batch_size: int, minimum_confidence: float
 ) -> dict[str, Any]:
     """Sum up the answers to own scans: ``ok`` is the share that nobody has to look at, ``ok_right`` what of those is right."""
-    logits = look_again(classifier, scans.images, in_batches(classifier, scans.images, batch_size), temperature)
-    answers, confidence = metrics.answers_and_confidence(logits, temperature)
-    each = zip(answers.tolist(), confidence.tolist(), scans.is_odd.tolist(), scans.is_cut.tolist(), strict=True)
-    is_ok = np.array(
-        [not odd and not trust.doubt_of_answer(digit, sure, minimum_confidence, is_cut=cut) for digit, sure, odd, cut in each]
-    )
+    logits, answers, is_ok = read_own(scans, classifier, temperature, batch_size, minimum_confidence)
     is_right = answers == scans.labels
     return {
         "test_set": scans.test_set,
@@ -146,6 +145,19 @@ def measure_own(
         "ok": is_ok.mean(),
         "ok_right": is_right[is_ok].mean() if is_ok.any() else 1.0,
     }
+
+
+def read_own(
+    scans: Own, classifier: Classifier, temperature: float, batch_size: int, minimum_confidence: float
+) -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Read N own scans: logits (N, 10), answers (N,), and whether nobody has to look at them (N,)."""
+    logits = look_again(classifier, scans.images, in_batches(classifier, scans.images, batch_size), temperature)
+    answers, confidence = metrics.answers_and_confidence(logits, temperature)
+    each = zip(answers.tolist(), confidence.tolist(), scans.is_odd.tolist(), scans.is_cut.tolist(), strict=True)
+    is_ok = np.array(
+        [not odd and not trust.doubt_of_answer(digit, sure, minimum_confidence, is_cut=cut) for digit, sure, odd, cut in each]
+    )
+    return logits, answers, is_ok
 
 
 def summarise(labels: Labels, logits: Floats, temperature: float) -> dict[str, Any]:

@@ -108,14 +108,14 @@ def count(page: Any) -> str:
     return text
 
 
-def test_every_row_is_there_the_doubtful_ones_first(view: Open, scores: Path, rows: list[dict[str, str]]) -> None:
+def test_every_row_is_there_errors_first_then_the_doubtful_ones(view: Open, scores: Path, rows: list[dict[str, str]]) -> None:
     page = view(scores / "report.html", "#size=240")
 
     found = names(page)
     doubtful = sorted((row for row in rows if row["status"] == "review"), key=lambda row: float(row["confidence"] or 2))
     assert len(found) == len(rows)
-    assert found[: len(doubtful)] == [row["file"] for row in doubtful]
-    assert found[len(doubtful)] == "broken.png"
+    assert found[0] == "broken.png"
+    assert found[1 : len(doubtful) + 1] == [row["file"] for row in doubtful]
     assert count(page) == f"1 to {len(rows)} of {len(rows)}. All {len(rows)} rows are here."
 
 
@@ -184,7 +184,8 @@ def test_rows_are_found_by_name_and_sorted(view: Open, scores: Path) -> None:
     page.locator("[name=search]").fill("")
     page.locator("[name=order]").select_option("sure")
     confidences = page.locator(".answer span:first-of-type").all_inner_texts()
-    assert confidences == sorted(confidences, key=float, reverse=True)
+    assert all(confidence.endswith(" %") for confidence in confidences)
+    assert confidences == sorted(confidences, key=lambda text: float(text.split()[0]), reverse=True)
 
 
 def test_pages_are_turned_and_can_be_linked_to(view: Open, scores: Path, rows: list[dict[str, str]]) -> None:
@@ -315,7 +316,8 @@ def test_a_replay_shows_the_rows_that_change_with_both_answers(view: Open, repla
     assert sorted(names(page)) == sorted(changed)
     first = changed[names(page)[0]]
     words = page.locator(".card").first.inner_text().split()
-    answers = [first[f"{what}_{version}"] for version in ("v1.0.0", "v1.1.0") for what in ("label", "confidence")]
+    both = [(first[f"label_{version}"], float(first[f"confidence_{version}"])) for version in ("v1.0.0", "v1.1.0")]
+    answers = [words for label, confidence in both for words in (label, f"{100 * confidence:.1f}")]
     assert [words[words.index(version) + place] for version in ("v1.0.0", "v1.1.0") for place in (1, 2)] == answers
     assert page.locator(".picture canvas, .picture img").count() >= len(changed)
     assert count(page).endswith(f"All {len(changed)} rows are here.")

@@ -35,7 +35,7 @@ def test_folders_are_copied_as_they_are_and_what_has_no_label_stays(in_folder: P
     found = copied("mine")
     origin = json.loads(found.pop(adding.ORIGIN))
     assert found == {"7/a.png": b"7/a.png", "7/deep/a.png": b"7/deep/a.png", "0/b.TIF": b"0/b.TIF"}
-    assert added.digits == [1, 0, 0, 0, 0, 0, 0, 2, 0, 0]
+    assert added.digits == [1, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0]
     assert origin["from"] == str(in_folder / "from")
     assert str(added).splitlines() == [
         "3 labelled scans copied into data/labelled/mine: 1 of 0, 2 of 7",

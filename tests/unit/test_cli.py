@@ -10,7 +10,8 @@ from pipeline import cli
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [str(getattr(command.callback, "__name__", "")) for command in cli.app.registered_commands]
-ARGUMENTS = {"promote": ["v1.0.0"], "score": ["."], "sample": ["new"], "compare": ["v1.0.0", "v1.1.0"]}
+OF_BATCHES = {name: ["batch"] for name in ("review", "certify", "export", "learn")}
+ARGUMENTS = {"promote": ["v1.0.0"], "score": ["."], "sample": ["new"], "compare": ["v1.0.0", "v1.1.0"], **OF_BATCHES}
 
 
 def digits(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
