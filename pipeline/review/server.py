@@ -4,6 +4,7 @@ A page from elsewhere can neither read nor post: it does not know the token in t
 no cookie goes with it, and a name that it made for this machine is refused.
 """
 
+import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
@@ -91,7 +92,9 @@ def serve(session: Session, port: int, tell: Callable[[str], None]) -> None:
     try:
         listening = socket.create_server((HOST, port))
     except OSError as error:
-        raise PipelineError(f"port {port}: {error.strerror}. Name another with --port, or none for a free one.") from None
+        raise PipelineError(
+            f"port {port}: {os.strerror(error.errno or 0)}. Name another with --port, or none for a free one."
+        ) from None
     with listening:
         token, port = secrets.token_urlsafe(24), listening.getsockname()[1]
         app = application(session, token, port)

@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,15 +23,11 @@ from pipeline.review import exporting, learning, pictures, sample, summary
 from pipeline.review.answers import AGAIN, FIRST, SECOND, THIRD, TakenError
 from pipeline.review.queue import OTHERS_BETWEEN, Item, Mode
 from pipeline.review.session import GoneError, Session
-from pipeline.scoring import batch as batches
 from pipeline.scoring import manifest as manifests
-from pipeline.scoring import run
-from pipeline.scoring.batch import Options
-from tests.conftest import ROOT, Project, copy_project, full_disk
+from tests.conftest import Project, copy_project, full_disk
+from tests.reviewed import OUT, SETTINGS, copied, score, working_in
 
 IMAGES = 40
-# Everything is doubtful, so that there is something to look at.
-SETTINGS = params.load(ROOT / "params.yaml").score.model_copy(update={"minimum_confidence": 1.0})
 OPEN, BLIND, AFTER = Mode(), Mode(is_blind=True), Mode(is_second=True)
 Sitting = Callable[..., Session]
 
@@ -45,28 +40,23 @@ def scored(registered_project: Project, tmp_path_factory: pytest.TempPathFactory
     project.sample(folder, IMAGES)
     first, *others = (Image.open(folder / f"{number:05}.png").rotate(90) for number in range(3))
     first.save(folder / "pages.tif", save_all=True, append_images=others)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(project.root)
-        score(Path("data/scores/batch"), contents.load("champion"))
+    with working_in(project.root):
+        score(OUT, contents.load("champion"))
     return project
 
 
 @pytest.fixture(scope="module")
 def champion(scored: Project) -> ScoringModel:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(scored.root)
+    with working_in(scored.root):
         return contents.load("champion")
 
 
 @pytest.fixture
 def out(scored: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The scores of the batch, to look at and to spoil, in a working folder with what they are made from."""
-    for place in ("data/inbox/batch", "data/scores/batch"):
-        shutil.copytree(scored.root / place, tmp_path / place)
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(scored.root / name, tmp_path)
+    copied(scored.root, tmp_path)
     monkeypatch.chdir(tmp_path)
-    return Path("data/scores/batch")
+    return OUT
 
 
 @pytest.fixture
@@ -75,10 +65,6 @@ def sitting(out: Path) -> Sitting:
         return Session(out, reader, mode, SETTINGS)
 
     return sit
-
-
-def score(out: Path, model: ScoringModel, **options: Any) -> None:
-    run.score(batches.prepare(Path("data/inbox/batch"), out, model, SETTINGS, Options(**options)), model, lambda _: None)
 
 
 def item(session: Session) -> Item:
