@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo run serve check test test-slow style bench-training bench-own bench-scans bench-scoring bench-reports bench-formats bench-quality score-only lint format lock clean
+.PHONY: help demo run serve check test test-slow style bench-training bench-own bench-review bench-scans bench-scoring bench-reports bench-formats bench-quality score-only lint format lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -48,6 +48,10 @@ bench-training: .venv/ready ## Measure the default recipe beside plain; takes a 
 bench-own: .venv/ready ## Measure what own labelled scans bring, by their number: make bench-own FOLDER [OTHER...]; takes an hour
 	@$(BIN)/dvc repro --quiet reshape
 	@$(BIN)/python -m bench.own $(filter-out $@,$(MAKECMDGOALS))
+
+bench-review: .venv/ready ## Measure what keying a batch brings: make bench-review FOLDER of labelled scans; takes ten minutes
+	@$(BIN)/dvc repro --quiet train
+	@$(BIN)/python -m bench.review $(filter-out $@,$(MAKECMDGOALS))
 
 bench-scans: .venv/ready ## Measure how scans are read: make bench-scans FOLDER..., images with a labels.csv
 	@$(BIN)/python -m bench.scans $(filter-out $@,$(MAKECMDGOALS))

@@ -5,8 +5,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline import layout
+from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.registry import versions
 
@@ -31,7 +34,23 @@ def score(batch: "Batch", model: "ScoringModel", early: "Processes | None") -> "
     from pipeline.scoring import run
 
     with progress() as tell:
-        return run.score(batch, model, tell, early)
+        manifest = run.score(batch, model, tell, early)
+    if fault := with_answers(batch.out):
+        say(f"warning: {fault}")
+    return manifest
+
+
+def with_answers(out: Path) -> str:
+    """Write what was keyed into manifest and report of new scores, or say why not: the scores stand without it."""
+    if not (out / layout.ANSWERS).exists():
+        return ""
+    from pipeline.review import summary
+
+    try:
+        summary.publish(out)
+    except PipelineError as fault:
+        return f"what was keyed is not in the report: {fault}"
+    return ""
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import shlex
 from binascii import b2a_base64
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from pipeline import layout
 from pipeline.names import shown
 from pipeline.reports import html
 
@@ -57,7 +59,7 @@ def write(
         labelled=confidences.total(),
         about={"bases": [address_of(given, folder)], "rows": manifest.rows, "doubtful": doubtful, "reviewed": reviewed or {}},
         headline=headline(manifest.rows, manifest.statuses),
-        batch=shown(folder.name),
+        batch=shlex.quote(shown(folder.name if folder.parent == layout.SCORES else folder)),
     )
     html.write(folder / NAME, page, _lines(pictures))
 

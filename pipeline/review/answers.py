@@ -13,13 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import atomic
+from pipeline import atomic, layout
 from pipeline.errors import PipelineError
 from pipeline.labelled.labels import NO_DIGIT
 from pipeline.names import shown
 from pipeline.scoring import database
 
-NAME = "answers.db"
+NAME = layout.ANSWERS
 # Grows when a table changes.
 SCHEMA = 1
 VALUES = (*map(str, range(10)), NO_DIGIT)
@@ -186,11 +186,6 @@ def agreement(answers: Answers) -> Agreement | None:
 def words_of(value: str) -> str:
     """Say an answer."""
     return "no digit" if value == NO_DIGIT else value
-
-
-def are_there(out: Path) -> bool:
-    """Tell whether anybody keyed anything of the batch in an output folder."""
-    return (out / NAME).exists()
 
 
 @contextmanager

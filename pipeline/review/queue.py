@@ -65,8 +65,11 @@ def upcoming(
 
 
 def item_of(answers: Answers, picture: int, look: str) -> Item | None:
-    """Give a picture for a look; None where no row has it."""
-    item = next(_rows(answers, "row.pixels = ?", picture), None)
+    """Give a picture that was keyed for a look; None where no row has it."""
+    place = answers.execute("select path, page from answer where picture = ? limit 1", [picture]).fetchone()
+    # Where it lay it mostly lies: all rows are only looked through for one that moved.
+    item = next(_rows(answers, "(path, page) = (?, ?) and row.pixels = ?", *place, picture), None)
+    item = item or next(_rows(answers, "row.pixels = ?", picture), None)
     return item and _for(answers, item, look)
 
 
@@ -88,9 +91,13 @@ def _fresh(answers: Answers, mode: Mode, reader: str, draw: Callable[[], Sample]
 
 def _waiting(answers: Answers, look: str) -> Iterator[tuple[Item, int]]:
     """Yield what waits for a look, with the number of its last answer."""
-    numbers = dict(answers.execute("select picture, max(number) from answer where not is_undone group by picture"))
-    for item in _rows(answers, "exists (select 1 from keyed where picture = row.pixels and waits = ?)", look):
-        yield _for(answers, item, look), numbers[item.picture]
+    query = (
+        "select keyed.picture, max(number) from keyed join answer using (picture) where waits = ? and not is_undone"
+        " group by 1 order by 2"
+    )
+    for picture, number in answers.execute(query, [look]).fetchall():
+        if item := item_of(answers, picture, look):
+            yield item, number
 
 
 def _for(answers: Answers, item: Item, look: str) -> Item:

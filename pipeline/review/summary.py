@@ -100,8 +100,10 @@ def promise_words(promise: Promise) -> str:
     bound = f"{percent(promise.error)} wrong, {percent(promise.sure)} sure, by {promise.keyed:,} keyed"
     if promise.rows:
         words = f"of {promise.total:,} rows {promise.rows:,} are certified: at most {bound}"
-    else:
+    elif promise.more:
         words = f"of {promise.total:,} rows none is certified yet to be at most {bound}"
+    else:
+        return f"of {promise.total:,} rows not even the surest half can be certified to be at most {bound}"
     if promise.more:
         return f"{words}; {promise.more:,} more without a wrong one certify {promise.next_rows:,}"
     return words if promise.rows == promise.total else f"{words}; no number would certify more"

@@ -1,6 +1,7 @@
 """Own labelled scans from a folder into a champion, under DVC and Git."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -12,10 +13,13 @@ import pytest
 
 from flows import labelled
 from flows.training import _brought
-from pipeline import layout
+from pipeline import layout, params
 from pipeline.datasets import own
-from pipeline.registry import contents
+from pipeline.labelled import choosing
+from pipeline.registry import contents, own_test
 from pipeline.reports.training import OwnTest
+from pipeline.review.queue import Mode
+from pipeline.review.session import Session
 from tests import in_process
 from tests.conftest import Once, Project
 
@@ -234,3 +238,36 @@ def test_what_dvc_did_not_write_is_not_announced_and_stops_nothing(in_folder: Pa
     (layout.LABELLED / "folder.dvc").mkdir(parents=True)
 
     assert labelled.announce() == []
+
+
+@pytest.mark.slow
+def test_what_a_person_keyed_of_a_batch_makes_the_next_model_read_other_scans_better(
+    registered_project: Project, copy_of: Callable[[Project], Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = copy_of(registered_project)
+    monkeypatch.chdir(project.root)
+    project.write_scans(layout.INBOX / "batch", 300)
+    project.write_scans(project.home / "all", 600)
+    project.set(train__epochs=4)
+    settings = params.load(layout.PARAMS)
+    before = contents.of_workspace("before")
+    project.digits("score", "data/inbox/batch")
+    session = Session(layout.SCORES / "batch", "ada", Mode(is_blind=True), settings.score)
+    while found := session.next(1):
+        item, _ = found[0]
+        session.answer(item.picture, item.look, os.fsdecode(item.path)[0], 1.0, os.urandom(8).hex())
+
+    said = project.digits("learn", "batch").stdout
+    with in_process.stages():
+        project.dvc("repro")
+
+    keyed = session.state().done
+    assert said.startswith(f"{keyed} labelled scans copied into data/labelled/review-batch: ")
+    assert "commit data/labelled/review-batch.dvc. `dvc repro` trains on them." in said
+    assert keyed > 50
+    known = {file.name for file in (project.root / layout.INBOX / "batch").rglob("*.png")}
+    everything = choosing.of_folder(project.home / "all", settings.score, print, lambda *_: None)
+    others = choosing.to_learn_from([one for one in everything if Path(one.name).name not in known], settings.collect)
+    assert len(others.labels) == 300
+    was, now = (own_test.answers(model, others) for model in (before, contents.of_workspace("after")))
+    assert (now.answered == others.labels).mean() > (was.answered == others.labels).mean() + 0.05

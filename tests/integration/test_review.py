@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import params
+from pipeline import console, params
 from pipeline.datasets import own
 from pipeline.errors import PipelineError
 from pipeline.labelled import choosing
@@ -446,6 +446,21 @@ def test_what_came_of_it_stands_in_manifest_and_report(sitting: Sitting, out: Pa
     report = (out / "report.html").read_text(encoding="utf-8")
     assert f'"{one.page}/{os.fsdecode(one.path)}": ["{other_than(one)}", "ada"]' in report
     assert "Looked at by people: 5 of 43 doubtful rows keyed" in report
+
+
+def test_what_was_keyed_is_in_the_report_of_new_scores_too_and_damaged_answers_stop_no_scoring(
+    sitting: Sitting, out: Path, champion: ScoringModel
+) -> None:
+    key(sitting(), count=3)
+    score(out, champion, fresh=True)
+
+    assert console.with_answers(out) == ""
+    manifest = manifests.read(out)
+    assert manifest is not None
+    assert manifest.review["keyed"] == 3
+
+    (out / kept.NAME).write_bytes(b"no database, and more than a page of it" * 100)
+    assert console.with_answers(out).startswith("what was keyed is not in the report: data/scores/batch/answers.db: ")
 
 
 def test_a_csv_of_all_rows_says_what_was_keyed_and_what_is_certified(sitting: Sitting, out: Path) -> None:
