@@ -13,6 +13,7 @@ let waiting = [], current = null, begun = 0, away = 0, isBusy = false, isAsking 
 
 const say = (words) => { part("says").textContent = words; };
 const warn = (words) => { part("alarm").textContent = words; };
+const write = (id, lines) => part(id).replaceChildren(...lines.map((one) => Object.assign(document.createElement("p"), { textContent: one })));
 const pause = (time) => new Promise((done) => { setTimeout(done, time); });
 
 // Asks the server, again and again while it does not answer. What it refuses is said, and nothing is given.
@@ -49,7 +50,7 @@ const fill = async () => {
   isWanted = false;
   if (!current && waiting.length) show();
   else if (again) fill();
-  else part("end").hidden = Boolean(current);
+  else end();
 };
 
 const far = async () => {
@@ -59,7 +60,13 @@ const far = async () => {
   part("bar").value = done;
   const left = seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
   part("far").textContent = `${NUMBER.format(done)} of ${NUMBER.format(total)} keyed${done < total ? `, about ${left} left` : ""}`;
-  part("words").replaceChildren(...words.map((one) => Object.assign(document.createElement("p"), { textContent: one })));
+  write("words", words);
+};
+
+const end = async () => {
+  part("end").hidden = Boolean(current);
+  const lines = current ? [] : await ask("summary", undefined, LOST);
+  if (!lines.refused) write("outcome", lines);
 };
 
 const guess = (item) => {

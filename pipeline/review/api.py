@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.digits.field import FIELD
 from pipeline.names import shown
-from pipeline.review import pictures, summary
+from pipeline.review import answers, pictures, summary
 from pipeline.review.pictures import Seen
 from pipeline.review.queue import Item
 from pipeline.review.session import Session, State
@@ -121,6 +121,12 @@ def router(session: Session, token: str) -> APIRouter:
     def progress() -> Progress:
         """Say how far it is."""
         return _progress(session, session.state())
+
+    @api.get("/summary")
+    def summed_up() -> list[str]:
+        """Say what came of it so far."""
+        with answers.opened(session.out) as kept:
+            return summary.of_batch(kept).lines
 
     @api.post("/answers")
     def answer(key: Key) -> Kept:

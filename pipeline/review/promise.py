@@ -44,7 +44,7 @@ class Promise:
 
     There are ``rows`` of them, 0 where nothing can be promised; ``minimum`` is in ten-thousandths. That is certain to ``sure``,
     by ``keyed`` rows, of which ``keyed_within`` are among those promised, and ``wrong`` of these have a wrong label. ``more``
-    without a wrong one would promise ``next_rows``; None where no number does.
+    without a wrong one would promise ``next_rows``, ``tighter`` half the error of some rows; None where no number does.
     """
 
     error: float
@@ -57,6 +57,7 @@ class Promise:
     wrong: int
     more: int | None
     next_rows: int
+    tighter: int | None = None
 
 
 def sets(rows_by_confidence: Mapping[int, int]) -> list[Set]:

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from pipeline.review.answers import AGAIN, FIRST, SECOND, THIRD, Answers
-from pipeline.review.sample import Sample
+from pipeline.review.sample import Sample, promised
 
 # A picture comes again after so many others, when it is forgotten.
 OTHERS_BETWEEN = 10
@@ -76,6 +76,9 @@ def item_of(answers: Answers, picture: int, look: str) -> Item | None:
 def _fresh(answers: Answers, mode: Mode, reader: str, draw: Callable[[], Sample]) -> Iterator[Item]:
     if mode.is_sample:
         drawn = draw()
+        found = promised(answers, drawn, mode.error, mode.sure)
+        if found.more is None:  # no number of others would promise more
+            return
         blind = dict(answers.execute("select picture, was_blind from keyed"))
         for place, picture in zip(drawn.rows, drawn.pictures, strict=True):
             if not blind.get(picture):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from heapq import nsmallest
 
@@ -64,4 +64,8 @@ def promised(answers: Answers, sample: Sample, error: float, sure: float) -> Pro
         keyed += 1
     wrong = [known[picture] != label for picture, label in zip(sample.pictures[:keyed], sample.labels[:keyed], strict=True)]
     confidences = np.array(sample.confidences[:keyed], np.int64)
-    return promise.promise(list(sample.sets), confidences, np.array(wrong, bool), error, sure)
+    found = promise.promise(list(sample.sets), confidences, np.array(wrong, bool), error, sure)
+    if not found.rows:
+        return found
+    tighter = promise.promise(list(sample.sets), confidences, np.array(wrong, bool), error / 2, sure)
+    return replace(found, tighter=None if tighter.rows else tighter.more)

@@ -105,8 +105,10 @@ def promise_words(promise: Promise) -> str:
     else:
         return f"of {promise.total:,} rows not even the surest half can be certified to be at most {bound}"
     if promise.more:
-        return f"{words}; {promise.more:,} more without a wrong one certify {promise.next_rows:,}"
-    return words if promise.rows == promise.total else f"{words}; no number would certify more"
+        words += f"; {promise.more:,} more without a wrong one certify {promise.next_rows:,}"
+    elif promise.rows < promise.total:
+        words += "; no number would certify more"
+    return words + (f", {promise.tighter:,} more at most {percent(promise.error / 2)}" if promise.tighter else "")
 
 
 def agreement_words(found: Agreement) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -31,12 +32,22 @@ def metrics(project: Project) -> dict[str, Any]:
     return found
 
 
+def write_letters(folder: Path) -> None:
+    """Write pictures that show no digit."""
+    folder.mkdir()
+    for letter in "ABKMRX":
+        cv2.imwrite(
+            str(folder / f"{letter}.png"), cv2.putText(np.full((44, 40), 240, np.uint8), letter, (6, 36), 0, 1.2, (20,), 3)
+        )
+
+
 @pytest.fixture(scope="module")
 def own_project(registered_project: Project, once: Once) -> Project:
     """A project with a champion and a model that learned from own scans too. Not to be changed."""
 
     def make(project: Project) -> None:
         project.write_scans(project.home / "scans", 400)
+        write_letters(project.home / "scans/none")
         project.set(register__own__minimum_images=50, train__epochs=4)
         project.digits("collect", str(project.home / "scans"), "--as", "mine")
         with in_process.stages():
@@ -63,6 +74,18 @@ def test_the_model_learns_from_own_scans_and_is_tested_on_others(own_project: Pr
     assert measured["worst_slice"] != "own scans"
 
 
+def test_of_what_shows_no_digit_nothing_is_learned_and_it_is_measured_how_much_is_doubted(own_project: Project) -> None:
+    scans, measured = own.read(own_project.root / layout.OWN), metrics(own_project)
+    summary = json.loads((own_project.root / layout.COLLECTED / layout.SUMMARY).read_text())
+
+    assert (
+        (scans.parts == own.NO_DIGIT).sum() == (scans.labels == own.LABEL_OF_NONE).sum() == measured["own_no_digit_images"] == 6
+    )
+    assert 0 <= measured["own_no_digit_doubted"] <= 1
+    assert (summary["scans"], summary["no_digit"], sum(summary["digits"])) == (400, 6, 400)
+    assert set(scans.part(own.TRAIN).labels) <= set(range(10))
+
+
 def test_what_is_there_is_listed_with_what_the_model_learned_from(own_project: Project) -> None:
     scans = own.read(own_project.root / layout.OWN)
 
@@ -70,7 +93,7 @@ def test_what_is_there_is_listed_with_what_the_model_learned_from(own_project: P
 
     cells = [cell.strip() for cell in listed.split("│")[1:-1]]
     assert cells[:2] == ["mine", "400"]
-    assert cells[12] == str((scans.parts != own.TEST).sum())
+    assert cells[12] == str(np.isin(scans.parts, (own.TRAIN, own.VALIDATION)).sum())
     assert cells[-1].endswith("/home/scans")
 
 

@@ -25,7 +25,7 @@ from pipeline.review import server
 from pipeline.review.api import COOKIE
 from pipeline.review.queue import Mode
 from pipeline.review.session import Session
-from tests.conftest import CHROMIUM, ROOT, Project, copy_project
+from tests.conftest import CHROMIUM, ROOT, Project, copy_project, full_disk
 from tests.reviewed import BATCH, OUT, SETTINGS, copied, score, working_in
 
 IMAGES = 46
@@ -358,6 +358,23 @@ def test_a_port_that_is_taken_and_is_no_port_are_one_line(root: Path) -> None:
     assert served.address == f"error: port {port}: Address already in use. Name another with --port, or none for a free one.\n"
 
 
+def test_without_room_on_the_disk_the_page_is_told_why_and_the_same_key_is_kept_later(client: httpx.Client, root: Path) -> None:
+    first = client.get("api/items").json()[0]
+    key = {"picture": first["picture"], "look": first["look"], "value": "3", "seconds": 1.5, "token": "a" * 32}
+
+    with full_disk():
+        refused = client.post("api/answers", json=key)
+
+    assert refused.status_code == 507
+    assert refused.json()["detail"].endswith("then key it again.")
+    assert keyed(root) == []
+    assert client.post("api/answers", json=key).json() == {"outcome": ""}
+    assert client.post("api/answers", json=key).json() == {"outcome": ""}  # sent again, since nothing was heard
+    assert client.post("api/answers", json={**key, "token": "b" * 32}).status_code == 409
+    assert client.post("api/answers", json={**key, "picture": "0" * 16}).status_code == 404
+    assert keyed(root) == ["3"]
+
+
 @pytest.mark.filterwarnings("ignore")  # of schemathesis
 def test_whatever_is_sent_is_answered_without_an_error_of_the_server(client: httpx.Client) -> None:
     import schemathesis
@@ -381,5 +398,5 @@ def test_whatever_is_sent_is_answered_without_an_error_of_the_server(client: htt
             with suppress(Unsatisfiable):  # there is nothing wrong to be sent where nothing is sent
                 send()
 
-    assert len(operations) == 5
+    assert len(operations) == 6
     assert {200, 404, 422} <= statuses

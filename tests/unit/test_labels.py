@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.datasets.own import LABEL_OF_NONE
 from pipeline.errors import PipelineError
 from pipeline.labelled import labels
 
@@ -42,6 +43,13 @@ def test_what_is_no_digit_from_0_to_9_is_named(tmp_path: Path, label: str) -> No
     (of_a,) = found(tmp_path, f"file,label\na.png,{label}\n")[0].values()
 
     assert of_a == f"the label {label!r} is no digit from 0 to 9"
+
+
+@pytest.mark.parametrize("label", ["none", " None", "NONE"])
+def test_none_is_the_label_of_what_shows_no_digit_in_tables_and_of_folders(tmp_path: Path, label: str) -> None:
+    assert found(tmp_path, f"file,label\na.png,{label}\n")[0] == {"a.png": LABEL_OF_NONE}
+    (tmp_path / labels.FILE).unlink()
+    assert labels.read(tmp_path, [b"none/a.png"]).of(b"none/a.png", 1) == LABEL_OF_NONE
 
 
 def test_a_file_under_two_labels_has_none_and_one_that_is_not_there_is_named(tmp_path: Path) -> None:
