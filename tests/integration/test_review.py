@@ -267,6 +267,16 @@ def test_a_second_reader_keys_blind_what_the_first_keyed_and_differences_come_a_
         assert answers.execute("select value from keyed where picture = ?", [first.picture]).fetchone() == ("5",)
 
 
+def test_a_second_reader_sees_nothing_that_waits_for_the_first_nor_what_they_keyed_themselves(sitting: Sitting) -> None:
+    first = sitting(BLIND)
+    one = item(first)
+    key(first, other_than(one))
+    settled = key(first, count=3)
+
+    assert [found.picture for found in all_of(sitting(AFTER, "bob"))] == [found.picture for found in settled]
+    assert all_of(sitting(AFTER, "ada")) == []
+
+
 def test_kappa_is_what_scikit_learn_says(sitting: Sitting, out: Path) -> None:
     from sklearn.metrics import cohen_kappa_score
 
@@ -318,16 +328,24 @@ def test_all_keyed_right_promises_all_and_what_is_read_otherwise_is_counted(sitt
     assert promise.rows == promise.total == IMAGES + 3
     assert promise.more is None
     assert all_of(session) == []
+    assert promise.keyed < IMAGES + 3  # keying the rest would promise nothing more
     assert "43 are certified: at most 10 % wrong, 95 % sure, by" in summary.promise_words(promise)
 
 
-def test_a_row_that_was_keyed_with_the_guess_in_sight_is_keyed_again_blind_for_a_promise(sitting: Sitting) -> None:
-    open_ones = {one.picture for one in key(sitting(), count=5)}
+def test_a_row_that_was_keyed_with_the_guess_in_sight_is_keyed_again_blind_for_a_promise(sitting: Sitting, out: Path) -> None:
+    open_ones = {one.picture for one in key(sitting(), count=IMAGES)}
+    session = sitting(Mode(error=0.1, sure=0.95))
 
-    found = all_of(sitting(Mode(error=0.1, sure=0.95)))
+    found = all_of(session)
 
     assert {one.picture for one in found if one.look == SECOND} == open_ones
     assert len(found) == IMAGES + 3
+    key(session, count=8)
+    promise = session.state().promise
+    assert promise is not None
+    assert promise.keyed == 8
+    with kept.opened(out) as answers:
+        assert kept.agreement(answers) is None  # of one person with themselves
 
 
 def test_a_difference_stops_the_promise_until_it_is_settled(sitting: Sitting) -> None:

@@ -95,6 +95,26 @@ def test_a_batch_that_is_wrong_everywhere_is_never_promised_and_no_number_is_nam
     assert (found.rows, found.more) == (0, None)
 
 
+@pytest.mark.parametrize(
+    ("evident", "promised"),
+    [({220}, 0), ({200, 220}, 220), ({200, 240}, 200), ({320, 360}, 320), ({200, 220, 320, 340}, 340), ({300}, 0)],
+)
+def test_a_set_is_promised_only_after_all_since_the_last_at_which_the_sequence_begins(
+    evident: set[int], promised: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promises, "evidence", lambda rows, *_: np.array([100.0 if rows in evident else 0.0]))
+
+    assert keyed(10).rows == promised
+
+
+def test_the_risk_of_a_sequence_that_reaches_the_next_beginning_is_added_to_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    enough_for_all_of_it = -np.log(0.05) + 1e-9
+    for reaches_it, promised in ((100.0, ROWS), (0.0, 0)):
+        before_and_after = {True: reaches_it, False: enough_for_all_of_it}
+        monkeypatch.setattr(promises, "evidence", lambda rows, *_, of=before_and_after: np.array([of[rows < 320]]))
+        assert keyed(10).rows == promised
+
+
 def batch(random: np.random.Generator, *, is_drifted: bool) -> np.ndarray:
     """Say which rows are wrong, from the surest down: as confidences say, or sure ones as often as others."""
     place = np.arange(ROWS) / ROWS
