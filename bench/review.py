@@ -225,7 +225,9 @@ def _table(
     ]
     if keyed.summary.promise:
         promised = summary.promise_words(keyed.summary.promise)
-        lines[-1] += f" The promise: {promised}; of those {keyed.certified_wrong} were wrong."
+        lines[-1] += f" The promise: {promised}" + f"; {keyed.certified_wrong} of those were wrong." * bool(
+            keyed.summary.promise.rows
+        )
     lines += ["", "| the other half | right | right of `ok` | `ok` |", "|---|---|---|---|"]
     for what, found in outcomes.items():
         cells = []

@@ -36,9 +36,12 @@ class Added:
 
     def __str__(self) -> str:
         """Say it in lines."""
-        of_each = ", ".join(f"{count:,} of {digit}" for digit, count in enumerate(self.digits[:LABEL_OF_NONE]) if count)
-        none = f", {self.digits[LABEL_OF_NONE]:,} that show no digit" * bool(self.digits[LABEL_OF_NONE])
-        lines = [f"{sum(self.digits):,} labelled scans copied into {self.folder}: {of_each}{none}"]
+        of_each = [
+            f"{count:,} that show no digit" if label == LABEL_OF_NONE else f"{count:,} of {label}"
+            for label, count in enumerate(self.digits)
+            if count
+        ]
+        lines = [f"{sum(self.digits):,} labelled scans copied into {self.folder}: {', '.join(of_each)}"]
         by_reason: dict[str, list[str]] = defaultdict(list)
         for name, reason in self.left:
             by_reason[reason].append(name)

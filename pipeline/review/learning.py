@@ -74,8 +74,9 @@ def _copy(answers: Answers, path: bytes, page: int, picture: int, of_pages: Scor
     """Copy a file, or one page of it, and give its name. Raises PipelineError where it is not as it was scored."""
     if not pictures.is_as_scored(answers, path):
         raise PipelineError(pictures.CHANGED)
-    # Names of a list start from the root.
-    name = path.lstrip(b"/").replace(b"../", b"") + (b"-page-%d.png" % page if of_pages else b"")
+    # A list names files anywhere.
+    parts = [part for part in path.split(b"/") if part not in (b"", b".", b"..")]
+    name = b"/".join(parts) + (b"-page-%d.png" % page if of_pages else b"")
     place = target / os.fsdecode(name)
     place.parent.mkdir(parents=True, exist_ok=True)
     if of_pages is None:

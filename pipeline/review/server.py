@@ -6,6 +6,7 @@ no cookie goes with it, and a name that it made for this machine is refused.
 
 import os
 import secrets
+import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -65,6 +66,7 @@ def application(session: Session, token: str, port: int) -> FastAPI:
 
     @app.get(f"{root}/", include_in_schema=False)
     def page() -> HTMLResponse:
+        session.look_again()
         response = HTMLResponse(_page(session))
         response.set_cookie(api.COOKIE, token, path=f"{root}/", httponly=True, samesite="strict")
         return response
@@ -100,6 +102,7 @@ def serve(session: Session, port: int, tell: Callable[[str], None]) -> None:
         app = application(session, token, port)
         config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=STOP_SECONDS)
         tell(f"http://{HOST}:{port}/{token}/")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt):  # uvicorn has ended, and says how it was asked to
             uvicorn.Server(config).run(sockets=[listening])
 

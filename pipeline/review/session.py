@@ -66,6 +66,11 @@ class Session:
                 f"First: `digits review {shown(self.out.name)} --blind`."
             )
 
+    def look_again(self) -> None:
+        """Forget which pictures could not be seen, and which were put off."""
+        self._unseen.clear()
+        self._skipped.clear()
+
     def next(self, count: int, without: Collection[int] = ()) -> list[tuple[Item, pictures.Seen]]:
         """Give some pictures that come next, apart from those that the page has already."""
         found = []

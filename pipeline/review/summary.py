@@ -145,9 +145,9 @@ def publish(out: Path) -> Summary:
     with kept.opened(out) as answers, exclusive.held(out / LOCK_FILE, busy), store_opened(out) as store:
         summary = of_batch(answers)
         manifest = manifests.read(out)
-        if manifest is None:
+        if manifest is None or not (summary.keyed or manifest.review):
             return summary
-        manifest = replace(manifest, review=summary.as_shown())
+        manifest = replace(manifest, review=summary.as_shown() if summary.keyed else {})
         if (out / report.NAME).exists():
             _, counted = export.count_rows(store, manifest.files)
             folder = Path(os.fsdecode(pictures.source(answers)))

@@ -390,6 +390,20 @@ def test_of_a_picture_that_changed_or_went_away_the_copy_of_scoring_is_shown_and
     assert all(seen.original and len(seen.field) == 28 * 28 for _, seen in found)
 
 
+def test_what_was_written_again_is_not_decoded_and_other_pixels_are_found_where_size_and_time_are_the_same(
+    sitting: Sitting,
+) -> None:
+    os.utime(Path("data/inbox/batch/00007.png"))
+    pages = Path("data/inbox/batch/pages.tif")
+    times, content = pages.stat(), pages.read_bytes()
+    pages.write_bytes(content.replace(b"\xff" * 28, b"\xfe" * 28, 1))
+    os.utime(pages, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    faults = {(one.path, one.page): seen.fault for one, seen in sitting().next(1000) if seen.fault}
+
+    assert faults == {(b"00007.png", 1): pictures.CHANGED, (b"pages.tif", 1): pictures.CHANGED}
+
+
 def test_without_such_a_copy_it_is_left_out_and_counted(sitting: Sitting, out: Path, champion: ScoringModel) -> None:
     shutil.rmtree(out)
     score(out, champion, report=False)
@@ -399,6 +413,9 @@ def test_without_such_a_copy_it_is_left_out_and_counted(sitting: Sitting, out: P
 
     assert item(session) != gone
     assert session.state().unseen == 1
+    session.look_again()
+    assert session.state().unseen == 0
+    assert item(session) != gone
     assert summary.of_state(out, session.state()) == [
         "1 pictures went away or changed since they were scored: score batch again."
     ]
@@ -465,6 +482,22 @@ def test_what_came_of_it_stands_in_manifest_and_report(sitting: Sitting, out: Pa
     report = (out / "report.html").read_text(encoding="utf-8")
     assert f'"{one.page}/{os.fsdecode(one.path)}": ["{other_than(one)}", "ada"]' in report
     assert "Looked at by people: 5 of 43 doubtful rows keyed" in report
+
+
+def test_nothing_keyed_leaves_manifest_and_report_alone_and_what_is_undone_leaves_them_again(
+    sitting: Sitting, out: Path
+) -> None:
+    before = (out / "report.html").read_bytes(), (out / "manifest.json").read_bytes()
+    assert summary.publish(out).lines == ["nothing is keyed yet"]
+    assert ((out / "report.html").read_bytes(), (out / "manifest.json").read_bytes()) == before
+
+    session = sitting()
+    key(session)
+    summary.publish(out)
+    assert (out / "report.html").read_bytes() != before[0]
+    session.undo()
+    summary.publish(out)
+    assert (out / "report.html").read_bytes() == before[0]
 
 
 def test_what_was_keyed_is_in_the_report_of_new_scores_too_and_damaged_answers_stop_no_scoring(
@@ -595,6 +628,8 @@ def test_learning_again_takes_what_was_keyed_since_and_replaces_nobody_elses_fol
 def test_what_two_readers_see_differently_and_what_changed_is_not_learned_from(sitting: Sitting, out: Path) -> None:
     first, second, third = key(sitting(), "4", count=3)
     key(sitting(AFTER, "bob"), "9")
+    waiting = item(sitting(BLIND))
+    key(sitting(BLIND), other_than(waiting))
     Path("data/inbox/batch", os.fsdecode(second.path)).write_bytes(b"another")
 
     added = learning.learn(out, SETTINGS)

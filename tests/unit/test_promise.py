@@ -122,6 +122,7 @@ def batch(random: np.random.Generator, *, is_drifted: bool) -> np.ndarray:
     return random.random(ROWS) < (np.full(ROWS, random.uniform(0.9, 1.4) * ERROR) if is_drifted else rate)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_drifted", [False, True], ids=["calibrated", "drifted"])
 def test_who_stops_as_soon_as_a_promise_holds_gets_a_broken_one_in_at_most_five_of_a_hundred_batches(
     is_drifted: bool, monkeypatch: pytest.MonkeyPatch
