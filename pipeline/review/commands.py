@@ -1,7 +1,5 @@
 """The commands of ``digits`` by which a person looks at a batch, and what follows from that."""
 
-import webbrowser
-from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -124,6 +122,9 @@ def _serve(out: Path, reader: str | None, mode: "Mode", port: int, *, is_opened:
     from pipeline.review import summary
 
     if is_served:
+        import webbrowser
+        from getpass import getuser
+
         from pipeline.review import server
         from pipeline.review.session import Session
 
@@ -132,7 +133,7 @@ def _serve(out: Path, reader: str | None, mode: "Mode", port: int, *, is_opened:
             if is_opened:
                 webbrowser.open(address)
 
-        session = Session(out, reader or getuser(), mode, params.load(layout.PARAMS).score)
+        session = Session(out, shown(reader or getuser()), mode, params.load(layout.PARAMS).score)
         session.require_work()
         server.serve(session, port, tell)
     found = summary.publish(out)

@@ -79,10 +79,12 @@ def _tasks(answers: Answers, settings: Score) -> Iterator[dict[str, Any]]:
     )
     known = set()
     for picture, path, page, label, confidence in rows:
-        seen = pictures.read(answers, path, page, picture, settings)
-        if picture in known or not seen.original:
+        if picture in known:
             continue
         known.add(picture)
+        seen = pictures.read(answers, path, page, picture, settings)
+        if not seen.original:
+            continue
         choice = {"from_name": CHOICE, "to_name": IMAGE, "type": "choices", "value": {"choices": [str(label)]}}
         prediction = {"model_version": model, "score": confidence, "result": [choice]}
         yield {

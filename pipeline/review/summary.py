@@ -97,6 +97,8 @@ def promised(answers: Answers) -> Promise | None:
 
 def promise_words(promise: Promise) -> str:
     """Say what is promised, or that nothing is; and what is missing for more."""
+    if not promise.total:
+        return "no row has a label that could be certified"
     bound = f"{percent(promise.error)} wrong, {percent(promise.sure)} sure, by {promise.keyed:,} keyed"
     if promise.rows:
         words = f"of {promise.total:,} rows {promise.rows:,} are certified: at most {bound}"
