@@ -303,3 +303,29 @@ def test_any_bytes_as_any_suffix_give_a_row(
     assert rows
     assert {row.status for row in rows} <= {"ok", "review", "error"}
     assert all(row.reason for row in rows if row.status == "error")
+
+
+def test_pictures_with_the_same_checksum_are_told_apart_also_in_the_middle_of_large_ones() -> None:
+    """A checksum is linear: of 33 single bits, some together change nothing."""
+    for side in (28, 300):
+        blank = np.zeros((side, side), np.uint8)
+        first = page._pixels(blank) >> 31
+        changes: list[tuple[int, int]] = []
+        middle = side * side // 2
+        for bit in range(33):
+            picture = blank.copy()
+            picture.flat[middle + bit] = 1
+            change, bits = (page._pixels(picture) >> 31) ^ first, 1 << bit
+            for other, others in changes:
+                if change ^ other < change:
+                    change, bits = change ^ other, bits ^ others
+            if not change:
+                break
+            changes.append((change, bits))
+        twin = blank.copy()
+        twin.flat[middle : middle + 33] = [bits >> bit & 1 for bit in range(33)]
+
+        assert twin.any()
+        assert page._pixels(twin) >> 31 == first
+        assert page._pixels(twin) != page._pixels(blank)
+        assert 0 < page._pixels(twin) < 2**63
