@@ -9,7 +9,7 @@ const WORDS = { none: "no digit" };
 const worded = (value) => WORDS[value] ?? value;
 const visible = (text) => text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u200b-\u200f\u202a-\u202e\u2066-\u2069]/gu, (one) => `\\u{${one.codePointAt(0).toString(16)}}`);
 
-let waiting = [], current = null, begun = 0, away = 0, isBusy = false, isAsking = false, isWanted = false;
+let waiting = [], current = null, begun = 0, away = 0, isBusy = false, isAsking = false, isWanted = false, isWhole = true;
 
 const say = (words) => { part("says").textContent = words; };
 const warn = (words) => { part("alarm").textContent = words; };
@@ -40,6 +40,7 @@ const fill = async () => {
   if (isAsking) isWanted = true;
   if (isAsking || waiting.length >= FEW) return;
   isAsking = true;
+  const wasWhole = isWhole;
   const here = () => [...waiting, ...(current ? [current] : [])].map((item) => item.picture);
   const found = await ask(`items?count=${AHEAD}${here().map((one) => `&without=${one}`).join("")}`, undefined, LOST);
   isAsking = false;
@@ -50,12 +51,13 @@ const fill = async () => {
   isWanted = false;
   if (!current && waiting.length) show();
   else if (again) fill();
-  else end();
+  else end(wasWhole);
 };
 
 const far = async () => {
-  const { done, total, seconds_left: seconds, words } = await ask("progress", undefined, LOST);
+  const { done, total, seconds_left: seconds, is_scored: isScored, words } = await ask("progress", undefined, LOST);
   if (words === undefined) return;
+  isWhole = isScored;
   part("bar").max = Math.max(1, total);
   part("bar").value = done;
   const left = seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
@@ -63,9 +65,13 @@ const far = async () => {
   write("words", words);
 };
 
-const end = async () => {
+// There is nothing to show: all is keyed, or the rows of a batch that is being scored are not there yet.
+const end = async (wasWhole) => {
+  if (current) return;
+  await far();
+  if (!wasWhole || !isWhole) { setTimeout(fill, RETRY); return; }
   part("end").hidden = Boolean(current);
-  const lines = current ? [] : await ask("summary", undefined, LOST);
+  const lines = await ask("summary", undefined, LOST);
   if (!lines.refused) write("outcome", lines);
 };
 

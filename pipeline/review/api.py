@@ -68,11 +68,12 @@ class Shown(BaseModel):
 
 
 class Progress(BaseModel):
-    """How far it is, in numbers and in words."""
+    """How far it is, in numbers and in words; ``is_scored``: no run of scoring is at work."""
 
     done: int
     total: int
     seconds_left: float
+    is_scored: bool
     words: list[str]
 
 
@@ -169,5 +170,9 @@ def _shown(session: Session, item: Item, seen: Seen) -> Shown:
 def _progress(session: Session, state: State) -> Progress:
     left = max(0, state.total - state.done)
     return Progress(
-        done=state.done, total=state.total, seconds_left=left * state.each, words=summary.of_state(session.out, state)
+        done=state.done,
+        total=state.total,
+        seconds_left=left * state.each,
+        is_scored=state.is_scored,
+        words=summary.of_state(session.out, state),
     )

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from pipeline.review import server
 from pipeline.review.api import COOKIE
 from pipeline.review.queue import Mode
 from pipeline.review.session import Session
+from pipeline.scoring.database import NAME as STORE
 from tests.conftest import CHROMIUM, ROOT, Project, copy_project, full_disk
 from tests.reviewed import BATCH, OUT, SETTINGS, copied, score, working_in
 
@@ -136,6 +137,15 @@ def press(page: Any, value: str) -> str:
     return name
 
 
+def press_or_wait(page: Any) -> str:
+    """Press a key where there is a picture, and wait until there is another or none."""
+    name: str = page.inner_text("#name")
+    before = page.get_attribute("#original", "src")
+    page.keyboard.press("3")
+    page.wait_for_function(f"before => ({MOVED_ON})(before) || document.getElementById('picture').hidden", arg=before)
+    return name
+
+
 def far(page: Any, words: str) -> None:
     page.wait_for_function("words => document.getElementById('far').textContent.startsWith(words)", arg=words)
 
@@ -226,6 +236,29 @@ def test_two_tabs_keep_one_answer_of_a_picture_and_the_second_is_told(serve: Ser
 
     assert re.search("ada keyed 4 for this picture at .*: 9 was not kept", other.inner_text("#alarm"))
     assert keyed(root) == ["4"]
+
+
+@in_browser
+def test_a_batch_that_is_scored_while_the_page_is_open_goes_on_after_it(serve: Serve, look: Look, root: Path) -> None:
+    page = look(serve().address)
+    store = root / OUT / STORE
+    with closing(sqlite3.connect(store)) as connection:
+        before = [press(page, "3") for _ in range(3)]
+        connection.executescript(
+            "create table kept as select * from row; delete from row;"
+            " insert into run select number + 1, source, model, method, is_fresh, null from run"
+        )
+        while page.locator("#picture").is_visible():
+            before.append(press_or_wait(page))
+        page.wait_for_function("document.getElementById('words').textContent.includes('being scored just now')")
+        assert page.locator("#end").is_hidden()
+        connection.executescript("insert into row select * from kept; update run set manifest = '{}'")
+
+    page.wait_for_selector("#picture:not([hidden])")
+
+    assert page.inner_text("#name") not in before
+    far(page, f"{len(before)} of ")
+    assert keyed(root) == ["3"] * len(before)
 
 
 @in_browser
