@@ -100,7 +100,8 @@ def learn(
         place = learning.place_of(out)
         with contents.tracking(place):
             added = learning.learn(out, settings)
-        print(added, f"tracked by `dvc add {place}`: commit {place}.dvc. `dvc repro` trains on them.", sep="\n")
+        kept = f"{place}.dvc and {layout.LABELLED / '.gitignore'}"
+        print(added, f"tracked by `dvc add {place}`: commit {kept}. `dvc repro` trains on them.", sep="\n")
 
 
 def _place_of(batch: str) -> Path:

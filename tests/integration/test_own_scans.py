@@ -286,7 +286,7 @@ def test_what_a_person_keyed_of_a_batch_makes_the_next_model_read_other_scans_be
 
     keyed = session.state().done
     assert said.startswith(f"{keyed} labelled scans copied into data/labelled/review-batch: ")
-    assert "commit data/labelled/review-batch.dvc. `dvc repro` trains on them." in said
+    assert "commit data/labelled/review-batch.dvc and data/labelled/.gitignore. `dvc repro` trains on them." in said
     assert keyed > 50
     known = {file.name for file in (project.root / layout.INBOX / "batch").rglob("*.png")}
     everything = choosing.of_folder(project.home / "all", settings.score, print, lambda *_: None)
