@@ -183,6 +183,7 @@ def test_without_own_scans_the_same_model_is_made_as_ever(project: Project, regi
     assert metrics(project) == metrics(registered_project)
 
 
+@pytest.mark.slow
 def test_training_can_begin_with_the_champion(project: Project) -> None:
     project.set(train__start="champion", train__epochs=1)
 
