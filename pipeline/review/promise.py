@@ -92,7 +92,8 @@ def evidence(rows: int, error: float, keyed: Ints, wrong: Ints) -> Floats:
     likelihoods = _log_likelihood(rows, fewer, keyed[..., None], wrong[..., None])
     found: Floats = logsumexp(likelihoods, axis=-1) - math.log(AVERAGED)
     against = _log_likelihood(rows, np.array(float(worst)), keyed, wrong)
-    return np.where(np.isneginf(found), -np.inf, found - np.where(np.isneginf(found), 0.0, against))
+    is_impossible = np.isneginf(found)
+    return np.where(is_impossible, -np.inf, found - np.where(is_impossible, 0.0, against))
 
 
 def promise(found: list[Set], confidences: Ints, wrong: NDArray[np.bool_], error: float, sure: float) -> Promise:
@@ -106,7 +107,7 @@ def promise(found: list[Set], confidences: Ints, wrong: NDArray[np.bool_], error
     for one in found:
         risk += one.risk * (1 - sure)
         within = confidences >= one.minimum
-        keyed, bad = (np.cumsum(one, dtype=np.int64) for one in (within, wrong & within))
+        keyed, bad = np.cumsum(within, dtype=np.int64), np.cumsum(wrong & within, dtype=np.int64)
         if risk and len(keyed) and evidence(one.rows, error, keyed, bad).max() >= -math.log(risk):
             best = one
             continue
