@@ -49,7 +49,7 @@ const fill = async () => {
   waiting.push(...found.filter((item) => !known.includes(item.picture)));
   const again = isWanted;
   isWanted = false;
-  if (!current && waiting.length) show();
+  if (!current && waiting.length) { show(); far(); }
   else if (again) fill();
   else end(wasWhole);
 };
@@ -167,4 +167,3 @@ document.addEventListener("visibilitychange", () => {
   else if (left) away += performance.now() - left;
 });
 fill();
-far();

@@ -29,7 +29,8 @@ FIRST, AGAIN, SECOND, THIRD = ("first", "again", "second", "third")
 TABLES = f"""
 create table answer (
   number integer primary key, token text not null unique, picture integer not null, look text not null, value text not null,
-  guess text, is_blind integer not null, reader text not null, seconds real not null, at text not null, path blob, page integer,
+  guess text not null, is_blind integer not null, reader text not null, seconds real not null, at text not null,
+  path blob, page integer,
   is_undone integer not null default 0
 );
 create unique index one_answer on answer (picture, look) where not is_undone;
@@ -42,7 +43,7 @@ select one.picture, one.reader, one.is_blind, one.guess, coalesce(again.value, o
   end as value,
   case when third.value is not null then null
     when second.value <> coalesce(again.value, one.value) then '{THIRD}'
-    when second.value is null and again.value is null and one.is_blind and one.value <> coalesce(one.guess, '') then '{AGAIN}'
+    when second.value is null and again.value is null and one.is_blind and one.value <> one.guess then '{AGAIN}'
   end as waits,
   one.is_blind or second.value is not null as was_blind,
   one.seconds + coalesce(again.seconds, 0) + coalesce(second.seconds, 0) + coalesce(third.seconds, 0) as seconds,
@@ -72,7 +73,7 @@ class TakenError(PipelineError):
 
 @dataclass(frozen=True)
 class Answer:
-    """A key that was pressed. ``token``: its own name, by which it is known when it comes twice; ``guess``: the model's label.
+    """A key that was pressed. ``token``: its own name, by which it is known when it comes twice; ``guess``: of the model.
 
     ``picture``: as ``pixels`` of its row; ``path``, ``page``: where it lay; ``seconds``: that it was looked at.
     """
@@ -81,7 +82,7 @@ class Answer:
     picture: int
     look: str
     value: str
-    guess: str | None
+    guess: str
     is_blind: bool
     reader: str
     seconds: float

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline import atomic
 from pipeline.errors import PipelineError
+from pipeline.labelled.labels import NO_DIGIT
 from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.review import answers as kept
@@ -137,7 +138,7 @@ def _answers(export: Path, answers: Answers) -> Iterator[Answer | None]:
                 seconds = min(float(annotation.get("lead_time") or 0.0), MOST_SECONDS)
                 token = f"label-studio {annotation['id']} {picture:016x}"
                 for path, page, label in rows or [(b"", 0, None)]:
-                    guess = None if label is None else str(label)
+                    guess = NO_DIGIT if label is None else str(label)
                     answer = Answer(
                         token,
                         picture,

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from pipeline.errors import PipelineError
+from pipeline.labelled.labels import NO_DIGIT
 from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.review import answers as kept
@@ -104,7 +105,7 @@ class Session:
                     picture,
                     look,
                     value,
-                    item.label,
+                    item.label or NO_DIGIT,
                     is_blind,
                     self.reader,
                     min(seconds, MOST_SECONDS),
@@ -116,7 +117,7 @@ class Session:
         self._skipped.pop(picture, None)
         if not is_blind or self.mode.is_second:
             return ""
-        return "agrees" if value == item.label else "differs"
+        return "agrees" if value == (item.label or NO_DIGIT) else "differs"
 
     def skip(self, picture: int) -> None:
         """Show a picture later."""

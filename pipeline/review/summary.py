@@ -29,7 +29,7 @@ MINUTE, HOUR = 60, 3600
 class Summary:
     """Of ``rows``, ``doubtful`` are for review, ``doubtful_keyed`` of them and ``keyed`` of all were keyed.
 
-    ``otherwise`` of these have another label than was read, ``no_digit`` of those none; ``waiting`` wait for another look.
+    ``otherwise`` of these have another label than was read, ``no_digit`` show none; ``waiting`` wait for another look.
     ``seconds`` were spent on ``pictures``.
     """
 
@@ -53,7 +53,7 @@ class Summary:
         each = self.seconds / self.pictures
         lines = [
             f"{self.doubtful_keyed:,} of {self.doubtful:,} doubtful rows keyed, {self.keyed - self.doubtful_keyed:,} others",
-            f"{self.otherwise:,} otherwise than they were read, {self.no_digit:,} of these no digit",
+            f"{self.otherwise:,} otherwise than they were read, {self.no_digit:,} as no digit",
             f"{self.pictures:,} pictures in {duration(self.seconds)}, {each:.1f} s each",
             f"keying all {self.rows:,} would take {duration(each * self.rows)}",
         ]
@@ -75,10 +75,10 @@ def of_batch(answers: Answers) -> Summary:
     """Count what was keyed."""
     counts = answers.execute(
         "select count(*), total(status = 'review'), total(status = 'review' and keyed.picture is not null),"
-        " count(keyed.picture), total(value is not null and value <> coalesce(cast(label as text), '')),"
-        " total(value = ?), count(waits)"
+        " count(keyed.picture), total(value is not null and value <> coalesce(cast(label as text), :none)),"
+        " total(value = :none), count(waits)"
         " from scores.row left join keyed on keyed.picture = pixels and pixels <> 0",
-        [NO_DIGIT],
+        {"none": NO_DIGIT},
     ).fetchone()
     pictures, seconds = answers.execute("select count(*), total(seconds) from keyed").fetchone()
     rows, doubtful, doubtful_keyed, keyed, otherwise, no_digit, waiting = map(int, counts)

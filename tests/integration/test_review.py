@@ -234,6 +234,20 @@ def test_blind_what_agrees_is_done_and_what_differs_comes_again_once_with_both(s
         )
 
 
+def test_no_digit_is_what_the_model_says_of_a_blank_picture(sitting: Sitting, out: Path, champion: ScoringModel) -> None:
+    Image.new("L", (40, 40), 250).save(Path("data/inbox/batch/blank.png"))
+    score(out, champion)
+    session = sitting(BLIND)
+    (blank,) = (one for one in all_of(session) if one.label is None)
+
+    assert session.answer(blank.picture, FIRST, "none", 1.0, "a" * 16) == "agrees"
+
+    assert blank.picture not in {one.picture for one in all_of(session)}
+    with kept.opened(out) as answers:
+        found = summary.of_batch(answers)
+    assert (found.keyed, found.otherwise, found.no_digit, found.waiting) == (1, 0, 1, 0)
+
+
 def test_a_difference_comes_at_the_end_where_no_others_are_left(sitting: Sitting) -> None:
     session = sitting(BLIND)
     while item(session).look == FIRST:
@@ -475,7 +489,7 @@ def test_what_came_of_it_stands_in_manifest_and_report(sitting: Sitting, out: Pa
     assert manifest.review["words"] == found.lines
     assert found.lines == [
         "5 of 43 doubtful rows keyed, 0 others",
-        "2 otherwise than they were read, 1 of these no digit",
+        "2 otherwise than they were read, 1 as no digit",
         "5 pictures in 8 s, 1.5 s each",
         "keying all 43 would take 64 s",
     ]
