@@ -49,7 +49,7 @@ bench-own: .venv/ready ## Measure what own labelled scans bring, by their number
 	@$(BIN)/dvc repro --quiet reshape
 	@$(BIN)/python -m bench.own $(filter-out $@,$(MAKECMDGOALS))
 
-bench-review: .venv/ready ## Measure what keying a batch brings: make bench-review FOLDER of labelled scans; takes ten minutes
+bench-review: .venv/ready ## Measure what keying a batch brings: make bench-review FOLDER of labelled scans; takes a quarter of an hour
 	@$(BIN)/dvc repro --quiet train
 	@$(BIN)/python -m bench.review $(filter-out $@,$(MAKECMDGOALS))
 

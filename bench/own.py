@@ -7,11 +7,13 @@ OTHER folders are read is told too: scans that nothing was learned from.
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean
+from typing import TypeVar
 
 import numpy as np
 
@@ -31,6 +33,7 @@ SIZES = 0, 50, 100, 200, 400, 800, 1600, 3200, 6400
 NEAR = 1.25
 BATCH = 1000
 END = "<!-- /own -->"
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,7 @@ def main() -> None:
     ]
     means = []
     for size in sizes:
-        found = []
-        for seed in SEEDS:
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                found.append(pool.submit(measure, first(every, size), seed, others).result())
+        found = [apart(measure, first(every, size), seed, others) for seed in SEEDS]
         columns = [[getattr(one, field.name) for one in found] for field in fields(Outcome)]
         means.append(mean(columns[0]))
         shares = [f"{mean(column):.2%} ({', '.join(f'{one:.2%}' for one in column)})" for column in columns[:4]]
@@ -76,6 +76,12 @@ def main() -> None:
     if f"<!-- {place} -->" not in page:
         PAGE.write_text(page.replace(END, f"<!-- {place} -->\n<!-- /{place} -->\n\n{END}"), encoding="utf-8")
     replace_table(place, "\n".join([*rows, "", chart(folder.name, sizes, means)]))
+
+
+def apart(function: Callable[..., Result], *values: object) -> Result:
+    """Call a function in a process of its own, which TensorFlow has not been in."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *values).result()
 
 
 def read(folder: Path) -> Own:

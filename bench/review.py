@@ -11,18 +11,16 @@ import sys
 import tempfile
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from contextlib import chdir
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
 import numpy as np
 
-from bench.own import BATCH
+from bench.own import BATCH, apart
 from bench.tables import replace_table
 from pipeline import layout, params
 from pipeline.datasets import own
@@ -76,10 +74,10 @@ def main() -> None:
         halves[_key(one) >= own.KEYS // 2].append(one)
     with tempfile.TemporaryDirectory() as root, chdir(_project(Path(root))):
         keyed = key(folders[0], halves[0])
-        outcomes = {"the model before": [_apart(measure, halves[1], layout.MODEL)]}
-        outcomes["learned from what was keyed"] = [_apart(learned, halves[1], seed) for seed in SEEDS]
+        outcomes = {"the model before": [apart(measure, halves[1], layout.MODEL)]}
+        outcomes["learned from what was keyed"] = [apart(learned, halves[1], seed) for seed in SEEDS]
         key_all(halves[0])
-        outcomes["learned from all"] = [_apart(learned, halves[1], seed) for seed in SEEDS]
+        outcomes["learned from all"] = [apart(learned, halves[1], seed) for seed in SEEDS]
     replace_table(f"review {folders[0].name}", "\n".join(_table(folders[0].name, halves, keyed, outcomes)))
 
 
@@ -189,14 +187,6 @@ def _sit(mode: Mode, truth: dict[int, str]) -> None:
     while _goes_on(session) and (found := session.next(1)):
         item, _ = found[0]
         session.answer(item.picture, item.look, truth[item.picture >> 31], SECONDS, os.urandom(8).hex())
-
-
-def _apart(function: Callable[..., dict[str, Any]], *values: object) -> dict[str, Any]:
-    """Call a function in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        found = pool.submit(function, *values).result()
-    print(found, flush=True)
-    return found
 
 
 def _goes_on(session: Session) -> bool:

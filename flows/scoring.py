@@ -75,7 +75,7 @@ def score_batch(folder: Path, model: contents.ScoringModel, settings: Score, *, 
         return Outcome(undone=undone, unread=unread)
     manifest = run.score(batch, model, _teller(f"Files of {name} that have their rows"))
     logger.info("%s: %s, in %s", name, manifest.statuses, shown(batch.out / SCORES))
-    fault = console.with_answers(batch.out)
+    fault = console.publish_answers(batch.out)
     for words in filter(None, (batch.store_words, *manifest.warnings, fault)):
         logger.warning("%s: %s", name, words)
     if failure := console.too_many_errors(manifest, settings):

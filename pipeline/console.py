@@ -35,12 +35,12 @@ def score(batch: "Batch", model: "ScoringModel", early: "Processes | None") -> "
 
     with progress() as tell:
         manifest = run.score(batch, model, tell, early)
-    if fault := with_answers(batch.out):
+    if fault := publish_answers(batch.out):
         say(f"warning: {fault}")
     return manifest
 
 
-def with_answers(out: Path) -> str:
+def publish_answers(out: Path) -> str:
     """Write what was keyed into manifest and report of new scores, or say why not: the scores stand without it."""
     if not (out / layout.ANSWERS).exists():
         return ""

@@ -7,13 +7,13 @@ const NUMBER = new Intl.NumberFormat("en");
 const KEYS = { n: "none" };
 const WORDS = { none: "no digit" };
 const worded = (value) => WORDS[value] ?? value;
-const visible = (text) => text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u200b-\u200f\u202a-\u202e\u2066-\u2069]/gu, (one) => `\\u{${one.codePointAt(0).toString(16)}}`);
 
 let waiting = [], current = null, begun = 0, away = 0, isBusy = false, isAsking = false, isWanted = false, isWhole = true;
 
 const say = (words) => { part("says").textContent = words; };
 const warn = (words) => { part("alarm").textContent = words; };
-const write = (id, lines) => part(id).replaceChildren(...lines.map((one) => Object.assign(document.createElement("p"), { textContent: one })));
+const paragraph = (text) => Object.assign(document.createElement("p"), { textContent: text });
+const write = (id, lines) => part(id).replaceChildren(...lines.map(paragraph));
 const pause = (time) => new Promise((done) => { setTimeout(done, time); });
 
 // Asks the server, again and again while it does not answer. What it refuses is said, and nothing is given.
@@ -76,16 +76,15 @@ const end = async (wasWhole) => {
 };
 
 const guess = (item) => {
-  const line = (text, strong) => {
-    const made = document.createElement("p");
-    if (strong) made.append(Object.assign(document.createElement("strong"), { textContent: strong }));
-    made.append(text);
+  const line = (text, strong = "") => {
+    const made = paragraph("");
+    made.append(...(strong && [Object.assign(document.createElement("strong"), { textContent: strong })]), text);
     return made;
   };
   const lines = item.guesses.map(([label, chance], place) =>
     place ? line(`or ${label}, ${(100 * chance).toFixed(1)} %`) : line(` read, ${(100 * chance).toFixed(1)} % sure`, label));
   if (item.reason) lines.push(line(item.reason));
-  for (const { reader, value } of item.others) lines.push(line(`${visible(reader)} keyed ${worded(value)}`));
+  for (const { reader, value } of item.others) lines.push(line(`${reader} keyed ${worded(value)}`));
   if (item.others.length) lines.push(line("These differ. Look once more: what do you see?"));
   return lines;
 };
@@ -95,7 +94,7 @@ const show = () => {
   part("picture").hidden = !current;
   part("end").hidden = true;
   if (current) {
-    part("name").textContent = visible(current.name) + (current.page > 1 ? `, page ${current.page}` : "")
+    part("name").textContent = current.name + (current.page > 1 ? `, page ${current.page}` : "")
       + (current.fault ? `: ${current.fault}. This is the small copy that scoring kept` : "");
     part("original").src = current.original;
     part("field").src = current.field;

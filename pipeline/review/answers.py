@@ -7,8 +7,8 @@ the file gets another name. What is undone stays in the file too.
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +36,7 @@ create table answer (
 create unique index one_answer on answer (picture, look) where not is_undone;
 create table setting (name text primary key, value text not null) without rowid;
 create view keyed as
-select one.picture, one.reader, one.is_blind, one.guess, coalesce(again.value, one.value) as own,
+select one.picture, one.reader, coalesce(again.value, one.value) as own,
   second.value as other, second.reader as other_reader,
   case when third.value is not null then third.value
     when second.value is null or second.value = coalesce(again.value, one.value) then coalesce(again.value, one.value)
@@ -48,7 +48,7 @@ select one.picture, one.reader, one.is_blind, one.guess, coalesce(again.value, o
   one.is_blind or second.value is not null as was_blind,
   one.seconds + coalesce(again.seconds, 0) + coalesce(second.seconds, 0) + coalesce(third.seconds, 0) as seconds,
   coalesce(third.at, second.at, again.at, one.at) as at,
-  coalesce(third.reader, one.reader) as last_reader, one.path, one.page
+  coalesce(third.reader, one.reader) as last_reader
 from answer one
   left join answer again on again.picture = one.picture and again.look = '{AGAIN}' and not again.is_undone
   left join answer second on second.picture = one.picture and second.look = '{SECOND}' and not second.is_undone
@@ -58,12 +58,12 @@ pragma user_version = {SCHEMA};
 """  # noqa: S608 - ours
 SECONDS_TO_WAIT = 10
 DAMAGED = "It is damaged. Keep a copy of it, and bring it back from a backup, or key again without it"
+DAMAGES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 NEXT = {
     sqlite3.SQLITE_FULL: "Make room on the disk, then key it again",
     sqlite3.SQLITE_IOERR: "Make room on the disk, or look after it, then key it again",
     sqlite3.SQLITE_BUSY: "Another program holds it. End that one, then key it again",
-    sqlite3.SQLITE_CORRUPT: DAMAGED,
-    sqlite3.SQLITE_NOTADB: DAMAGED,
+    **dict.fromkeys(DAMAGES, DAMAGED),
 }
 
 
@@ -95,6 +95,7 @@ class Answers:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Take a connection to their file."""
+        self._connection = connection
         self.execute = connection.execute
 
     def add(self, answer: Answer) -> bool:
@@ -102,31 +103,18 @@ class Answers:
 
         Raises TakenError where the picture has an answer of this look already.
         """
-        one = answer
-        values = (
-            one.token,
-            one.picture,
-            one.look,
-            one.value,
-            one.guess,
-            one.is_blind,
-            one.reader,
-            one.seconds,
-            _now(),
-            one.path,
-        )
         try:
             found = self.execute(
-                "insert into answer (token, picture, look, value, guess, is_blind, reader, seconds, at, path, page)"
+                "insert into answer (token, picture, look, value, guess, is_blind, reader, seconds, path, page, at)"
                 " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (token) do nothing",
-                [*values, one.page],
+                [*astuple(answer), _now()],
             )
             return found.rowcount > 0
         except sqlite3.IntegrityError:
             query = "select value, reader, at from answer where picture = ? and look = ? and not is_undone"
-            value, reader, at = self.execute(query, [one.picture, one.look]).fetchone()
+            value, reader, at = self.execute(query, [answer.picture, answer.look]).fetchone()
             raise TakenError(
-                f"{reader} keyed {words_of(value)} for this picture at {at}: {words_of(one.value)} was not kept."
+                f"{reader} keyed {words_of(value)} for this picture at {at}: {words_of(answer.value)} was not kept."
             ) from None
 
     def undo(self, reader: str) -> tuple[int, str, str] | None:
@@ -138,16 +126,9 @@ class Answers:
         ).fetchone()
         return found
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Keep all answers of the block, or none of them where it fails."""
-        self.execute("begin immediate")
-        try:
-            yield
-        except BaseException:
-            self.execute("rollback")
-            raise
-        self.execute("commit")
+    def together(self) -> AbstractContextManager[None]:
+        """Keep all answers of a block, or none of them where it fails."""
+        return database.transaction(self._connection)
 
     def seed(self) -> str:
         """Give what the random sample of this batch is drawn by: the same each time, drawn when it is first asked for."""
@@ -215,7 +196,12 @@ def opened(out: Path) -> Iterator[Answers]:
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
             raise
-        hint = NEXT.get(error.sqlite_errorcode & 0xFF, "Make its folder writable, then key it again")
+        code = error.sqlite_errorcode & 0xFF
+        if code in DAMAGES and _is_sound(file):
+            raise PipelineError(
+                f"{shown(out / database.NAME)}: {error}. {database.NEXT[code]}. What was keyed stays."
+            ) from error
+        hint = NEXT.get(code, "Make its folder writable, then key it again")
         raise PipelineError(f"{shown(file)}: {error}. {hint}.") from error
 
 
@@ -228,6 +214,15 @@ def _get_ready(connection: sqlite3.Connection, file: Path) -> None:
         raise PipelineError(f"{shown(file)}: made by another version of this program. Use that version.")
     if not tables:
         connection.executescript(f"begin immediate; {TABLES} commit;")
+
+
+def _is_sound(file: Path) -> bool:
+    """Tell whether the answers are whole, so that what is damaged are the scores."""
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return bool(connection.execute("pragma quick_check").fetchone() == ("ok",))
+    except sqlite3.DatabaseError:
+        return False
 
 
 def _now() -> str:

@@ -136,22 +136,15 @@ def _answers(export: Path, answers: Answers) -> Iterator[Answer | None]:
                 if len(values) > 1 or values[0] not in VALUES:
                     raise ValueError(f"{values} is no answer: one of {' '.join(VALUES)}")
                 seconds = min(float(annotation.get("lead_time") or 0.0), MOST_SECONDS)
-                token = f"label-studio {annotation['id']} {picture:016x}"
-                for path, page, label in rows or [(b"", 0, None)]:
-                    guess = NO_DIGIT if label is None else str(label)
-                    answer = Answer(
-                        token,
-                        picture,
-                        FIRST,
-                        values[0],
-                        guess,
-                        is_blind=False,
-                        reader=_reader(annotation),
-                        seconds=seconds,
-                        path=path,
-                        page=page,
-                    )
-                    yield answer if rows else None
+                if not rows:
+                    yield None
+                    continue
+                ((path, page, label),) = rows
+                token, guess = (
+                    shown(f"label-studio {annotation['id']} {picture:016x}"),
+                    NO_DIGIT if label is None else str(label),
+                )
+                yield Answer(token, picture, FIRST, values[0], guess, False, _reader(annotation), seconds, path, page)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PipelineError(
@@ -163,4 +156,4 @@ def _answers(export: Path, answers: Answers) -> Iterator[Answer | None]:
 def _reader(annotation: dict[str, Any]) -> str:
     """Give who annotated, which Label Studio says as a number or as a person."""
     by = annotation.get("completed_by")
-    return str(by.get("email") or by.get("id")) if isinstance(by, dict) else f"label-studio {by}" if by else "label-studio"
+    return shown(by.get("email") or str(by.get("id")) if isinstance(by, dict) else f"label-studio {by or ''}".strip())

@@ -80,7 +80,7 @@ def _copy(answers: Answers, path: bytes, page: int, picture: int, of_pages: Scor
     place = target / os.fsdecode(name)
     place.parent.mkdir(parents=True, exist_ok=True)
     if of_pages is None:
-        shutil.copyfile(pictures.place_of(answers, path), place)
+        shutil.copyfile(pictures.file_of(answers, path), place)
     else:
         _, content = cv2.imencode(".png", pictures.whole(answers, path, page, picture, of_pages))
         place.write_bytes(content.tobytes())

@@ -57,14 +57,14 @@ def is_as_scored(answers: Answers, path: bytes) -> bool:
     """Tell whether a file is there, and was not written since it was scored."""
     known = answers.execute("select size, modified from scores.file where path = ?", [path]).fetchone()
     try:
-        status = place_of(answers, path).stat()
+        status = file_of(answers, path).stat()
     except (OSError, ValueError):
         return False
     return bool((status.st_size, status.st_mtime_ns) == known)
 
 
-def place_of(answers: Answers, path: bytes) -> Path:
-    """Give the place of a file of a row."""
+def file_of(answers: Answers, path: bytes) -> Path:
+    """Find the file of a row."""
     return Path(os.fsdecode(source(answers))) / os.fsdecode(path)
 
 

@@ -51,14 +51,9 @@ def draw(answers: Answers) -> Sample:
     )
 
 
-def settled(answers: Answers) -> dict[int, str]:
-    """Give what was keyed blind and is settled, by picture."""
-    return dict(answers.execute("select picture, value from keyed where was_blind and waits is null").fetchall())
-
-
 def promised(answers: Answers, sample: Sample, error: float, sure: float) -> Promise:
-    """Say what can be promised by the beginning of the sample that is settled."""
-    known = settled(answers)
+    """Say what can be promised by the beginning of the sample that was keyed blind and is settled."""
+    known = dict(answers.execute("select picture, value from keyed where was_blind and waits is null").fetchall())
     keyed = 0
     while keyed < len(sample.pictures) and sample.pictures[keyed] in known:
         keyed += 1

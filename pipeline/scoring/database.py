@@ -57,6 +57,19 @@ def connected(out: Path, *, is_written: bool = False) -> Iterator[sqlite3.Connec
         raise PipelineError(f"{shown(file)}: {error}. {hint}.") from error
 
 
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Keep all that the block writes, or nothing where it fails."""
+    connection.execute("begin immediate")
+    try:
+        yield
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("rollback")
+        raise
+
+
 def _get_ready(connection: sqlite3.Connection, file: Path, *, is_written: bool) -> None:
     ((schema,),) = connection.execute("pragma user_version")
     ((tables,),) = connection.execute("select count(*) from sqlite_master")

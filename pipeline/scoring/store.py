@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.scoring.database import connected
+from pipeline.scoring.database import connected, transaction
 from pipeline.scoring.listing import File, Listing
 from pipeline.scoring.row import MOST_SHOWN, chance, name_in_csv, share_shown
 from pipeline.scoring.shard import Scored, Shard
@@ -59,7 +59,7 @@ class Store:
         """
         # Changed files, those of them that are gone without a size.
         self.execute("create temp table change (path blob primary key, size, modified, changed) without rowid")
-        with self._transaction():
+        with transaction(self._connection):
             last = self._last
             # Where nothing is known, all of it is new.
             table, entries = ("change", self._changes(listing)) if last else ("file", iter(listing))
@@ -163,20 +163,9 @@ class Store:
 
     def _insert(self, scored: Scored, pictures: list[tuple[bytes, int, bytes, bytes]]) -> None:
         values = ", ?" * len(scored.rows[0])
-        with self._transaction():
+        with transaction(self._connection):
             self._connection.executemany(f"insert into row values ({self._run}{values})", scored.rows)  # noqa: S608 - numbers
             self._connection.executemany("insert into picture values (?, ?, ?, ?)", pictures)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self.execute("begin immediate")
-        try:
-            yield
-            self.execute("commit")
-        except BaseException:
-            if self._connection.in_transaction:
-                self.execute("rollback")
-            raise
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from pipeline.review.answers import AGAIN, FIRST, SECOND, THIRD, TakenError
 from pipeline.review.queue import OTHERS_BETWEEN, Item, Mode
 from pipeline.review.session import GoneError, Session
 from pipeline.scoring import manifest as manifests
+from pipeline.scoring.database import NAME as STORE
 from tests.conftest import Project, copy_project, full_disk
 from tests.reviewed import OUT, SETTINGS, copied, score, working_in
 
@@ -466,6 +467,16 @@ def test_damaged_answers_are_one_line_and_are_not_touched(out: Path, sitting: Si
     assert (out / kept.NAME).read_bytes() == before
 
 
+def test_damaged_scores_are_not_taken_for_damaged_answers(out: Path, sitting: Sitting) -> None:
+    key(sitting())
+    (out / STORE).write_bytes(b"no database, and more than a page of it" * 200)
+
+    with pytest.raises(
+        PipelineError, match=r"scores\.db: .*Delete it, and every file is scored again\. What was keyed stays\."
+    ):
+        sitting().next(1)
+
+
 def test_answers_of_another_version_are_refused(out: Path, sitting: Sitting) -> None:
     key(sitting())
     with sqlite3.connect(out / kept.NAME) as connection:
@@ -520,13 +531,13 @@ def test_what_was_keyed_is_in_the_report_of_new_scores_too_and_damaged_answers_s
     key(sitting(), count=3)
     score(out, champion, fresh=True)
 
-    assert console.with_answers(out) == ""
+    assert console.publish_answers(out) == ""
     manifest = manifests.read(out)
     assert manifest is not None
     assert manifest.review["keyed"] == 3
 
     (out / kept.NAME).write_bytes(b"no database, and more than a page of it" * 100)
-    assert console.with_answers(out).startswith("what was keyed is not in the report: data/scores/batch/answers.db: ")
+    assert console.publish_answers(out).startswith("what was keyed is not in the report: data/scores/batch/answers.db: ")
 
 
 def test_a_csv_of_all_rows_says_what_was_keyed_and_what_is_certified(sitting: Sitting, out: Path) -> None:
@@ -590,6 +601,7 @@ def test_label_studio_gets_the_doubtful_rows_with_pictures_and_predictions_and_i
         (lambda tasks: tasks[1]["data"].pop("key"), "'key'"),
         (lambda tasks: tasks[1]["data"].update(key="f" * 40), "too large|Python int"),
         (lambda tasks: tasks[2].pop("annotations"), "'annotations'"),
+        (lambda tasks: tasks[2]["annotations"][0].update(completed_by={"email": "\ud800"}), "surrogates not allowed"),
     ],
 )
 def test_an_export_that_is_none_is_one_line_and_nothing_of_it_is_taken_over(

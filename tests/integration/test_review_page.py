@@ -205,7 +205,7 @@ def test_blind_no_guess_is_in_the_page_until_it_comes_again_and_undo_and_reload_
 
 @in_browser
 def test_a_server_that_is_killed_loses_no_answer_and_doubles_none(serve: Serve, look: Look, root: Path) -> None:
-    served = serve("--port", str(_free_port()))
+    served = serve()
     page = look(served.address)
     done = [press(page, "5") for _ in range(3)]
     served.stop(signal.SIGKILL)
@@ -318,11 +318,6 @@ def test_another_site_in_the_same_browser_can_neither_read_nor_post(serve: Serve
     evil.wait_for_timeout(300)
     assert all("Review of" not in frame.content() for frame in evil.frames)
     context.close()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 @pytest.fixture
