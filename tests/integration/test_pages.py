@@ -169,7 +169,7 @@ def test_rows_are_filtered_by_label_status_and_reason(view: Open, scores: Path, 
     assert names(page) == ["broken.png"]
     assert count(page).startswith("1 to 1 of 1 that fit.")
     page.get_by_role("link", name="review", exact=True).click()
-    page.wait_for_function("document.querySelector('[name=status]').value")
+    page.wait_for_function("() => document.querySelector('[name=status]').value")
     assert page.locator("[name=status]").input_value() == "review"
 
 
