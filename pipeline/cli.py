@@ -153,7 +153,7 @@ for one in (*commands.COMMANDS, *review_commands.COMMANDS):
 @command()
 def score(
     folder: Annotated[
-        Path, typer.Argument(help="A folder of pictures, a text file with one path a line, or - for such lines.")
+        Path, typer.Argument(help="A folder or archive of pictures, a text file with one path a line, or - for those.")
     ],
     out: Annotated[Path | None, typer.Option(help="Where the CSV goes; data/scores/NAME by default.", file_okay=False)] = None,
     model: Annotated[str, typer.Option(help="champion, or a version such as v1.2.0.")] = "champion",

@@ -17,3 +17,7 @@ def exit_on_error() -> Iterator[None]:
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+class StorageError(PipelineError):
+    """The place where pictures are cannot be reached for now."""

@@ -147,10 +147,11 @@ def _changed(first: Batch, second: Batch) -> Iterator[tuple[bytes, Row, Row]]:
 
 def _lines(batch: Batch, number: int, changed: list[tuple[bytes, Row, Row]]) -> Iterator[bytes]:
     """Read the pictures of changed rows of a folder again, and write what people are shown of them."""
-    paths = tuple(dict.fromkeys(path for path, _, _ in changed))
+    paths = dict.fromkeys(path for path, _, _ in changed)
     task = partial(_pictures, folder=os.fsencode(batch.folder), rules=batch.rules)
-    read = chain.from_iterable(Here().run(task, [Shard(paths)], batch.rules.maximum_seconds))
-    pictures = {(path, page): (field, thumbnail) for path, page, field, thumbnail in read}
+    with opened(batch.out) as store:
+        read = chain.from_iterable(Here().run(task, store.shards_of(paths, batch.shard_size), batch.rules.maximum_seconds))
+        pictures = {(path, page): (field, thumbnail) for path, page, field, thumbnail in read}
     for path, before, after in changed:
         yield report.line(list(map(str, after)), *pictures.get((path, int(after.page)), (b"", b"")), _answer(before), number)
 

@@ -23,8 +23,9 @@ const ORDERS = {
 
 // As names are written in the CSV: a backslash is two, a byte that is no UTF-8 is \xNN, and ' keeps a spreadsheet from a formula.
 const plain = (file) => (file.startsWith("'") ? file.slice(1) : file);
+// A picture in an archive leads to the archive.
 const addressOf = (row) => {
-  const path = plain(row.file).replace(/\\\\|\\x([0-9a-f]{2})|[^\\/]+/g, (piece, byte) =>
+  const path = plain(row.file).replace(/(\.(?:tar|zip))\/.*/is, "$1").replace(/\\\\|\\x([0-9a-f]{2})|[^\\/]+/g, (piece, byte) =>
     byte ? `%${byte.toUpperCase()}` : piece === "\\\\" ? "%5C" : encodeURIComponent(piece));
   return path.startsWith("/") ? `file://${path}` : about.bases[row.base] + path;
 };

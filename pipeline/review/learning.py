@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def learn(out: Path, settings: Score) -> Added:
         left: list[tuple[str, str]] = []
         for path, page, picture, value, has_pages in _keyed(answers):
             try:
-                name = _copy(answers, path, page, picture, settings if has_pages else None, temporary)
+                name = _copy(answers, path, page if has_pages else 0, picture, settings, temporary)
             except PipelineError as fault:
                 left.append((shown(path), str(fault)))
             else:
@@ -70,20 +69,18 @@ def _keyed(answers: Answers) -> list[tuple[bytes, int, int, str, bool]]:
     return [(path, page, picture, value, bool(more)) for path, page, picture, value, more in answers.execute(query)]
 
 
-def _copy(answers: Answers, path: bytes, page: int, picture: int, of_pages: Score | None, target: Path) -> bytes:
-    """Copy a file, or one page of it, and give its name. Raises PipelineError where it is not as it was scored."""
-    if not pictures.is_as_scored(answers, path):
-        raise PipelineError(pictures.CHANGED)
+def _copy(answers: Answers, path: bytes, page: int, picture: int, settings: Score, target: Path) -> bytes:
+    """Copy a file, or one page of it where it has many, and give its name. Raises PipelineError where it changed."""
     # A list names files anywhere.
     parts = [part for part in path.split(b"/") if part not in (b"", b".", b"..")]
-    name = b"/".join(parts) + (b"-page-%d.png" % page if of_pages else b"")
+    name = b"/".join(parts) + (b"-page-%d.png" % page if page else b"")
     place = target / os.fsdecode(name)
     place.parent.mkdir(parents=True, exist_ok=True)
-    if of_pages is None:
-        shutil.copyfile(pictures.file_of(answers, path), place)
-    else:
-        _, content = cv2.imencode(".png", pictures.whole(answers, path, page, picture, of_pages))
+    if page:
+        _, content = cv2.imencode(".png", pictures.whole(answers, path, page, picture, settings))
         place.write_bytes(content.tobytes())
+    else:
+        pictures.copy(answers, path, place, settings)
     return name
 
 

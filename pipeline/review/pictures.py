@@ -1,8 +1,10 @@
 """A picture of a batch as a person looks at it, read anew from its file."""
 
 import os
+import shutil
 from base64 import b64encode
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -10,11 +12,14 @@ import numpy as np
 
 from pipeline.digits.arrays import Gray
 from pipeline.digits.field import FIELD
+from pipeline.digits.pictures.files.limits import DecodeError
 from pipeline.errors import PipelineError
 from pipeline.params import Score
 from pipeline.reports.thumbnails import NEGATIVE, SAME
 from pipeline.review.answers import Answers
+from pipeline.scoring import files
 from pipeline.scoring import page as pages
+from pipeline.scoring.batch import folder_of
 from pipeline.scoring.row import rules_of
 from pipeline.scoring.shard import Shard
 
@@ -53,26 +58,39 @@ def whole(answers: Answers, path: bytes, page: int, pixels: int, settings: Score
     return found.thumbnail
 
 
-def is_as_scored(answers: Answers, path: bytes) -> bool:
-    """Tell whether a file is there, and was not written since it was scored."""
-    known = answers.execute("select size, modified from scores.file where path = ?", [path]).fetchone()
+def copy(answers: Answers, path: bytes, target: Path, settings: Score) -> None:
+    """Copy a file, or a member of an archive. Raises PipelineError where it is not as it was scored."""
+    if not (shard := as_scored(answers, path)):
+        raise PipelineError(CHANGED)
+    with files.opened(source(answers), shard, settings.maximum_bytes) as read_some:
+        (content,) = read_some(range(1))
+    if isinstance(content, DecodeError):
+        raise PipelineError(str(content))
+    with target.open("wb") as kept, BytesIO(content) if isinstance(content, bytes) else content as file:
+        shutil.copyfileobj(file, kept)
+
+
+def as_scored(answers: Answers, path: bytes) -> Shard | None:
+    """Give how a file is read; None where it, or the archive that it is in, is gone or was written since it was scored."""
+    shard = Shard((path,))
+    if not answers.execute("select 1 from scores.file where path = ?", [path]).fetchone():
+        query = "select archive, place from scores.member where path = ?"
+        archive, place = answers.execute(query, [path]).fetchone() or (path, "")
+        shard = Shard((path,), archive, (place,))
+    file = shard.archive or path
+    known = answers.execute("select size, modified from scores.file where path = ?", [file]).fetchone()
     try:
-        status = file_of(answers, path).stat()
+        status = (Path(os.fsdecode(source(answers))) / os.fsdecode(file)).stat()
     except (OSError, ValueError):
-        return False
-    return bool((status.st_size, status.st_mtime_ns) == known)
-
-
-def file_of(answers: Answers, path: bytes) -> Path:
-    """Find the file of a row."""
-    return Path(os.fsdecode(source(answers))) / os.fsdecode(path)
+        return None
+    return shard if (status.st_size, status.st_mtime_ns) == known else None
 
 
 def _reading(answers: Answers, path: bytes, page: int, pixels: int, settings: Score, side: int) -> pages.Reading | None:
     # A file that changed may be of a kind that keeps its decoder busy for ever.
-    if is_as_scored(answers, path):
+    if shard := as_scored(answers, path):
         rules = rules_of(settings, temperature=1.0)
-        for one in pages.read(source(answers), Shard((path,)), rules, lambda *_: None, side):
+        for one in pages.read(source(answers), shard, rules, lambda *_: None, side):
             if one.page == page:
                 return one if one.pixels == pixels else None
     return None
@@ -87,7 +105,7 @@ def address(content: bytes) -> str:
 def source(answers: Answers) -> bytes:
     """Give the folder that the paths of the rows start from."""
     ((given,),) = answers.execute("select source from scores.run order by number desc limit 1")
-    return bytes(given) if Path(os.fsdecode(given)).is_dir() else b"."
+    return os.fsencode(folder_of(Path(os.fsdecode(given))))
 
 
 def _kept(answers: Answers, path: bytes, page: int) -> Seen:

@@ -1,6 +1,7 @@
 """Files about to be scored: which, into which folder, by which rules."""
 
 import hashlib
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +17,8 @@ from pipeline.reports import batch as report
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring.database import NAME as STORE
 from pipeline.scoring.export import REVIEW, SCORES
-from pipeline.scoring.listing import Listing, list_folder, list_paths
+from pipeline.scoring.kinds import ARCHIVES, is_archive
+from pipeline.scoring.listing import Listing, list_file, list_folder, list_paths
 from pipeline.scoring.manifest import Manifest
 from pipeline.scoring.row import DIGITS, Rules, rules_of
 from pipeline.scoring.store import Store, opened
@@ -30,6 +32,9 @@ CODE = (
     "digits/network/second_look.py",
     "digits/pictures",
     "reports/thumbnails.py",
+    "scoring/archives",
+    "scoring/files.py",
+    "scoring/kinds.py",
     "scoring/page.py",
     "scoring/row.py",
     "scoring/shard.py",
@@ -59,14 +64,15 @@ class Options:
 class Batch:
     """Files about to be scored into ``out``. ``method``: as in the manifest.
 
-    ``finished``: the manifest of a run that scored exactly this, which is not to be done again. ``store_words`` say that there
-    are scores without the store that their rows would be taken from; nothing where that is not so.
+    ``suffixes``: of pictures in archives. ``finished``: the manifest of a run that scored exactly this, which is not to be done
+    again. ``store_words`` say that there are scores without the store that their rows would be taken from, or nothing.
     """
 
     given: Path
     out: Path
     listing: Listing
     rules: Rules
+    suffixes: tuple[str, ...]
     shard_size: int
     maximum_suspect_share: float
     options: Options
@@ -77,21 +83,31 @@ class Batch:
     @property
     def folder(self) -> Path:
         """What the paths of the listing start from."""
-        return self.given if self.given.is_dir() else Path()
+        return folder_of(self.given)
 
 
 DEFAULTS = Options()
 
 
+def folder_of(given: Path) -> Path:
+    """Give what paths start from in what is to be scored: a folder, an archive, or a file of paths."""
+    if given.is_dir():
+        return given
+    return given.parent if is_archive(os.fsencode(given)) else Path()
+
+
 def prepare(given: Path, out: Path, model: ScoringModel, settings: Score, options: Options = DEFAULTS) -> Batch:
-    """List the pictures of a folder, or of a text file of paths, or of standard input where ``given`` is ``-``.
+    """List the pictures of a folder, of an archive, of a text file of paths, or of standard input where ``given`` is ``-``.
 
     Raises NothingToScoreError when there are no pictures, and PipelineError when ``out`` holds the scores of something else.
     """
     with opened(out) as store:
         require(store, out, given)
         is_folder = given.is_dir()
-        listing = list_folder(given, settings.image_suffixes, out) if is_folder else list_paths(given)
+        if is_folder:
+            listing = list_folder(given, {*settings.image_suffixes, *map(os.fsdecode, ARCHIVES)}, out)
+        else:
+            listing = list_file(given) if is_archive(os.fsencode(given)) else list_paths(given)
         if not listing.count:
             there = f"{listing.ignored} other files, {listing.symbolic_links} symbolic links"
             there = "; ".join(filter(None, (there, listing.unread_words, listing.unreadable_words)))
@@ -100,7 +116,7 @@ def prepare(given: Path, out: Path, model: ScoringModel, settings: Score, option
         rules = rules_of(settings, model.temperature, options.digits, probabilities=options.probabilities)
         method = hash_of(manifests.SCHEMA_VERSION, code_version(), model.version, model.sha256, rules)
         finished = None if options.fresh else _finished(store, out, listing, method, has_report=options.report)
-    sizes = settings.shard_size, settings.maximum_suspect_share
+    sizes = tuple(settings.image_suffixes), settings.shard_size, settings.maximum_suspect_share
     words = f"{shown(out / STORE)} was not there, as after an earlier version of this program: every file was scored again"
     words = words if (out / SCORES).exists() and not (out / STORE).exists() else ""
     return Batch(given, out, listing, rules, *sizes, options, method, finished, words)
@@ -110,7 +126,10 @@ def _finished(store: Store, out: Path, listing: Listing, method: str, *, has_rep
     manifest = manifests.read(out)
     names = (SCORES, REVIEW, *([report.NAME] if has_report else []))
     stands = manifest is not None and manifest.method == method and all((out / name).exists() for name in names)
-    return manifest if stands and store.is_current(listing, method) else None
+    if not stands or not store.is_current(listing, method):
+        return None
+    store.add_left_out(listing)
+    return manifest
 
 
 def require(store: Store, out: Path, given: Path) -> None:

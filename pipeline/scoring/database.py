@@ -11,7 +11,12 @@ from pipeline.names import shown
 
 NAME = "scores.db"
 # Grows when a table changes.
-SCHEMA = 1
+SCHEMA = 2
+# Archives that were looked into, and what is in them: their pictures, and they themselves where something is wrong with them.
+ARCHIVES = """
+create table archive (path blob primary key, ignored integer, unread text) without rowid;
+create table member (path blob primary key, archive blob, size integer, place text) without rowid;
+"""
 TABLES = f"""
 create table run (number integer primary key, source blob, model text, method text, is_fresh integer, manifest text);
 create table file (path blob primary key, size integer, modified integer, changed integer) without rowid;
@@ -22,6 +27,7 @@ create table row (
   primary key (path, page)
 ) without rowid;
 create table picture (path blob, page integer, field blob, thumbnail blob, primary key (path, page)) without rowid;
+{ARCHIVES}
 pragma user_version = {SCHEMA};
 """
 NEXT = {
@@ -73,7 +79,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def _get_ready(connection: sqlite3.Connection, file: Path, *, is_written: bool) -> None:
     ((schema,),) = connection.execute("pragma user_version")
     ((tables,),) = connection.execute("select count(*) from sqlite_master")
-    if tables and schema != SCHEMA:
+    if tables and schema == 1:  # without archives
+        if is_written:
+            connection.executescript(f"begin; {ARCHIVES} pragma user_version = {SCHEMA}; commit;")
+    elif tables and schema != SCHEMA:
         raise PipelineError(
             f"{shown(file)}: made by another version of this program, with schema {schema} in place of {SCHEMA}. "
             f"Use that version, or delete it, and every file is scored again."

@@ -1,6 +1,7 @@
 """Where shards are scored. An executor takes shards and gives what a task makes of them, in any order."""
 
 import os
+import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, closing, nullcontext
 from itertools import chain, islice
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pipeline import cores
+from pipeline.errors import StorageError
 from pipeline.scoring import manifest
 from pipeline.scoring.shard import Begin, Shard
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 # This process scores so many files, or bytes of them, before other processes are ready.
 FEW = 2000
 FEW_BYTES = 2**21
+# How long a run waits for storage that is away, and the most between two attempts, in seconds.
+PATIENCE, MOST_BETWEEN = 180, 5
 Result = TypeVar("Result")
 # A pure function of a shard, which says what page it begins.
 Task = Callable[[Shard, Begin], Result]
@@ -30,8 +34,29 @@ class Executor(Protocol):
     def run(self, task: Task[Result], shards: Iterable[Shard], maximum_seconds: float) -> Generator[Result]:
         """Give what the task makes of shards, in any order. A shard may be split on the way.
 
-        A file that takes longer than ``maximum_seconds`` is an error from the page on at which it stands.
+        A file that takes longer than ``maximum_seconds`` is an error from the page on at which it stands. Raises StorageError
+        where storage is away for longer than one may wait.
         """
+
+
+class Patience:
+    """Waits for storage that is away, ever longer, until it has been away for too long."""
+
+    def __init__(self) -> None:
+        """Begin with storage that is there."""
+        self._since = 0.0
+
+    def wait(self, fault: StorageError) -> None:
+        """Wait before storage is tried again. Raises StorageError."""
+        self._since = self._since or time.monotonic()
+        passed = time.monotonic() - self._since
+        if passed > PATIENCE:
+            raise StorageError(f"{fault} It has been away for {passed:.0f} s. The same command goes on from here.") from fault
+        time.sleep(min(0.2 + passed / 4, MOST_BETWEEN))
+
+    def is_back(self) -> None:
+        """Note that storage was read."""
+        self._since = 0.0
 
 
 class Here:
@@ -41,16 +66,25 @@ class Here:
 
     def run(self, task: Task[Result], shards: Iterable[Shard], maximum_seconds: float) -> Generator[Result]:
         """See ``Executor``."""
-        rest = iter(shards)
+        rest, patience = iter(shards), Patience()
         for shard in rest:
             try:
-                done = task(shard, _refuse)
+                yield _with(patience, task, shard)
             except _CanHangError:
                 self.workers = 1
                 with _processes(1) as other:
                     yield from other.run(task, chain([shard], rest), maximum_seconds)
-            else:
-                yield done
+
+
+def _with(patience: Patience, task: Task[Result], shard: Shard) -> Result:
+    while True:
+        try:
+            done = task(shard, _refuse)
+        except StorageError as fault:
+            patience.wait(fault)
+        else:
+            patience.is_back()
+            return done
 
 
 def chosen(ready: "Processes | None", asked: int | None, needed: int, *, is_little: bool) -> "AbstractContextManager[Executor]":

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -14,23 +14,12 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.names import shown
+from pipeline.scoring.kinds import ARCHIVES, PICTURES, is_kept_by_a_system
 
 NAMED = 3
 # So many files take less time than a temporary file, and less memory than the rest of a run.
 IN_MEMORY = 2**17
 STANDARD_INPUT = Path("-")
-# Folders that systems and shares make for themselves, of thumbnails, of what was deleted, of earlier states and of what the
-# Finder keeps beside files, in lower case; all others of that kind are hidden.
-KEPT_BY_SYSTEMS = frozenset(
-    b"$recycle.bin,recycled,recycler,#recycle,@recycle,system volume information,found.000,lost+found,@eadir,@tmp,@sharebin,"
-    b"@recently-snapshot,#snapshot,~snapshot,__macosx,temporary items,network trash folder,thevolumesettingsfolder".split(b",")
-)
-# What scanners, phones, cameras and drawing programs write: whoever put it there wants it read.
-PICTURES = (
-    ".3fr .ai .apng .arw .avif .bmp .cr2 .cr3 .crw .dib .djvu .dng .emf .eps .erf .gif .heic .heif .hif .ico .iiq .j2k .jfif "
-    ".jp2 .jpe .jpeg .jpg .jpx .jxl .kdc .mpo .mrw .nef .nrw .orf .pbm .pcx .pdf .pef .pgm .png .pnm .ppm .ps .psd .raf .raw "
-    ".rw2 .rwl .sr2 .srf .srw .svg .svgz .tga .tif .tiff .webp .wmf .x3f .xcf"
-)
 
 
 # A file, by its path below the folder, with forward slashes: its size in bytes, and its times of modification and of change in
@@ -80,6 +69,15 @@ class Listing:
         """Name the folders that could not be read; nothing where there are none."""
         return f"folders that could not be read: {name_some(self.unreadable_folders)}" if self.unreadable_folders else ""
 
+    def leave_out(self, archive: bytes, ignored: int, unread: Mapping[str, int]) -> None:
+        """Count what was left out in an archive: pictures of a kind that is not read, and what is none."""
+        self.ignored += ignored
+        for suffix, count in unread.items():
+            self.unread_by_suffix[suffix] += count
+        if unread:
+            bisect.insort(self.unread_pictures, archive)
+            del self.unread_pictures[NAMED:]
+
     def fill(self, folder: bytes, paths: Iterable[bytes]) -> None:
         """Look up files below ``folder``. Raises PipelineError when the folder for temporary files has no room."""
         start, rest = os.path.join(folder, b""), iter(paths)  # noqa: PTH118 - paths of any bytes
@@ -118,6 +116,13 @@ def list_folder(folder: Path, suffixes: Collection[str], leave_out: Path) -> Lis
     return listing
 
 
+def list_file(file: Path) -> Listing:
+    """List one file, below its folder."""
+    listing = Listing()
+    listing.fill(os.fsencode(file.parent), [os.fsencode(file.name)])
+    return listing
+
+
 def list_paths(text: Path) -> Listing:
     """List the files that a text names, one path a line, or standard input where it is ``-``.
 
@@ -131,11 +136,6 @@ def list_paths(text: Path) -> Listing:
         reason = getattr(error, "strerror", None) or error
         raise PipelineError(f"{shown(text)}: {reason}. Name a folder, or a text file with one path a line.") from None
     return listing
-
-
-def is_kept_by_a_system(folder: bytes) -> bool:
-    """Tell by its name a folder that is hidden, or holds what nobody put there to be read."""
-    return folder.startswith(b".") or folder.lower() in KEPT_BY_SYSTEMS
 
 
 def name_some(names: Collection[Path | str | bytes]) -> str:
@@ -160,7 +160,7 @@ def _look_up(start: bytes, path: bytes) -> File:
 def _pictures(folder: bytes, suffixes: Collection[str], leave_out: bytes, listing: Listing) -> Iterator[bytes]:
     """Yield the pictures that are read, and count the rest."""
     wanted = {os.fsencode(suffix) for suffix in suffixes}
-    pictures = wanted.union(map(os.fsencode, PICTURES.split()))
+    pictures = wanted.union(ARCHIVES, map(os.fsencode, PICTURES.split()))
     for entry, path in _walk(folder, leave_out, listing):
         name = entry.name
         suffix = name[name.rfind(b".") :].lower()

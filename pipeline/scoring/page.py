@@ -1,12 +1,10 @@
 """From the names of files to their pages, decoded and normalised, and from those to their rows."""
 
-import os
-import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import count
-from typing import BinaryIO, NamedTuple, TypeGuard, TypeVar
+from typing import NamedTuple, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -19,18 +17,15 @@ from pipeline.digits.pictures.files import decoding, heif, pdf, tiff
 from pipeline.digits.pictures.files.limits import Decoded, DecodeError, Limits, PerhapsHalf
 from pipeline.digits.pictures.normalising import Glyph
 from pipeline.reports import thumbnails
+from pipeline.scoring import files
 from pipeline.scoring.row import Row, Rules, name_in_csv
 from pipeline.scoring.shard import Begin, Shard
 
 # Pictures that go through one step before any goes through the next: the processor's caches hold the code of one step.
 TOGETHER = 32
 PIXELS_TOGETHER = 2**20
-# A decoder reads a file of more bytes piece by piece.
-LARGEST_AT_ONCE = 2**22
 # The bytes in the middle of a picture of which there is another checksum.
 CHECKED_TWICE = 2**14
-# The folder is opened to find files from it; with O_PATH that needs no right to list them.
-FOLDER = getattr(os, "O_PATH", os.O_RDONLY)
 
 Before = TypeVar("Before")
 After = TypeVar("After")
@@ -71,23 +66,18 @@ def picture_of(reading: Reading) -> tuple[int, bytes, bytes]:
 
 
 def read(folder: bytes, shard: Shard, rules: Rules, begin: Begin, thumbnail_side: int = 0) -> Iterator[Reading]:
-    """Decode and normalise every page of files. No thumbnail is larger than ``thumbnail_side`` pixels; 0 for none."""
-    paths = shard.paths
-    place = _attempt(partial(os.open, flags=FOLDER), folder)
-    if isinstance(place, str):
-        yield from (Reading(number, 1, place, None, 0) for number in range(len(paths)))
-        return
-    open_file = partial(_read, folder=place, maximum_bytes=rules.maximum_bytes)
-    try:
-        for start in range(0, len(paths), TOGETHER):
+    """Decode and normalise every page of files. No thumbnail is larger than ``thumbnail_side`` pixels; 0 for none.
+
+    Raises StorageError where the folder is away.
+    """
+    with files.opened(folder, shard, rules.maximum_bytes) as read_some:
+        for start in range(0, len(shard.paths), TOGETHER):
             begin(start, 1, b"")
-            contents = [_attempt(open_file, path) for path in paths[start : start + TOGETHER]]
+            contents = read_some(range(start, min(start + TOGETHER, len(shard.paths))))
             for group in _in_groups(_pages(contents, start, shard, rules, begin)):
-                files, numbers, pictures, _ = zip(*group, strict=True)
+                numbers, pages, pictures, _ = zip(*group, strict=True)
                 shrunk = [thumbnails.shrunk(one, thumbnail_side) for one in pictures]
-                yield from map(Reading, files, numbers, _normalised(group), shrunk, map(_pixels, pictures))
-    finally:
-        os.close(place)
+                yield from map(Reading, numbers, pages, _normalised(group), shrunk, map(_pixels, pictures))
 
 
 def rows(paths: Sequence[bytes], readings: Sequence[Reading], classifier: Classifier, model: str, rules: Rules) -> list[Row]:
@@ -108,13 +98,11 @@ def can_hang(start: bytes) -> bool:
     return start.startswith(tiff.STARTS) or heif.is_heif(start) or pdf.is_pdf(start[: decoding.HEAD])
 
 
-def _pages(
-    contents: Iterable[bytes | BinaryIO | str], first: int, shard: Shard, limits: Limits, begin: Begin
-) -> Iterator[Page]:
+def _pages(contents: Iterable[files.Content], first: int, shard: Shard, limits: Limits, begin: Begin) -> Iterator[Page]:
     """Decode files, of which the first has that number, and close them."""
     for number, content in enumerate(contents, first):
-        if isinstance(content, str):
-            yield Page(number, 1, content)
+        if isinstance(content, DecodeError):
+            yield Page(number, 1, str(content))
             continue
         try:
             start = content if isinstance(content, bytes) else content.peek(decoding.HEAD)  # type: ignore[attr-defined]
@@ -184,37 +172,10 @@ def _attempt(step: Callable[[Before], After], value: Before | str) -> After | st
         return value
     try:
         return step(value)
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    except DecodeError as error:
-        return str(error)
     except MemoryError:
         return "needs more memory than there is"
     except Exception as error:  # noqa: BLE001 - whatever picture the normaliser was not made for, the others are scored
         return f"cannot be normalised: {' '.join(str(error).split())[:120] or type(error).__name__}"
-
-
-def _read(path: bytes, *, folder: int, maximum_bytes: int) -> bytes | BinaryIO:
-    """Read a file below an open folder, or open a large one.
-
-    Nothing that is none is opened, nor waited for when it took a file's place.
-    """
-    status = os.stat(path, dir_fd=folder)
-    if not stat.S_ISREG(status.st_mode):
-        raise DecodeError("not a file")
-    size = status.st_size
-    if size > maximum_bytes:
-        raise DecodeError(f"{size} bytes, more than {maximum_bytes}")
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK, dir_fd=folder)
-    if size > LARGEST_AT_ONCE:
-        return os.fdopen(descriptor, "rb")
-    try:
-        content = os.read(descriptor, size)
-        while len(content) < size and (more := os.read(descriptor, size - len(content))):
-            content += more
-        return content
-    finally:
-        os.close(descriptor)
 
 
 def _row(path: bytes, page: int, glyph: Glyph, answer: Answer, model: str, rules: Rules) -> Row:

@@ -14,10 +14,10 @@ from multiprocessing.sharedctypes import RawArray
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, StorageError
 from pipeline.names import shown
 from pipeline.scoring import launching
-from pipeline.scoring.executors import Result, Task
+from pipeline.scoring.executors import Patience, Result, Task
 from pipeline.scoring.launching import NOTES, work
 from pipeline.scoring.shard import Shard
 
@@ -75,7 +75,7 @@ class Processes:
         from pebble import ProcessExpired
 
         self._starting.join()
-        again: deque[tuple[Shard, bool]] = deque()
+        again, patience = deque[tuple[Shard, bool]](), Patience()
         others = ((shard, False) for shard in shards)
         # No more than twice the workers are under way: a list of all shards would grow with the folder.
         slots = set(range(2 * self.workers))
@@ -86,7 +86,6 @@ class Processes:
                 running = _Running(*one, slots.pop())
                 under_way[self._begin(task, running)] = running
             if not under_way:
-                self.close()
                 return
             done, _ = wait(under_way, TICK, FIRST_COMPLETED)
             now = monotonic()
@@ -100,10 +99,14 @@ class Processes:
                 fault = None if future.cancelled() else future.exception()
                 if future.cancelled() or isinstance(fault, ProcessExpired):
                     again.extend(_left_of(running, getattr(fault, "exitcode", 0), maximum_seconds))
+                elif isinstance(fault, StorageError):
+                    patience.wait(fault)
+                    again.append((running.shard, running.is_second_time))
                 elif fault and not self._pool.active:
                     again.append((running.shard, running.is_second_time))
                 else:
                     self._attempts = 0
+                    patience.is_back()
                     yield future.result()
 
     def close(self) -> None:
@@ -165,14 +168,15 @@ class Processes:
 
 def _left_of(running: _Running, code: int, maximum_seconds: float) -> list[tuple[Shard, bool]]:
     """Give the shards to try after the process of one ended, and whether that is for the second time."""
-    shard, paths = running.shard, running.shard.paths
+    shard, count = running.shard, len(running.shard.paths)
     if running.too_slow:
         file, page = running.too_slow
         reason = f"takes longer than {maximum_seconds:g} s (score.maximum_seconds)"
-        slow = shard._replace(paths=paths[file : file + 1], bad_page=page, reason=reason)
-        return [(slow, False)] + [(shard._replace(paths=part), False) for part in (paths[:file], paths[file + 1 :]) if part]
-    if half := len(paths) // 2:
-        return [(shard._replace(paths=part), False) for part in (paths[:half], paths[half:])]
+        slow = shard.part(file, file + 1)._replace(bad_page=page, reason=reason)
+        others = shard.part(0, file), shard.part(file + 1, count)
+        return [(slow, False)] + [(part, False) for part in others if part.paths]
+    if half := count // 2:
+        return [(shard.part(0, half), False), (shard.part(half, count), False)]
     if not running.is_second_time:  # the first time it may have been for another reason
         return [(shard, True)]
     words = signal.Signals(-code).name if code < 0 else f"exit code {code}"

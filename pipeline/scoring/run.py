@@ -9,7 +9,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -21,11 +21,12 @@ from pipeline.names import shown
 from pipeline.registry.contents import ScoringModel
 from pipeline.reports import batch as report
 from pipeline.reports import html
-from pipeline.scoring import executors, export, shard
+from pipeline.scoring import executors, export, files, shard
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring.batch import Batch, hash_of, require
 from pipeline.scoring.manifest import Manifest
 from pipeline.scoring.row import share_shown
+from pipeline.scoring.shard import Shard
 from pipeline.scoring.store import Plan, Store, opened
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 LOCK_FILE = ".lock"
 # What a run that was killed was writing, and what earlier versions of this program kept beside the scores.
 LEFT = (".*.[0-9]*.tmp", ".source", ".listing", ".parts-*")
+
+# The longest that it may take to find what is in an archive, in seconds: a million pictures take half a minute.
+MOST_SECONDS = 600
 
 
 @dataclass
@@ -56,14 +60,33 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: "Processes | Non
     output cannot be written, holds the scores of something else, or another run is writing it.
     """
     started, options, source = time.monotonic(), batch.options, layout.place_of(batch.given)
-    with _claimed(batch) as store:
-        plan = store.begin(
-            source, model.version, batch.method, batch.listing, is_fresh=options.fresh, has_pictures=options.report
-        )
+    with _claimed(batch) as store, ExitStack() as stack:
+        store.begin(source, model.version, batch.method, batch.listing, is_fresh=options.fresh)
+        early = _look_into_archives(batch, store, early, stack)
+        plan = store.plan(has_pictures=options.report)
         kept = plan.reused + plan.resumed
-        progress = Progress(batch.listing.count, kept, began_at=kept)
+        progress = Progress(plan.files, kept, began_at=kept)
         workers = _score_new(batch, model, store, plan, progress, tell, early)
+        if early:
+            early.close()
         return _export(batch, store, model, plan, progress, workers, started)
+
+
+def _look_into_archives(batch: Batch, store: Store, early: "Processes | None", stack: ExitStack) -> "Processes | None":
+    """Find what is in archives that are new, and give the processes that were started for it, if any."""
+    asked, archives = batch.options.workers, store.unopened()
+    is_little = sum(size for _, size in archives) <= executors.FEW_BYTES
+    if not early and not is_little:
+        early = stack.enter_context(executors.early(asked or cores.usable()))
+    task = partial(
+        files.look_into, folder=fsencode(batch.folder), suffixes=batch.suffixes, maximum_bytes=batch.rules.maximum_bytes
+    )
+    shards = [Shard((path,)) for path, _ in archives]
+    with executors.chosen(early, asked, len(shards), is_little=is_little) as executor:
+        for found in executor.run(task, shards, MOST_SECONDS):
+            store.keep(found)
+    store.add_left_out(batch.listing)
+    return early
 
 
 def _score_new(
@@ -74,7 +97,7 @@ def _score_new(
     needed = len(list(islice(store.shards(batch.shard_size), asked or cores.usable())))
     # Not this process where it may have ended the last run.
     is_little = plan.pending <= executors.FEW and plan.size <= executors.FEW_BYTES and not plan.is_resumed
-    share = share_shown(batch.listing.count) if batch.options.report else None
+    share = share_shown(plan.files) if batch.options.report else None
     known = partial(shard.score, folder=fsencode(batch.folder), model=(model.version, model.content))
     task = partial(known, rules=batch.rules, shown_share=share)
     with executors.chosen(early, asked, needed, is_little=is_little) as executor:
@@ -106,7 +129,7 @@ def _export(
 ) -> Manifest:
     edited = export.set_aside(batch.out)
     scores_sha256 = export.write_rows(store, batch.out, batch.rules.columns)
-    counts, answers = export.count_rows(store, batch.listing.count)
+    counts, answers = export.count_rows(store, plan.files)
     seconds = time.monotonic() - started
     manifest = Manifest(
         folder=shown(layout.place_of(batch.given)),

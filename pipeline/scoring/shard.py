@@ -17,12 +17,19 @@ Begin = Callable[[int, int, bytes], None]
 class Shard(NamedTuple):
     """Files that are scored together, by their paths below the folder.
 
+    ``archive``: where it is not empty, the path of the one that all of them are in, at ``places`` as ``archives`` gives them.
     ``bad_page``: where it is not 0, pages of the only file are read up to this one, which is an error for a ``reason``.
     """
 
     paths: tuple[bytes, ...]
+    archive: bytes = b""
+    places: tuple[str, ...] = ()
     bad_page: int = 0
     reason: str = ""
+
+    def part(self, start: int, stop: int) -> "Shard":
+        """Give some of its files."""
+        return self._replace(paths=self.paths[start:stop], places=self.places[start:stop])
 
 
 class Scored(NamedTuple):

@@ -1,27 +1,47 @@
 """The store of a batch: one SQLite file beside its CSV, of files, rows, pictures for people, and runs."""
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.scoring.database import connected, transaction
+from pipeline.scoring.kinds import ARCHIVES
 from pipeline.scoring.listing import File, Listing
 from pipeline.scoring.row import MOST_SHOWN, chance, name_in_csv, share_shown
 from pipeline.scoring.shard import Scored, Shard
 
+if TYPE_CHECKING:
+    from pipeline.scoring.archives.contents import Contents
+
 # Files that are read at once; and the bytes of a shard, which is so done in seconds too where scans are large.
 AT_ONCE = 1000
 SHARD_BYTES = 2**25
+# What there is to score after a path: files, but for archives that were looked into, and what is in those.
+ENTRIES = (
+    "select path, size, x'' as archive, '' as place from file where path > ?1 and path not in (select path from archive)"
+    " union all select path, size, archive, place from member where path > ?1"
+)
+# A path, a size in bytes, and the archive that it is in, and where there, or neither.
+Entry = tuple[bytes, int, bytes, str]
 FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How many files a run scores, of how many bytes, and how many have their rows of an earlier one, or of itself."""
+    """What a run has to do.
 
+    ``files``: all there are, those in archives too; ``pending``: those that it scores, of ``size`` bytes; ``reused`` and
+    ``resumed``: those that have their rows of an earlier run, or of this one before it was interrupted.
+    """
+
+    files: int
     pending: int
     size: int
     reused: int
@@ -37,7 +57,7 @@ class Store:
         connection.create_function("chance", 1, lambda path: chance(name_in_csv(path)), deterministic=True)
         self._connection = connection
         self.execute = connection.execute
-        self._run = 0
+        self._run, self._is_resumed, self._pending = 0, False, ENTRIES
         self.has_room = True
 
     @property
@@ -51,11 +71,10 @@ class Store:
         last = self._last
         return bool(last and last[2] == method and last[4]) and next(self._changes(listing), None) is None
 
-    def begin(self, source: Path, model: str, method: str, listing: Listing, *, is_fresh: bool, has_pictures: bool) -> Plan:
-        """Note what is listed, and find what is new. Rows stay that were made in the same way of files that did not change.
+    def begin(self, source: Path, model: str, method: str, listing: Listing, *, is_fresh: bool) -> None:
+        """Note what is listed. Rows stay that were made in the same way of files that did not change.
 
-        A run that was interrupted goes on where nothing changed. ``has_pictures``: a row stays only with its picture, if it
-        is to be shown.
+        A run that was interrupted goes on where nothing changed.
         """
         # Changed files, those of them that are gone without a size.
         self.execute("create temp table change (path blob primary key, size, modified, changed) without rowid")
@@ -65,49 +84,80 @@ class Store:
             table, entries = ("change", self._changes(listing)) if last else ("file", iter(listing))
             self._connection.executemany(f"insert into {table} values (?, ?, ?, ?)", entries)  # noqa: S608 - one of two
             ((changes,),) = self.execute("select count(*) from change")
-            is_resumed = last is not None and last[2:] == (method, is_fresh, False) and not changes
-            if last and not is_resumed and (last[2] != method or is_fresh):
+            self._is_resumed = last is not None and last[2:] == (method, is_fresh, False) and not changes
+            if last and not self._is_resumed and (last[2] != method or is_fresh):
                 self.execute("delete from row")
-            if not is_resumed:
+            if not self._is_resumed:
                 values = [os.fsencode(source), model, method, is_fresh]
                 self.execute("insert into run (source, model, method, is_fresh) values (?, ?, ?, ?)", values)
             ((self._run,),) = self.execute("select max(number) from run")
             if changes:
-                self.execute("delete from row where path in (select path from change)")
+                within = "select member.path from member join change on archive = change.path"
+                self.execute(f"delete from row where path in (select path from change union all {within})")  # noqa: S608 - ours
+                for table, column in (("member", "archive"), ("archive", "path")):
+                    self.execute(f"delete from {table} where {column} in (select path from change)")  # noqa: S608 - ours
                 self.execute("delete from file where path in (select path from change where size is null)")
                 self.execute("insert or replace into file select * from change where size is not null order by path")
+
+    def unopened(self) -> list[tuple[bytes, int]]:
+        """Give the archives that were not looked into since they changed, and their sizes."""
+        query = (
+            "select path, size from file where lower(substr(path, -4)) in (select value from json_each(?))"
+            " and path not in (select path from archive) order by path"
+        )
+        return self.execute(query, [json.dumps([suffix.decode() for suffix in ARCHIVES])]).fetchall()
+
+    def keep(self, found: "Contents") -> None:
+        """Note what is in an archive."""
+        with transaction(self._connection):
+            unread = json.dumps(found.unread, sort_keys=True)
+            self.execute("insert into archive values (?, ?, ?)", [found.archive, found.ignored, unread])
+            # Object storage may have a file with the name of a member.
+            members = ((path, found.archive, size, place) for path, size, place in sorted(found.members))
+            self._connection.executemany("insert or ignore into member values (?, ?, ?, ?)", members)
+
+    def add_left_out(self, listing: Listing) -> None:
+        """Add to a listing what was left out in archives."""
+        for path, ignored, unread in self.execute("select path, ignored, unread from archive order by path"):
+            listing.leave_out(path, ignored, json.loads(unread))
+
+    def plan(self, *, has_pictures: bool) -> Plan:
+        """Find what is new. ``has_pictures``: a row stays only with its picture, if it is to be shown."""
+        ((files,),) = self.execute(f"select count(*) from ({ENTRIES})", [b""])  # noqa: S608 - ours
+        with transaction(self._connection):
             if has_pictures:
-                self._forget_rows_without_pictures(listing.count)
+                self._forget_rows_without_pictures(files)
             self.execute(
                 "delete from picture where not exists (select 1 from row where (path, page) = (picture.path, picture.page))"
             )
             if self.execute("select 1 from row limit 1").fetchone():
-                self.execute("create temp table pending (path blob primary key, size integer) without rowid")
+                self.execute("create temp table pending (path blob primary key, size, archive, place) without rowid")
                 self.execute(
-                    "insert into pending select path, size from file"
-                    " where not exists (select 1 from row where path = file.path) order by path"
+                    f"insert into pending select * from ({ENTRIES}) entry"  # noqa: S608 - ours
+                    " where not exists (select 1 from row where path = entry.path)",
+                    [b""],
                 )
-            else:
-                self.execute("create temp view pending as select path, size from file")
-        ((pending, size),) = self.execute("select count(*), coalesce(sum(size), 0) from pending")
+                self._pending = "select path, size, archive, place from pending where path > ?1"
+        ((pending, size),) = self.execute(f"select count(*), coalesce(sum(size), 0) from ({self._pending})", [b""])  # noqa: S608 - ours
         ((resumed,),) = self.execute("select count(*) from row where run = ? and page = 1", [self._run])
-        return Plan(pending, size, listing.count - pending - resumed, resumed, is_resumed)
+        return Plan(files, pending, size, files - pending - resumed, resumed, self._is_resumed)
 
     def shards(self, files: int) -> Iterator[Shard]:
         """Cut what is to be scored into shards of at most so many files, or of some megabytes."""
-        paths: list[bytes] = []
-        total, last = 0, b""
-        # In small parts: while one is read, what is written stays in the log.
-        query = "select path, size from pending where path > ? order by path limit ?"
-        while some := self.execute(query, [last, AT_ONCE]).fetchall():
-            for last, size in some:
-                if paths and (len(paths) == files or total + size > SHARD_BYTES):
-                    yield Shard(tuple(paths))
-                    paths, total = [], 0
-                paths.append(last)
-                total += size
-        if paths:
-            yield Shard(tuple(paths))
+
+        def entries() -> Iterator[Entry]:
+            last = b""
+            # In small parts: while one is read, what is written stays in the log.
+            while some := self.execute(f"{self._pending} order by path limit ?2", [last, AT_ONCE]).fetchall():
+                yield from some
+                last = some[-1][0]
+
+        return _cut(entries(), files)
+
+    def shards_of(self, paths: Iterable[bytes], files: int) -> Iterator[Shard]:
+        """Cut some files, or members of archives, into shards."""
+        query = ENTRIES.replace(">", "=")
+        return _cut((entry for path in paths for entry in self.execute(query, [path])), files)
 
     def write(self, scored: Scored) -> None:
         """Keep what came of a shard, all of it or nothing. Where there is no room, pictures make room for the rows."""
@@ -166,6 +216,22 @@ class Store:
         with transaction(self._connection):
             self._connection.executemany(f"insert into row values ({self._run}{values})", scored.rows)  # noqa: S608 - numbers
             self._connection.executemany("insert into picture values (?, ?, ?, ?)", pictures)
+
+
+def _cut(entries: Iterable[Entry], files: int) -> Iterator[Shard]:
+    """Cut files into shards. Members of an archive are apart from all else."""
+    for archive, some in groupby(entries, itemgetter(2)):
+        paths: list[bytes] = []
+        places: list[str] = []
+        total = 0
+        for path, size, _, place in some:
+            if paths and (len(paths) == files or total + size > SHARD_BYTES):
+                yield Shard(tuple(paths), archive, tuple(places))
+                paths, places, total = [], [], 0
+            paths.append(path)
+            places += [place] if archive else []
+            total += size
+        yield Shard(tuple(paths), archive, tuple(places))
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Runs of scoring: in other processes that may die, over folders that were scored before, and interrupted."""
 
 import csv
-import json
 import os
 import resource
 import shutil
@@ -19,86 +18,20 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipeline import atomic, cores, layout, params
-from pipeline.datasets import sample
+from pipeline import atomic, cores, layout
 from pipeline.digits.pictures.files import decoding
 from pipeline.digits.pictures.files.limits import Limits
 from pipeline.errors import PipelineError
-from pipeline.registry import contents
-from pipeline.registry.contents import ScoringModel
-from pipeline.reports import html
 from pipeline.scoring import batch as batches
 from pipeline.scoring import executors, run
 from pipeline.scoring import manifest as manifests
-from pipeline.scoring.batch import Options
-from pipeline.scoring.manifest import Manifest
-from tests.conftest import DIGITS, ROOT, Project, copy_project
+from tests.conftest import DIGITS, Project
 from tests.processes import left_of, started_by
-from tests.scored import rows_in
+from tests.scored import IMAGES, SETTINGS, Scans, interrupt_after, rows_in
 
-SETTINGS = params.load(ROOT / "params.yaml").score.model_copy(update={"shard_size": 7})
-IMAGES = 30
 # Is imported by every Python that starts with its folder in PYTHONPATH.
 STARTUP = "sitecustomize.py"
 MEMORY = Path("/dev/shm")  # noqa: S108 - used by way of tempfile
-
-
-@pytest.fixture(scope="module")
-def project(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project with a champion, of which only what it keeps of that changes."""
-    return copy_project(registered_project, tmp_path_factory.mktemp("project"))
-
-
-@pytest.fixture(scope="module")
-def champion(project: Project) -> ScoringModel:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(project.root)
-        return contents.load("champion")
-
-
-@pytest.fixture(scope="module")
-def sampled(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sample") / "batch"
-    sample.cut(project.root / "data/arrays.npz", folder, count=IMAGES)
-    return folder
-
-
-class Scans:
-    """A folder of pictures, and how it is scored."""
-
-    def __init__(self, folder: Path, model: ScoringModel) -> None:
-        self.folder, self.model = folder, model
-        self.out = folder.parent / "scores"
-
-    def score(
-        self,
-        out: Path | None = None,
-        tell: Callable[[run.Progress], None] = lambda _: None,
-        settings: params.Score = SETTINGS,
-        **options: Any,
-    ) -> Manifest:
-        batch = batches.prepare(self.folder, out or self.out, self.model, settings, Options(**options))
-        return batch.finished or run.score(batch, self.model, tell)
-
-    def rows(self) -> dict[str, dict[str, str]]:
-        with (self.out / "scores.csv").open(encoding="utf-8", newline="") as file:
-            return {row["file"]: row for row in csv.DictReader(file)}
-
-    def shown(self) -> dict[str, list[Any]]:
-        lines = [json.loads(line) for line in html.lines_of(self.out / "report.html")]
-        by_name = {line[0]: line for line in lines}
-        assert len(by_name) == len(lines)
-        return by_name
-
-    def add(self, *names: str) -> None:
-        for name in names:
-            shutil.copyfile(self.folder / "00003.png", self.folder / name)
-
-
-@pytest.fixture
-def scans(sampled: Path, champion: ScoringModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scans:
-    monkeypatch.chdir(tmp_path)
-    return Scans(Path(shutil.copytree(sampled, tmp_path / "batch")), champion)
 
 
 @pytest.fixture
@@ -125,18 +58,6 @@ def startup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         (tmp_path / "startup" / STARTUP).write_text(code)
 
     return begin_with
-
-
-def interrupt_after(shards: int) -> Callable[[run.Progress], None]:
-    """Give what stops a run as Ctrl-C does."""
-    left = [shards]
-
-    def tell(_: run.Progress) -> None:
-        left[0] -= 1
-        if not left[0]:
-            raise KeyboardInterrupt
-
-    return tell
 
 
 DYING = """
@@ -694,7 +615,7 @@ def damage(store: Path, how: str) -> None:
     [
         ("cut", "It is damaged. Delete it, and every file is scored again"),
         ("another program's", "It is damaged. Delete it, and every file is scored again"),
-        ("newer", "made by another version of this program, with schema 99 in place of 1"),
+        ("newer", "made by another version of this program, with schema 99 in place of 2"),
         ("deleted", ""),
     ],
 )
@@ -755,16 +676,16 @@ def test_a_run_that_is_killed_in_the_midst_of_its_end_loses_nothing(
 
 
 @pytest.fixture
-def running(scans: Scans, project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator["subprocess.Popen[str]"]:
+def running(scans: Scans, champion_project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator["subprocess.Popen[str]"]:
     """The command, in the middle of some thousand pictures, with two workers, as a terminal starts it."""
     for number in range(3000):
         scans.add(f"more-{number:04d}.png")
-    monkeypatch.chdir(project.root)
+    monkeypatch.chdir(champion_project.root)
     command = [*DIGITS, "score", str(scans.folder), "--out", str(scans.out), "--workers", "2"]
     with subprocess.Popen(
         command,
-        cwd=project.root,
-        env=project.environment,
+        cwd=champion_project.root,
+        env=champion_project.environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -41,12 +41,14 @@ def test_the_inbox_is_batches_and_what_lies_beside_them(tmp_path: Path) -> None:
     for name in ("b", "a", ".half-copied", "@eaDir", "#recycle"):
         (tmp_path / name).mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "a")
-    (tmp_path / "file.png").touch()
+    (tmp_path / "link.zip").symlink_to(tmp_path / "c.ZIP")
+    for name in ("file.png", "c.ZIP", "c.ZIP.ready", "d.tar", "e.ready"):
+        (tmp_path / name).touch()
 
     inbox = look_into(tmp_path)
 
-    assert [path.name for path in inbox.batches] == ["a", "b"]
-    assert [path.name for path in inbox.loose] == ["file.png", "link"]
+    assert [path.name for path in inbox.batches] == ["a", "b", "c.ZIP", "d.tar"]
+    assert [path.name for path in inbox.loose] == ["e.ready", "file.png", "link", "link.zip"]
     assert look_into(tmp_path / "missing").batches == []
 
 
@@ -114,3 +116,22 @@ def test_who_copies_may_say_that_nothing_more_comes(batch: Path) -> None:
 
     assert waits_for(batch, BY_FILE) == ""
     assert waits_for(batch, SETTINGS.model_copy(update={"quiet_seconds": 10**6})) == ""
+
+
+def test_an_archive_waits_until_it_is_quiet_or_has_its_mark_beside_it(tmp_path: Path, naps: list[float]) -> None:
+    archive = tmp_path / "a.zip"
+    archive.touch()
+
+    assert waits_for(archive, BY_FILE) == "waits for a file a.zip.ready beside it"
+    assert waits_for(archive, SOON) == ""
+    assert naps == [0.4]
+    (tmp_path / "a.zip.ready").touch()
+    assert waits_for(archive, BY_FILE) == ""
+
+
+def test_an_archive_that_grows_is_still_being_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = tmp_path / "a.zip"
+    archive.touch()
+    monkeypatch.setattr("flows.inbox.time.sleep", lambda _: archive.write_bytes(b"more"))
+
+    assert waits_for(archive, SOON) == "is still being copied: something changed within 0.4 s"

@@ -20,10 +20,12 @@ from hypothesis import strategies as st
 
 from pipeline.digits.network.model import Classifier
 from pipeline.digits.pictures import normalising
+from pipeline.errors import StorageError
 from pipeline.params import load
-from pipeline.scoring import batch, page
+from pipeline.scoring import batch, files, page
 from pipeline.scoring.page import Page
 from pipeline.scoring.row import COLUMNS, Row, Rules, csv_lines, name_in_csv
+from pipeline.scoring.shard import Shard
 from tests.scored import score_files
 from tests.written import CASES, CHANGES, FILES, WRITERS, mutate
 
@@ -107,13 +109,9 @@ def test_a_file_that_went_away_or_became_a_pipe_is_an_error_row(
     }
 
 
-def test_where_the_folder_went_away_every_row_says_so(tmp_path: Path, classifier: Classifier) -> None:
-    rows = score_files(os.fsencode(tmp_path / "gone"), [b"a.png", b"b.png"], classifier, "v1.0.0", RULES)
-
-    assert [(row.file, row.reason) for row in rows] == [
-        ("a.png", "cannot be read: No such file or directory"),
-        ("b.png", "cannot be read: No such file or directory"),
-    ]
+def test_a_folder_that_went_away_is_the_fault_of_none_of_its_files(tmp_path: Path, classifier: Classifier) -> None:
+    with pytest.raises(StorageError, match=r"gone: cannot be read: No such file or directory\.$"):
+        score_files(os.fsencode(tmp_path / "gone"), [b"a.png", b"b.png"], classifier, "v1.0.0", RULES)
 
 
 def test_a_file_that_may_not_be_read_is_an_error_row(scan: np.ndarray, classifier: Classifier) -> None:
@@ -146,7 +144,8 @@ def test_a_file_that_grows_is_read_as_far_as_it_went(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(os, "read", grow)
 
-    assert page._read(os.fsencode(tmp_path / "a.png"), folder=-1, maximum_bytes=100) == b"0123"
+    with files.opened(os.fsencode(tmp_path), Shard((b"a.png",)), maximum_bytes=100) as read_some:
+        assert read_some(range(1)) == [b"0123"]
 
 
 def test_a_row_does_not_depend_on_the_pictures_beside_it(tmp_path: Path, scan: np.ndarray, classifier: Classifier) -> None:

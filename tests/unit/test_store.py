@@ -21,7 +21,8 @@ def file(name: str, time: int = 1) -> File:
 
 
 def begin(kept: Store, *files: File, method: str = "m", is_fresh: bool = False, has_pictures: bool = False) -> Plan:
-    return kept.begin(Path("batch"), "v1.0.0", method, listing(*files), is_fresh=is_fresh, has_pictures=has_pictures)
+    kept.begin(Path("batch"), "v1.0.0", method, listing(*files), is_fresh=is_fresh)
+    return kept.plan(has_pictures=has_pictures)
 
 
 def scored(*names: str, status: str = "ok", confidence: float | None = 0.99, with_picture: bool = False) -> Scored:
