@@ -153,7 +153,7 @@ for one in (*commands.COMMANDS, *review_commands.COMMANDS):
 @command()
 def score(
     folder: Annotated[
-        Path, typer.Argument(help="A folder or archive of pictures, a text file with one path a line, or - for those.")
+        Path, typer.Argument(help="A folder or archive of pictures, s3://BUCKET/PREFIX, a file of paths, or - for those.")
     ],
     out: Annotated[Path | None, typer.Option(help="Where the CSV goes; data/scores/NAME by default.", file_okay=False)] = None,
     model: Annotated[str, typer.Option(help="champion, or a version such as v1.2.0.")] = "champion",
@@ -184,7 +184,7 @@ def score(
     """
     from pipeline.scoring import executors
 
-    if folder != STANDARD_INPUT and not folder.exists():
+    if folder != STANDARD_INPUT and not layout.address_of(folder) and not folder.exists():
         raise typer.BadParameter(f"{shown(folder)} does not exist.", param_hint="FOLDER")
     if folder == STANDARD_INPUT and out is None:
         raise typer.BadParameter("name a folder where the paths come from standard input.", param_hint="--out")

@@ -43,6 +43,19 @@ RELIABILITY = "reliability.csv"
 SLICES_TABLE = "slices.csv"
 
 
+def address_of(given: Path) -> str:
+    """Give the address that a path was made from, such as ``s3://bucket/folder``; nothing for a path on this machine."""
+    scheme, slash, rest = str(given).partition(":/")
+    if not slash or len(scheme) == 1 or not scheme.replace("+", "").isalnum():
+        return ""
+    return f"{scheme}:///{rest}" if scheme in ("file", "local") else f"{scheme}://{rest}"
+
+
+def words_of(given: Path) -> str:
+    """Say where something is that is scored."""
+    return address_of(given) or shown(place_of(given))
+
+
 def place_of(given: Path) -> Path:
     """Give a folder's path from the project's root where it lies in it, so that a project knows its own after a move."""
     root, place = Path.cwd(), given.resolve()

@@ -30,9 +30,9 @@ IMAGES = 30
 class Scans:
     """A folder of pictures, and how it is scored."""
 
-    def __init__(self, folder: Path, model: ScoringModel) -> None:
+    def __init__(self, folder: Path, model: ScoringModel, out: Path | None = None) -> None:
         self.folder, self.model = folder, model
-        self.out = folder.parent / "scores"
+        self.out = out or folder.parent / "scores"
 
     def score(
         self,

@@ -93,6 +93,8 @@ def _lines(pictures: Pictures) -> Iterator[bytes]:
 
 def address_of(folder: Path, page_folder: Path) -> str:
     """Give the start of the address of files below ``folder`` for a page in another: relative where both are in the project."""
+    if address := layout.address_of(folder):
+        return f"{address}/"
     root, place, start = Path.cwd(), folder.resolve(), page_folder.resolve()
     if place.is_relative_to(root) and start.is_relative_to(root):
         return quote(os.fsencode(os.path.relpath(place, start))) + "/"

@@ -72,18 +72,15 @@ def copy(answers: Answers, path: bytes, target: Path, settings: Score) -> None:
 
 def as_scored(answers: Answers, path: bytes) -> Shard | None:
     """Give how a file is read; None where it, or the archive that it is in, is gone or was written since it was scored."""
-    shard = Shard((path,))
-    if not answers.execute("select 1 from scores.file where path = ?", [path]).fetchone():
+    size = answers.execute("select size from scores.file where path = ?", [path]).fetchone()
+    shard = Shard((path,), places=(str(*size or ()),))
+    if not size:
         query = "select archive, place from scores.member where path = ?"
         archive, place = answers.execute(query, [path]).fetchone() or (path, "")
         shard = Shard((path,), archive, (place,))
     file = shard.archive or path
-    known = answers.execute("select size, modified from scores.file where path = ?", [file]).fetchone()
-    try:
-        status = (Path(os.fsdecode(source(answers))) / os.fsdecode(file)).stat()
-    except (OSError, ValueError):
-        return None
-    return shard if (status.st_size, status.st_mtime_ns) == known else None
+    known = answers.execute("select size, modified, changed from scores.file where path = ?", [file]).fetchone()
+    return shard if known and files.is_unchanged(source(answers), file, *known) else None
 
 
 def _reading(answers: Answers, path: bytes, page: int, pixels: int, settings: Score, side: int) -> pages.Reading | None:

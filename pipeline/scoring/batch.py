@@ -18,7 +18,7 @@ from pipeline.scoring import manifest as manifests
 from pipeline.scoring.database import NAME as STORE
 from pipeline.scoring.export import REVIEW, SCORES
 from pipeline.scoring.kinds import ARCHIVES, is_archive
-from pipeline.scoring.listing import Listing, list_file, list_folder, list_paths
+from pipeline.scoring.listing import Listing, list_file, list_folder, list_paths, list_storage
 from pipeline.scoring.manifest import Manifest
 from pipeline.scoring.row import DIGITS, Rules, rules_of
 from pipeline.scoring.store import Store, opened
@@ -38,6 +38,7 @@ CODE = (
     "scoring/page.py",
     "scoring/row.py",
     "scoring/shard.py",
+    "scoring/storage.py",
 )
 LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow", "pi-heif", "pypdfium2")
 
@@ -91,7 +92,7 @@ DEFAULTS = Options()
 
 def folder_of(given: Path) -> Path:
     """Give what paths start from in what is to be scored: a folder, an archive, or a file of paths."""
-    if given.is_dir():
+    if given.is_dir() or (layout.address_of(given) and not is_archive(os.fsencode(given))):
         return given
     return given.parent if is_archive(os.fsencode(given)) else Path()
 
@@ -103,8 +104,11 @@ def prepare(given: Path, out: Path, model: ScoringModel, settings: Score, option
     """
     with opened(out) as store:
         require(store, out, given)
-        is_folder = given.is_dir()
-        if is_folder:
+        address = layout.address_of(given)
+        is_folder = bool(address) or given.is_dir()
+        if address:
+            listing = list_storage(address, settings.image_suffixes)
+        elif is_folder:
             listing = list_folder(given, {*settings.image_suffixes, *map(os.fsdecode, ARCHIVES)}, out)
         else:
             listing = list_file(given) if is_archive(os.fsencode(given)) else list_paths(given)
@@ -112,7 +116,7 @@ def prepare(given: Path, out: Path, model: ScoringModel, settings: Score, option
             there = f"{listing.ignored} other files, {listing.symbolic_links} symbolic links"
             there = "; ".join(filter(None, (there, listing.unread_words, listing.unreadable_words)))
             how = f"An image ends in one of: {' '.join(settings.image_suffixes)}." if is_folder else "Name one file a line."
-            raise NothingToScoreError(f"{shown(given)}: no images to score ({there}). {how}")
+            raise NothingToScoreError(f"{address or shown(given)}: no images to score ({there}). {how}")
         rules = rules_of(settings, model.temperature, options.digits, probabilities=options.probabilities)
         method = hash_of(manifests.SCHEMA_VERSION, code_version(), model.version, model.sha256, rules)
         finished = None if options.fresh else _finished(store, out, listing, method, has_report=options.report)
@@ -135,8 +139,8 @@ def _finished(store: Store, out: Path, listing: Listing, method: str, *, has_rep
 def require(store: Store, out: Path, given: Path) -> None:
     """Raise PipelineError where ``out`` holds the scores of something else. Without a store the manifest says of what."""
     source, manifest, place = store.source, manifests.read(out), layout.place_of(given)
-    known = shown(source) if source else manifest.folder if manifest else ""
-    is_same = source == place if source else known == shown(place)
+    known = layout.words_of(source) if source else manifest.folder if manifest else ""
+    is_same = source == place if source else known == layout.words_of(given)
     if not is_same and (known or (out / SCORES).exists()):
         raise PipelineError(
             f"{shown(out)}: holds the scores of {known or 'a folder that is not known'}. "

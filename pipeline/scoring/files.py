@@ -6,15 +6,17 @@ import stat
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import BinaryIO, TypeAlias
+from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.digits.pictures.files.limits import DecodeError, refusal
 from pipeline.errors import StorageError
+from pipeline.layout import address_of
 from pipeline.names import shown
 from pipeline.scoring.archives import contents
 from pipeline.scoring.archives.contents import Contents
 from pipeline.scoring.archives.member import faulty, place_of
-from pipeline.scoring.shard import Begin, Shard
+from pipeline.scoring.shard import Begin, Content, Read, Shard
 
 # A decoder reads a file of more bytes piece by piece.
 LARGEST_AT_ONCE = 2**22
@@ -35,15 +37,15 @@ AWAY = {
     errno.ENOTCONN,
 }
 
-# The bytes of a file, or the file, open to be read, or why it cannot be.
-Content: TypeAlias = bytes | BinaryIO | DecodeError
-# Gives what is in files of a shard, by their numbers from 0.
-Read = Callable[[range], list[Content]]
-
 
 @contextmanager
 def opened(folder: bytes, shard: Shard, maximum_bytes: int) -> Iterator[Read]:
     """Give the function that reads files of a shard, of which none may have more bytes. Both raise StorageError."""
+    if address := address_of(Path(os.fsdecode(folder))):
+        from pipeline.scoring import storage
+
+        yield storage.reader(address, shard, maximum_bytes)
+        return
     with _opened_folder(folder) as place, ExitStack() as stack:
         read = _in_archive(shard, place, stack) if shard.archive else partial(_in_folder, shard, place, maximum_bytes)
         yield lambda numbers: [_attempt(read, number, folder) for number in numbers]
@@ -53,14 +55,31 @@ def look_into(shard: Shard, begin: Begin, *, folder: bytes, suffixes: Collection
     """Find what is in an archive, the only file of a shard. Raises StorageError."""
     (path,) = shard.paths
     begin(0, 1, b"")
+    if shard.bad_page:
+        return Contents(path, [faulty(path, shard.reason)])
+    if address := address_of(Path(os.fsdecode(folder))):
+        from pipeline.scoring import storage
+
+        return storage.look_into(address, path, suffixes, maximum_bytes)
     with _opened_folder(folder) as place:
         try:
-            if shard.bad_page:
-                raise DecodeError(shard.reason)
             with _opened_file(path, place) as file:
                 return contents.find(path, file, suffixes, maximum_bytes)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it is its own fault
             return Contents(path, [faulty(path, str(_refusal(error, folder)))])
+
+
+def is_unchanged(folder: bytes, path: bytes, size: int, modified: int, changed: int) -> bool:
+    """Tell whether a file is there, and was not written since it was listed so; a copy of it in its place is the same."""
+    try:
+        if address := address_of(Path(os.fsdecode(folder))):
+            from pipeline.scoring import storage
+
+            return storage.version_of(address, path) == (size, changed)
+        status = os.stat(os.path.join(folder, path))  # noqa: PTH116, PTH118 - paths of any bytes
+    except (OSError, ValueError):
+        return False
+    return (status.st_size, status.st_mtime_ns) == (size, modified)
 
 
 def _attempt(read: Callable[[int], bytes | BinaryIO], number: int, folder: bytes) -> Content:

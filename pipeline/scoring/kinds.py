@@ -23,6 +23,12 @@ def is_kept_by_a_system(folder: bytes) -> bool:
     return folder.startswith(b".") or folder.lower() in KEPT_BY_SYSTEMS
 
 
+def is_hidden(path: bytes) -> bool:
+    """Tell a file that is hidden, or in a folder that is left alone, by its path below the folder that was named."""
+    *folders, name = path.split(b"/")
+    return name.startswith(b".") or any(is_kept_by_a_system(one) for one in folders if one != b"..")
+
+
 def is_archive(path: bytes) -> bool:
     """Tell by its name whether a file is read as a folder of pictures."""
     return path[path.rfind(b".") :].lower() in ARCHIVES

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.scoring.kinds import ARCHIVES, PICTURES, is_kept_by_a_system
+from pipeline.scoring.kinds import ARCHIVES, PICTURES, is_hidden, is_kept_by_a_system
 
 NAMED = 3
 # So many files take less time than a temporary file, and less memory than the rest of a run.
@@ -23,7 +23,7 @@ STANDARD_INPUT = Path("-")
 
 
 # A file, by its path below the folder, with forward slashes: its size in bytes, and its times of modification and of change in
-# nanoseconds. One that is not there has three zeros.
+# nanoseconds, or in storage zero and a number that stands for its content. One that is not there has three zeros.
 File = tuple[bytes, int, int, int]
 
 
@@ -69,22 +69,21 @@ class Listing:
         """Name the folders that could not be read; nothing where there are none."""
         return f"folders that could not be read: {name_some(self.unreadable_folders)}" if self.unreadable_folders else ""
 
-    def leave_out(self, archive: bytes, ignored: int, unread: Mapping[str, int]) -> None:
-        """Count what was left out in an archive: pictures of a kind that is not read, and what is none."""
+    def leave_out(self, path: bytes, ignored: int, unread: Mapping[str, int]) -> None:
+        """Count what was left out at a path: what is no picture, and pictures of a kind that is not read."""
         self.ignored += ignored
         for suffix, count in unread.items():
             self.unread_by_suffix[suffix] += count
         if unread:
-            bisect.insort(self.unread_pictures, archive)
+            bisect.insort(self.unread_pictures, path)
             del self.unread_pictures[NAMED:]
 
-    def fill(self, folder: bytes, paths: Iterable[bytes]) -> None:
-        """Look up files below ``folder``. Raises PipelineError when the folder for temporary files has no room."""
-        start, rest = os.path.join(folder, b""), iter(paths)  # noqa: PTH118 - paths of any bytes
-        while some := set(islice(rest, IN_MEMORY)):
+    def fill(self, files: Iterable[list[File]]) -> None:
+        """Keep files, some at a time. Raises PipelineError when the folder for temporary files has no room."""
+        for some in files:
             if self._few:
                 self._spill()
-            self._few = [_look_up(start, path) for path in sorted(some)]
+            self._few = some
         self.count = len(self._few)
         if self._many:
             self._spill()
@@ -111,7 +110,7 @@ def list_folder(folder: Path, suffixes: Collection[str], leave_out: Path) -> Lis
     PipelineError when the folder for temporary files has no room.
     """
     listing, place = Listing(), os.fsencode(folder)
-    listing.fill(place, _pictures(place, suffixes, os.fsencode(leave_out.resolve()), listing))
+    listing.fill(_looked_up(place, _pictures(place, suffixes, os.fsencode(leave_out.resolve()), listing)))
     listing.unreadable_folders.sort()
     return listing
 
@@ -119,7 +118,29 @@ def list_folder(folder: Path, suffixes: Collection[str], leave_out: Path) -> Lis
 def list_file(file: Path) -> Listing:
     """List one file, below its folder."""
     listing = Listing()
-    listing.fill(os.fsencode(file.parent), [os.fsencode(file.name)])
+    listing.fill(_looked_up(os.fsencode(file.parent), [os.fsencode(file.name)]))
+    return listing
+
+
+def list_storage(address: str, suffixes: Collection[str]) -> Listing:
+    """List the pictures and archives at an address of storage, as in a folder. Raises PipelineError."""
+    from pipeline.scoring import storage
+
+    listing, wanted = Listing(), {*map(os.fsencode, suffixes), *ARCHIVES}
+
+    def pictures() -> Iterator[File]:
+        for path, size, tag in storage.entries(address):
+            suffix = path[path.rfind(b".") :].lower()
+            if is_hidden(path):
+                listing.leave_out(path, 1, {})
+            elif suffix in wanted:
+                yield path, size, 0, tag
+            else:
+                unread = [os.fsdecode(suffix)] if os.fsdecode(suffix) in PICTURES.split() else []
+                listing.leave_out(path, not unread, dict.fromkeys(unread, 1))
+
+    found = pictures()
+    listing.fill(sorted(some) for some in iter(lambda: list(islice(found, IN_MEMORY)), []))
     return listing
 
 
@@ -131,7 +152,7 @@ def list_paths(text: Path) -> Listing:
     listing = Listing()
     try:
         with sys.stdin.buffer if text == STANDARD_INPUT else text.open("rb") as lines:
-            listing.fill(b"", _named_in(lines))
+            listing.fill(_looked_up(b"", _named_in(lines)))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PipelineError(f"{shown(text)}: {reason}. Name a folder, or a text file with one path a line.") from None
@@ -146,6 +167,12 @@ def name_some(names: Collection[Path | str | bytes]) -> str:
 def _named(first: Iterable[Path | str | bytes], count: int) -> str:
     words = ", ".join(shown(name) for name in first)
     return f"{words} and {count - NAMED} more" if count > NAMED else words
+
+
+def _looked_up(folder: bytes, paths: Iterable[bytes]) -> Iterator[list[File]]:
+    start, rest = os.path.join(folder, b""), iter(paths)  # noqa: PTH118 - paths of any bytes
+    while some := set(islice(rest, IN_MEMORY)):
+        yield [_look_up(start, path) for path in sorted(some)]
 
 
 def _look_up(start: bytes, path: bytes) -> File:
@@ -171,9 +198,7 @@ def _pictures(folder: bytes, suffixes: Collection[str], leave_out: bytes, listin
         elif suffix in wanted:
             yield path
         else:
-            listing.unread_by_suffix[os.fsdecode(suffix)] += 1
-            bisect.insort(listing.unread_pictures, path)
-            del listing.unread_pictures[NAMED:]
+            listing.leave_out(path, 0, {os.fsdecode(suffix): 1})
 
 
 def _named_in(lines: Iterable[bytes]) -> Iterator[bytes]:

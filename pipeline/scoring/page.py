@@ -19,7 +19,7 @@ from pipeline.digits.pictures.normalising import Glyph
 from pipeline.reports import thumbnails
 from pipeline.scoring import files
 from pipeline.scoring.row import Row, Rules, name_in_csv
-from pipeline.scoring.shard import Begin, Shard
+from pipeline.scoring.shard import Begin, Content, Shard
 
 # Pictures that go through one step before any goes through the next: the processor's caches hold the code of one step.
 TOGETHER = 32
@@ -98,7 +98,7 @@ def can_hang(start: bytes) -> bool:
     return start.startswith(tiff.STARTS) or heif.is_heif(start) or pdf.is_pdf(start[: decoding.HEAD])
 
 
-def _pages(contents: Iterable[files.Content], first: int, shard: Shard, limits: Limits, begin: Begin) -> Iterator[Page]:
+def _pages(contents: Iterable[Content], first: int, shard: Shard, limits: Limits, begin: Begin) -> Iterator[Page]:
     """Decode files, of which the first has that number, and close them."""
     for number, content in enumerate(contents, first):
         if isinstance(content, DecodeError):

@@ -132,7 +132,7 @@ def _export(
     counts, answers = export.count_rows(store, plan.files)
     seconds = time.monotonic() - started
     manifest = Manifest(
-        folder=shown(layout.place_of(batch.given)),
+        folder=layout.words_of(batch.given),
         dataset=model.dataset,
         model=model.version,
         model_sha256=model.sha256,

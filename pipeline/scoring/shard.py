@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias
 
+from pipeline.digits.pictures.files.limits import DecodeError
 from pipeline.scoring.row import Row, Rules, csv_lines, is_shown
 
 if TYPE_CHECKING:
@@ -12,12 +13,17 @@ if TYPE_CHECKING:
 
 # Is told, before a page is read, its file's number in the shard, from 0, the page, from 1, and the first bytes of the file.
 Begin = Callable[[int, int, bytes], None]
+# The bytes of a file, or the file, open to be read, or why it cannot be.
+Content: TypeAlias = bytes | BinaryIO | DecodeError
+# Gives what is in files of a shard, by their numbers from 0.
+Read = Callable[[range], list[Content]]
 
 
 class Shard(NamedTuple):
     """Files that are scored together, by their paths below the folder.
 
     ``archive``: where it is not empty, the path of the one that all of them are in, at ``places`` as ``archives`` gives them.
+    In storage, ``places`` of others are their sizes in bytes.
     ``bad_page``: where it is not 0, pages of the only file are read up to this one, which is an error for a ``reason``.
     """
 

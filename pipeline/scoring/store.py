@@ -229,7 +229,7 @@ def _cut(entries: Iterable[Entry], files: int) -> Iterator[Shard]:
                 yield Shard(tuple(paths), archive, tuple(places))
                 paths, places, total = [], [], 0
             paths.append(path)
-            places += [place] if archive else []
+            places.append(place if archive else str(size))
             total += size
         yield Shard(tuple(paths), archive, tuple(places))
 

@@ -238,7 +238,7 @@ def test_a_list_of_any_size_comes_in_byte_order_and_names_each_path_once(paths: 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listings, "IN_MEMORY", in_memory)
-        listing.fill(b"nowhere", paths)
+        listing.fill(listings._looked_up(b"nowhere", paths))
 
     assert list(listing) == list(listing) == [(path, 0, 0, 0) for path in sorted(set(paths))]
     assert listing.count == len(set(paths))
@@ -265,4 +265,4 @@ def test_without_room_for_a_long_listing_one_clear_error_says_so(tmp_path: Path,
     monkeypatch.setattr(listings, "IN_MEMORY", 100)
 
     with full_disk(), pytest.raises(PipelineError, match=r"cannot write the listing: .*Make room.*TMPDIR"):
-        Listing().fill(b"", (b"%0100d" % number for number in range(100_000)))
+        Listing().fill([(b"%0100d" % (start + number), 0, 0, 0) for number in range(100)] for start in range(0, 100_000, 100))

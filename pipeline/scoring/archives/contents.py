@@ -11,7 +11,7 @@ from typing import BinaryIO
 from pipeline.digits.pictures.files.limits import DecodeError
 from pipeline.scoring.archives import tars, zips
 from pipeline.scoring.archives.member import FAULT, Member, content_of, faulty, words_of
-from pipeline.scoring.kinds import ARCHIVES, PICTURES, is_kept_by_a_system
+from pipeline.scoring.kinds import ARCHIVES, PICTURES, is_hidden
 
 MOST_MEMBERS = 2**20
 LEADS_OUT = "its name leads out of the archive"
@@ -70,17 +70,17 @@ def _kept(member: Member, archive: bytes, found: Contents, suffixes: Collection[
     """Give a member, by its path below the folder, if it gets a row, and count another one."""
     path = member.path
     parts = [part for part in path.split(b"/") if part not in (b"", b".")] or [b""]
-    name = parts[-1]
-    suffix = name[name.rfind(b".") :].lower()
-    is_hidden = name.startswith(b".") or any(is_kept_by_a_system(part) for part in parts[:-1] if part != b"..")
-    if is_hidden or (suffix not in suffixes and suffix not in ARCHIVES):
-        is_picture = not is_hidden and os.fsdecode(suffix) in PICTURES.split()
+    inner = b"/".join(parts)
+    suffix = inner[inner.rfind(b".") :].lower()
+    is_left_out = is_hidden(inner)
+    if is_left_out or (suffix not in suffixes and suffix not in ARCHIVES):
+        is_picture = not is_left_out and os.fsdecode(suffix) in PICTURES.split()
         found.unread.update([os.fsdecode(suffix)] if is_picture else [])
         found.ignored += not is_picture
         return None
     if path.startswith(b"/") or b".." in parts:
         return faulty(archive + b"/" + path, LEADS_OUT)
-    path = archive + b"/" + b"/".join(parts)
+    path = archive + b"/" + inner
     if suffix in ARCHIVES:
         return faulty(path, NESTED)
     if member.size > maximum_bytes and not member.place.startswith(FAULT):

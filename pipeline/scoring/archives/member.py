@@ -1,5 +1,6 @@
 """A picture in an archive, and how an archive is read with care, whatever it says of itself."""
 
+import os
 import tempfile
 from io import RawIOBase
 from typing import BinaryIO, NamedTuple
@@ -42,7 +43,7 @@ class Careful(RawIOBase):
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.seek, self.tell = file.seek, file.tell  # type: ignore[method-assign]
+        self.tell = file.tell  # type: ignore[method-assign]
 
     def seekable(self) -> bool:
         """Tell that it can."""
@@ -51,6 +52,13 @@ class Careful(RawIOBase):
     def readable(self) -> bool:
         """Tell that it can."""
         return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place. Raises OSError where there is none, as files do, and storage does not."""
+        try:
+            return self._file.seek(offset, whence)
+        except ValueError as error:
+            raise OSError(str(error)) from error
 
     def read(self, size: int = -1) -> bytes:
         """Read so many bytes, or all that are left. Raises DecodeError where that is too much."""
