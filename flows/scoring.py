@@ -56,7 +56,8 @@ def score_batch(folder: Path, model: contents.ScoringModel, settings: Score, *, 
     Raises PipelineError past the share of errors, once: the rows stand, and the next run finds them.
     """
     logger, name = get_run_logger(), shown(folder.name)
-    prepare = partial(batches.prepare, folder, layout.scores_of(folder), model, settings, options=batches.Options(fresh=fresh))
+    options = batches.Options(fresh=fresh, cluster=os.environ.get("DASK_ADDRESS", ""))
+    prepare = partial(batches.prepare, folder, layout.scores_of(folder), model, settings, options=options)
     try:
         batch = prepare()
         if not batch.finished and (waits := inboxes.waits_for(folder, settings)):

@@ -163,6 +163,7 @@ def score(
     workers: Annotated[
         int | None, typer.Option(help="Processes; the cores by default, and none but this one for few pictures.", min=1)
     ] = None,
+    cluster: Annotated[str, typer.Option(envvar="DASK_ADDRESS", help="A scheduler of Dask, whose workers score.")] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Score again what was scored before.")] = False,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Ten more columns, p0 to p9.")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.html.")] = False,
@@ -193,7 +194,7 @@ def score(
     out = out or layout.scores_of(folder)
     try:
         # Processes take as long to start as the rest of this block takes to find their work.
-        with executors.early(executors.foreseen(folder, out, workers)) as early:
+        with executors.early(0 if cluster else executors.foreseen(folder, out, workers)) as early:
             from pipeline import console, params
             from pipeline.registry import contents
             from pipeline.scoring import batch as batches
@@ -210,7 +211,7 @@ def score(
                 out,
                 scoring_model,
                 settings,
-                batches.Options(workers, fresh, digits, probabilities, not no_report),
+                batches.Options(workers, fresh, digits, probabilities, not no_report, cluster),
             )
             manifest = batch.finished or console.score(batch, scoring_model, early)
     except KeyboardInterrupt:

@@ -71,9 +71,13 @@ def say(words: str) -> None:
 def ticker(write: Callable[[str], None]) -> "Tell":
     """Give the function that writes a line of progress every ten seconds from now on."""
     began = last = time.monotonic()
+    said = 0
 
     def tell(progress: "Progress") -> None:
-        nonlocal last
+        nonlocal last, said
+        for remark in progress.remarks[said:]:
+            write(remark)
+        said = len(progress.remarks)
         if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
             last = time.monotonic()
             write(words(progress, last - began))
@@ -163,6 +167,7 @@ def _counts(progress: "Progress") -> str:
 @contextmanager
 def _bar() -> "Iterator[Tell]":
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
@@ -178,8 +183,13 @@ def _bar() -> "Iterator[Tell]":
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None, rate="", counts="")
         began = time.monotonic()
+        said = 0
 
         def tell(progress: "Progress") -> None:
+            nonlocal said
+            for remark in progress.remarks[said:]:
+                bar.console.print(escape(remark))
+            said = len(progress.remarks)
             rate = _rate(progress, time.monotonic() - began)
             bar.update(task, completed=progress.done, total=progress.total, rate=rate, counts=_counts(progress))
 

@@ -51,6 +51,7 @@ class NothingToScoreError(PipelineError):
 class Options:
     """How a run goes, apart from the settings. ``workers``: processes; None for the cores, or none for few pictures.
 
+    ``cluster``: the address of the scheduler of Dask whose workers score, or nothing for this machine.
     ``fresh``: no row of an earlier run is taken. ``digits``, ``probabilities``: as in ``Rules``. ``report``: one is written.
     """
 
@@ -59,6 +60,7 @@ class Options:
     digits: tuple[int, ...] = DIGITS
     probabilities: bool = False
     report: bool = True
+    cluster: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def prepare(given: Path, out: Path, model: ScoringModel, settings: Score, option
             how = f"An image ends in one of: {' '.join(settings.image_suffixes)}." if is_folder else "Name one file a line."
             raise NothingToScoreError(f"{address or shown(given)}: no images to score ({there}). {how}")
         rules = rules_of(settings, model.temperature, options.digits, probabilities=options.probabilities)
-        method = hash_of(manifests.SCHEMA_VERSION, code_version(), model.version, model.sha256, rules)
+        method = hash_of(manifests.SCHEMA_VERSION, versions(), model.version, model.sha256, rules)
         finished = None if options.fresh else _finished(store, out, listing, method, has_report=options.report)
     sizes = tuple(settings.image_suffixes), settings.shard_size, settings.maximum_suspect_share
     words = f"{shown(out / STORE)} was not there, as after an earlier version of this program: every file was scored again"
@@ -149,15 +151,17 @@ def require(store: Store, out: Path, given: Path) -> None:
 
 
 @cache
-def code_version() -> str:
-    """Hash the code of the modules, and the releases of the libraries, that decide what stands in a row."""
+def versions() -> dict[str, str]:
+    """Give a hash of the code that decides what stands in a row, and the releases of libraries that do; nothing for none."""
     digest = hashlib.sha256()
     for module in modules():
         digest.update(hashlib.sha256(module.read_bytes()).digest())
+    found = {"code": digest.hexdigest()}
     for library in LIBRARIES:
+        found[library] = ""
         with suppress(PackageNotFoundError):  # one of the extra `formats`: without it, its files are errors
-            digest.update(f"{library} {version(library)}\n".encode())
-    return digest.hexdigest()
+            found[library] = version(library)
+    return found
 
 
 def modules() -> list[Path]:

@@ -30,6 +30,10 @@ class Executor(Protocol):
     """Runs a task for every shard, in ``workers`` processes, or in this one where that is 0."""
 
     workers: int
+    is_elsewhere: bool
+
+    def close(self) -> None:
+        """End what it started."""
 
     def run(self, task: Task[Result], shards: Iterable[Shard], maximum_seconds: float) -> Generator[Result]:
         """Give what the task makes of shards, in any order. A shard may be split on the way.
@@ -42,15 +46,16 @@ class Executor(Protocol):
 class Patience:
     """Waits for storage that is away, ever longer, until it has been away for too long."""
 
-    def __init__(self) -> None:
-        """Begin with storage that is there."""
+    def __init__(self, seconds: float | None = None) -> None:
+        """Begin with storage that is there. ``seconds``: how long it may be away, ``PATIENCE`` where none are named."""
+        self._seconds = PATIENCE if seconds is None else seconds
         self._since = 0.0
 
     def wait(self, fault: StorageError) -> None:
         """Wait before storage is tried again. Raises StorageError."""
         self._since = self._since or time.monotonic()
         passed = time.monotonic() - self._since
-        if passed > PATIENCE:
+        if passed > self._seconds:
             raise StorageError(f"{fault} It has been away for {passed:.0f} s. The same command goes on from here.") from fault
         time.sleep(min(0.2 + passed / 4, MOST_BETWEEN))
 
@@ -63,6 +68,10 @@ class Here:
     """This process, which hands on a file that could keep it for ever, and all after it, to another one."""
 
     workers = 0
+    is_elsewhere = False
+
+    def close(self) -> None:
+        """See ``Executor``."""
 
     def run(self, task: Task[Result], shards: Iterable[Shard], maximum_seconds: float) -> Generator[Result]:
         """See ``Executor``."""
@@ -87,8 +96,10 @@ def _with(patience: Patience, task: Task[Result], shard: Shard) -> Result:
             return done
 
 
-def chosen(ready: "Processes | None", asked: int | None, needed: int, *, is_little: bool) -> "AbstractContextManager[Executor]":
-    """Choose where shards are scored: here where there is little, unless some are ``ready`` or ``asked`` for."""
+def chosen(ready: Executor | None, asked: int | None, needed: int, *, is_little: bool) -> "AbstractContextManager[Executor]":
+    """Choose where shards are scored: here where there is little, unless some are ``ready`` or ``asked`` for, or elsewhere."""
+    if needed and ready and ready.is_elsewhere:
+        return nullcontext(ready)
     if not needed or (is_little and not asked):
         return nullcontext(ready if ready and needed else Here())
     count = min(asked or cores.usable(), needed)

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import forkserver, parent_process
+from multiprocessing import current_process, forkserver, parent_process
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.popen_forkserver import Popen
 from pathlib import Path
@@ -50,12 +50,25 @@ def stop_server() -> None:
     forkserver._forkserver._stop()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
+class Process(ForkServerProcess):
+    """A process that one may start too that ends with its parent, as workers of Dask do: so do these."""
+
+    def start(self) -> None:
+        """Start it."""
+        ours = current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001
+        is_daemon = ours.pop("daemon", None)
+        try:
+            super().start()
+        finally:
+            ours["daemon"] = is_daemon
+
+
 class Context(ForkServerContext):
     """Starts processes as ``_launch`` does."""
 
     def Process(self, *arguments: Any, **options: Any) -> ForkServerProcess:  # type: ignore[override]  # noqa: N802
         """Make one."""
-        process = ForkServerProcess(*arguments, **options)
+        process = Process(*arguments, **options)
         process._Popen = _launch  # type: ignore[assignment, method-assign]  # noqa: SLF001
         return process
 

@@ -46,6 +46,8 @@ class _Running:
 class Processes:
     """Other processes, which are started at once and take a moment until they are ready.
 
+    ``patience``: as in ``Patience``.
+
     What is too slow is ended with its process. A shard whose process dies is tried again in halves, down to the one file that
     is the reason, which becomes an error.
     """
@@ -55,6 +57,8 @@ class Processes:
     ending: ClassVar[list[threading.Thread]] = []
 
     workers: int
+    patience: float | None = None
+    is_elsewhere: bool = False
     _attempts: int = 0
     _is_closed: bool = False
     _seen: set[int] = field(default_factory=set)
@@ -75,7 +79,7 @@ class Processes:
         from pebble import ProcessExpired
 
         self._starting.join()
-        again, patience = deque[tuple[Shard, bool]](), Patience()
+        again, patience = deque[tuple[Shard, bool]](), Patience(self.patience)
         others = ((shard, False) for shard in shards)
         # No more than twice the workers are under way: a list of all shards would grow with the folder.
         slots = set(range(2 * self.workers))

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from os import fsencode
-from typing import TYPE_CHECKING
 
 from pipeline import cores, exclusive, layout
 from pipeline.names import shown
@@ -24,13 +23,11 @@ from pipeline.reports import html
 from pipeline.scoring import executors, export, files, shard
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring.batch import Batch, hash_of, require
+from pipeline.scoring.executors import Executor
 from pipeline.scoring.manifest import Manifest
 from pipeline.scoring.row import share_shown
 from pipeline.scoring.shard import Shard
 from pipeline.scoring.store import Plan, Store, opened
-
-if TYPE_CHECKING:
-    from pipeline.scoring.processes import Processes
 
 LOCK_FILE = ".lock"
 # What a run that was killed was writing, and what earlier versions of this program kept beside the scores.
@@ -42,45 +39,52 @@ MOST_SECONDS = 600
 
 @dataclass
 class Progress:
-    """Files so far, of all, ``began_at`` of them kept from earlier; and the rows of the others, by status."""
+    """Files so far, of all, ``began_at`` of them kept from earlier; and the rows of the others, by status.
+
+    ``remarks``: what a person should know, in the order in which it came up.
+    """
 
     total: int
     done: int = 0
     began_at: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
 
 
 Tell = Callable[[Progress], None]
 
 
-def score(batch: Batch, model: ScoringModel, tell: Tell, early: "Processes | None" = None) -> Manifest:
+def score(batch: Batch, model: ScoringModel, tell: Tell, early: Executor | None = None) -> Manifest:
     """Score a batch and write its files; what an earlier run scored in the same way, finished or not, is not scored again.
 
     ``tell`` is called after each shard; ``early`` are processes that were started already. Raises PipelineError when the
     output cannot be written, holds the scores of something else, or another run is writing it.
     """
     started, options, source = time.monotonic(), batch.options, layout.place_of(batch.given)
+    remarks: list[str] = []
     with _claimed(batch) as store, ExitStack() as stack:
+        if options.cluster:
+            from pipeline.scoring.cluster import Cluster
+
+            early = stack.enter_context(closing(Cluster(options.cluster, layout.words_of(batch.given), remarks)))
         store.begin(source, model.version, batch.method, batch.listing, is_fresh=options.fresh)
         early = _look_into_archives(batch, store, early, stack)
         plan = store.plan(has_pictures=options.report)
         kept = plan.reused + plan.resumed
-        progress = Progress(plan.files, kept, began_at=kept)
+        progress = Progress(plan.files, kept, kept, remarks=remarks)
         workers = _score_new(batch, model, store, plan, progress, tell, early)
         if early:
             early.close()
         return _export(batch, store, model, plan, progress, workers, started)
 
 
-def _look_into_archives(batch: Batch, store: Store, early: "Processes | None", stack: ExitStack) -> "Processes | None":
+def _look_into_archives(batch: Batch, store: Store, early: Executor | None, stack: ExitStack) -> Executor | None:
     """Find what is in archives that are new, and give the processes that were started for it, if any."""
     asked, archives = batch.options.workers, store.unopened()
     is_little = sum(size for _, size in archives) <= executors.FEW_BYTES
     if not early and not is_little:
         early = stack.enter_context(executors.early(asked or cores.usable()))
-    task = partial(
-        files.look_into, folder=fsencode(batch.folder), suffixes=batch.suffixes, maximum_bytes=batch.rules.maximum_bytes
-    )
+    task = partial(files.look_into, folder=_place_of(batch), suffixes=batch.suffixes, maximum_bytes=batch.rules.maximum_bytes)
     shards = [Shard((path,)) for path, _ in archives]
     with executors.chosen(early, asked, len(shards), is_little=is_little) as executor:
         for found in executor.run(task, shards, MOST_SECONDS):
@@ -90,7 +94,7 @@ def _look_into_archives(batch: Batch, store: Store, early: "Processes | None", s
 
 
 def _score_new(
-    batch: Batch, model: ScoringModel, store: Store, plan: Plan, progress: Progress, tell: Tell, early: "Processes | None"
+    batch: Batch, model: ScoringModel, store: Store, plan: Plan, progress: Progress, tell: Tell, early: Executor | None
 ) -> int:
     """Score the files without rows, keep what comes of them, and give the number of processes that it took."""
     asked = batch.options.workers
@@ -98,7 +102,7 @@ def _score_new(
     # Not this process where it may have ended the last run.
     is_little = plan.pending <= executors.FEW and plan.size <= executors.FEW_BYTES and not plan.is_resumed
     share = share_shown(plan.files) if batch.options.report else None
-    known = partial(shard.score, folder=fsencode(batch.folder), model=(model.version, model.content))
+    known = partial(shard.score, folder=_place_of(batch), model=(model.version, model.content))
     task = partial(known, rules=batch.rules, shown_share=share)
     with executors.chosen(early, asked, needed, is_little=is_little) as executor:
         results = executor.run(task, store.shards(batch.shard_size), batch.rules.maximum_seconds)
@@ -111,6 +115,12 @@ def _score_new(
                 if batch.options.report:
                     html.load(report.TEMPLATE)  # once, while the others go on
     return executor.workers
+
+
+def _place_of(batch: Batch) -> bytes:
+    """Give the folder as other machines find it, where they are to."""
+    is_elsewhere = batch.options.cluster and not layout.address_of(batch.folder)
+    return fsencode(batch.folder.resolve() if is_elsewhere else batch.folder)
 
 
 @contextmanager

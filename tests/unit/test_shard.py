@@ -237,11 +237,11 @@ def test_the_version_of_scoring_changes_with_the_code_that_decides_on_rows(
     for place in ("digits", "reports", "scoring"):
         shutil.copytree(batch.PACKAGE / place, tmp_path / place)
     monkeypatch.setattr(batch, "PACKAGE", tmp_path)
-    before = batch.code_version.__wrapped__()
+    before = batch.versions.__wrapped__()
 
     (tmp_path / module).write_text("# edited")
 
-    assert (batch.code_version.__wrapped__() != before) == changes
+    assert (batch.versions.__wrapped__() != before) == changes
 
 
 def test_pandas_reads_every_row_with_no_options(tmp_path: Path) -> None:
