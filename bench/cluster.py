@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import psutil
 
@@ -52,6 +53,14 @@ server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_
 print(server.server_port, flush=True)
 server.serve_forever()
 """
+
+
+class Run(NamedTuple):
+    """A whole command: its seconds, the most memory of it or the scheduler, and the processor's seconds that it alone took."""
+
+    seconds: float
+    memory: int
+    busy: float
 
 
 class Dask:
@@ -95,30 +104,29 @@ def main() -> None:
         tars = pack(files, place / "tars")
         dask = Dask(place)
         try:
-            seconds, memory = _measured(place, files, tars, dask)
+            seconds, watched = _measured(place, files, tars, dask)
             kills, same = _with_kills(files, place, dask)
             if "--million" in sys.argv:
                 shutil.rmtree(files)
-                _, memory[MILLION] = score(
-                    fill(place / "million", pictures, MILLION), place, "--cluster", dask.address, also=dask
-                )
+                million = fill(place / "million", pictures, MILLION)
+                watched[MILLION] = score(million, place, "--cluster", dask.address, also=dask)
                 shutil.rmtree(place / "million")
                 fill(files, pictures, IMAGES)
         finally:
             dask.end()
         stored = _from_storage(place, files, tars)
-        replace_table("cluster", table(seconds, memory, kills, stored, is_same=same))
+        replace_table("cluster", table(seconds, watched, kills, stored, is_same=same))
 
 
-def _measured(place: Path, files: Path, tars: Path, dask: Dask) -> tuple[dict[str, list[float]], dict[int, int]]:
+def _measured(place: Path, files: Path, tars: Path, dask: Dask) -> tuple[dict[str, list[float]], dict[int, Run]]:
     score(place / "sample", place, "--cluster", dask.address)
     seconds: dict[str, list[float]] = {"one": [], "two": [], "dask": [], "tars": []}
     for _ in range(REPEATS):
-        seconds["one"].append(score(files, place, "--workers", "1")[0])
-        seconds["two"].append(score(files, place, "--workers", "2")[0])
-        seconds["dask"].append(score(files, place, "--cluster", dask.address)[0])
-        seconds["tars"].append(score(tars, place, "--workers", "2")[0])
-    return seconds, {IMAGES: score(files, place, "--cluster", dask.address, also=dask)[1]}
+        seconds["one"].append(score(files, place, "--workers", "1").seconds)
+        seconds["two"].append(score(files, place, "--workers", "2").seconds)
+        seconds["dask"].append(score(files, place, "--cluster", dask.address).seconds)
+        seconds["tars"].append(score(tars, place, "--workers", "2").seconds)
+    return seconds, {IMAGES: score(files, place, "--cluster", dask.address, also=dask)}
 
 
 def _with_kills(files: Path, place: Path, dask: Dask) -> tuple[int, bool]:
@@ -147,7 +155,7 @@ def _from_storage(place: Path, files: Path, tars: Path) -> dict[str, float]:
     for name, folder in (("in tar shards", tars), ("as single objects", files)):
         with serving(folder) as address:
             environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL": address}
-            found[name], _ = score(f"s3://{BUCKET}", place, "--workers", "2", also=None, **environment)
+            found[name] = score(f"s3://{BUCKET}", place, "--workers", "2", also=None, **environment).seconds
     return found
 
 
@@ -176,20 +184,21 @@ def pack(folder: Path, target: Path) -> Path:
     return target
 
 
-def score(folder: Path | str, place: Path, *options: str, also: Dask | None = None, **environment: str) -> tuple[float, int]:
-    """Run the command, and give its seconds, and the most memory (PSS) of it, and of a scheduler ``also``; 0 without one."""
+def score(folder: Path | str, place: Path, *options: str, also: Dask | None = None, **environment: str) -> Run:
+    """Run the command; with a scheduler ``also``, memory is the larger of both."""
     shutil.rmtree(place / "out", ignore_errors=True)
     command = [sys.executable, "-m", "pipeline", "score", str(folder), "--out", str(place / "out"), *options]
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **environment})
-    most = 0
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **environment})
+    most, busy = 0, 0.0
     while also and process.poll() is None:
         with suppress(psutil.Error):
-            most = max(most, *(psutil.Process(one).memory_full_info().pss for one in (process.pid, also.scheduler)))
+            busy = sum(process.cpu_times()[:2])
+            most = max(most, *(one.memory_full_info().pss for one in (process, psutil.Process(also.scheduler))))
         time.sleep(0.2)
     if process.wait():
         raise SystemExit(f"{' '.join(command)} failed.")
-    return time.monotonic() - began, most
+    return Run(time.monotonic() - began, most, busy)
 
 
 def _start(what: str, *arguments: object) -> "subprocess.Popen[bytes]":
@@ -198,7 +207,7 @@ def _start(what: str, *arguments: object) -> "subprocess.Popen[bytes]":
 
 
 def table(
-    seconds: dict[str, list[float]], memory: dict[int, int], kills: int, stored: dict[str, float], *, is_same: bool
+    seconds: dict[str, list[float]], watched: dict[int, Run], kills: int, stored: dict[str, float], *, is_same: bool
 ) -> str:
     """Write the table."""
 
@@ -206,13 +215,15 @@ def table(
         found = [first / second for first, second in zip(seconds[one], seconds[other], strict=True)]
         return f"{median(found):.2f} ({min(found):.2f} to {max(found):.2f} of {len(found)})"
 
-    held = ", ".join(f"{one / 1e6:.0f} MB" for one in memory.values())
+    held = ", ".join(f"{one.memory / 1e6:.0f} MB" for one in watched.values())
+    busy = ", ".join(f"{one.busy / size * 1e6:.0f} µs" for size, one in watched.items())
     of_storage = "; ".join(f"{name} {one:.0f} s, {one / median(seconds['two']):.1f} times" for name, one in stored.items())
     rows = [
         (f"{IMAGES:,}, Dask with two worker processes ÷ two local processes", "1.20", "1.10", ratio("dask", "two")),
         ("two local processes ÷ one", "", "0.5", ratio("two", "one")),
         (f"{IMAGES:,} in {SHARDS} tar shards ÷ {IMAGES:,} files, local", "1.0", "0.8", ratio("tars", "two")),
-        (f"the larger of scheduler and client, {' and '.join(f'{size:,}' for size in memory)}", "500 MB, flat", "", held),
+        (f"the larger of scheduler and client, {' and '.join(f'{size:,}' for size in watched)}", "500 MB, flat", "", held),
+        ("processor time of the client, for each picture", "", "", busy),
         (
             f"a worker killed every {SECONDS_BETWEEN_KILLS} s, {kills} times",
             "the same bytes",

@@ -76,6 +76,12 @@ class Cluster:
             yield
         except (OSError, CancelledError) as error:
             raise gone(self.address) from error
+        except PipelineError:
+            raise
+        except Exception as error:
+            if self._client and self._client.status != "running":
+                raise gone(self.address) from error
+            raise
 
 
 async def _probe(address: str) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, count, islice
@@ -34,7 +35,6 @@ class _Sent:
     """A shard under way, the workers that it was given to, how many of them died of it, and whether its rows are here."""
 
     shards: list[Shard]
-    number: int
     able: list[str] = field(default_factory=list)
     deaths: int = 0
     is_done: bool = False
@@ -85,7 +85,8 @@ class Dispatch:
         with suppress(TimeoutError):  # one worker says nothing; the others have it
             values = {"plugin": dumps(given(task)), "name": self._name, "idempotent": False}
             self._ask(self._client.scheduler.register_worker_plugin, **values)
-        new = self._new(chain([first], rest))
+        shards = chain([first], rest)
+        new = map(_Sent, iter(lambda: list(islice(shards, TOGETHER)), []))
         is_more = True
         while True:
             self._meet()
@@ -95,7 +96,8 @@ class Dispatch:
                 if not sent:
                     is_more = False
                     break
-                self._send(sent, able)
+                if not sent.is_done:  # by one who said nothing, and came to it after all
+                    self._send(sent, able)
             if not is_more and not self._under_way and not self._again:
                 return
             with suppress(Empty):
@@ -111,17 +113,13 @@ class Dispatch:
         """Ask the scheduler something. Raises TimeoutError, for which the client's own methods have no word."""
         return self._client.sync(what, callback_timeout=FETCH, **values)
 
-    def _new(self, shards: Iterator[Shard]) -> Iterator[_Sent]:
-        while some := list(islice(shards, TOGETHER)):
-            yield _Sent(some, next(self._numbers))
-
     def _send(self, sent: _Sent, able: list[str]) -> None:
         """Give a shard to the workers that can score, by a key that says on Dask's dashboard what it is."""
         from pipeline.scoring.worker import work
 
         first, *others = [path for shard in sent.shards for path in shard.paths]
         files = shown(first) + (f" and {len(others)} more" if others else "")
-        key = (f"score {self._title}", f"{sent.number}: {files}", next(self._numbers), self._name[:8])
+        key = (f"score {self._title}", files, next(self._numbers), self._name[:8])
         sent.able = able
         future = self._client.submit(work, self._name, sent.shards, self._maximum_seconds, key=key, workers=able, pure=False)
         self._under_way[future] = sent
@@ -142,7 +140,7 @@ class Dispatch:
         for address, about in found.items():
             if address not in self._workers:
                 self._workers[address] = _Worker(about["nthreads"], about["last_seen"], now)
-                key = ("check the version", address, self._name[:8])
+                key = ("check the version", address, next(self._numbers), self._name[:8])
                 future = self._client.submit(question(), key=key, workers=[address], pure=False)
                 self._asked[future] = address
                 future.add_done_callback(self._done.put)
@@ -225,15 +223,16 @@ class Dispatch:
         worker = self._workers.get(address)
         if not worker:
             return
-        if future.status == "error":
-            fault = f"cannot score: {' '.join(str(future.exception(timeout=FETCH)).split())}"
-        elif future.status == "finished":
+        try:
             theirs, ours = future.result(timeout=FETCH), batch.versions()
-            others = [name for name in ours | theirs if ours.get(name, "") != theirs.get(name, "")]
-            fault = "; ".join(f"has {name} {_short(theirs.get(name))}, here it is {_short(ours.get(name))}" for name in others)
-        else:
+        except (TimeoutError, CancelledError):
             del self._workers[address]  # it is asked again, if it is there
             return
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from answering
+            fault = f"cannot score: {' '.join(str(error).split())}"
+        else:
+            others = [name for name in ours | theirs if ours.get(name, "") != theirs.get(name, "")]
+            fault = "; ".join(f"has {name} {_short(theirs.get(name))}, here it is {_short(ours.get(name))}" for name in others)
         worker.may_score = not fault
         if fault:
             self._remarks.append(f"worker {address} is not used: it {fault}.")

@@ -72,7 +72,7 @@ def read(folder: bytes, shard: Shard, rules: Rules, begin: Begin, thumbnail_side
     """
     with files.opened(folder, shard, rules.maximum_bytes) as read_some:
         for start in range(0, len(shard.paths), TOGETHER):
-            begin(start, 1, b"")
+            begin(start, 0, b"")
             contents = read_some(range(start, min(start + TOGETHER, len(shard.paths))))
             for group in _in_groups(_pages(contents, start, shard, rules, begin)):
                 numbers, pages, pictures, _ = zip(*group, strict=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pipeline.errors import PipelineError, StorageError
 from pipeline.names import shown
 from pipeline.scoring import launching
-from pipeline.scoring.executors import Patience, Result, Task
+from pipeline.scoring.executors import PATIENCE, Patience, Result, Task
 from pipeline.scoring.launching import NOTES, work
 from pipeline.scoring.shard import Shard
 
@@ -32,12 +32,12 @@ TICK = 0.25
 
 @dataclass
 class _Running:
-    """A shard in a process: the number of its notes, for how long its file has been the same, and who was found too slow."""
+    """A shard in a process: its notes' number, its file, if it is there to be decoded, for how long, and what was too slow."""
 
     shard: Shard
     is_second_time: bool
     slot: int
-    file: int = -1
+    at: tuple[int, bool] = (-1, False)
     seconds: float = 0.0
     too_slow: tuple[int, int] | None = None
 
@@ -101,7 +101,10 @@ class Processes:
                 running = under_way.pop(future)
                 slots.add(running.slot)
                 fault = None if future.cancelled() else future.exception()
-                if future.cancelled() or isinstance(fault, ProcessExpired):
+                if future.cancelled() and running.too_slow and not running.too_slow[1]:
+                    patience.wait(StorageError(f"{shown(running.shard.paths[0])} is not read in {PATIENCE} s."))
+                    again.append((running.shard, running.is_second_time))
+                elif future.cancelled() or isinstance(fault, ProcessExpired):
                     again.extend(_left_of(running, getattr(fault, "exitcode", 0), maximum_seconds))
                 elif isinstance(fault, StorageError):
                     patience.wait(fault)
@@ -153,17 +156,18 @@ class Processes:
     def _watch(self, future: Future[Any], running: _Running, passed: float, maximum_seconds: float) -> None:
         """End a process whose file takes too long. One that somebody stopped is ended too, and no file blamed for it."""
         process, file, page = self._notes[3 * running.slot : 3 * running.slot + 3]
-        if process and file != running.file:
-            running.file, running.seconds = file, 0.0
+        if process and (file, page > 0) != running.at:
+            running.at, running.seconds = (file, page > 0), 0.0
             self._seen.add(process)
         running.seconds += passed
-        # The pages before one that was too slow are given the time again that they took.
-        if running.seconds <= maximum_seconds * (2 if running.shard.bad_page else 1):
+        # The pages before one that was too slow are given the time again that they took; storage may be slow for longer.
+        is_fetching = process and not page
+        if running.seconds <= (PATIENCE if is_fetching else maximum_seconds * (2 if running.shard.bad_page else 1)):
             return
         running.seconds = 0.0
         stopped = set(filter(_is_stopped, self._seen))
         if process:
-            running.too_slow = (file, page) if page and process not in stopped else None
+            running.too_slow = (file, page) if process not in stopped else None
             future.cancel()
         for one in (stopped | {process}) - {0}:
             with suppress(OSError):

@@ -11,7 +11,8 @@ from pipeline.scoring.row import Row, Rules, csv_lines, is_shown
 if TYPE_CHECKING:
     from pipeline.digits.network.model import Classifier
 
-# Is told, before a page is read, its file's number in the shard, from 0, the page, from 1, and the first bytes of the file.
+# Is told, before a page is read, its file's number in the shard, from 0, the page, from 1, and the first bytes of the file; and
+# before files are fetched, the number of the first, and page 0.
 Begin = Callable[[int, int, bytes], None]
 # The bytes of a file, or the file, open to be read, or why it cannot be.
 Content: TypeAlias = bytes | BinaryIO | DecodeError

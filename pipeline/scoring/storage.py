@@ -138,7 +138,11 @@ def _in_folder(
     sizes = {number: int(shard.places[number]) for number in numbers}
     wanted = [number for number, size in sizes.items() if 0 < size <= maximum_bytes]
     keys, ends = [_key(root, shard.paths[number]) for number in wanted], [sizes[number] for number in wanted]
-    found: dict[int, Any] = dict(zip(wanted, system.cat_ranges(keys, [0] * len(keys), ends, on_error="return"), strict=True))
+    try:
+        contents_of = system.cat_ranges(keys, [0] * len(keys), ends, on_error="return")
+    except Exception as error:
+        raise StorageError(f"{address}: cannot be read: {_words(error)}.") from error
+    found: dict[int, Any] = dict(zip(wanted, contents_of, strict=True))
 
     def read(number: int) -> bytes:
         if sizes[number] > maximum_bytes:

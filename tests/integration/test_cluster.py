@@ -312,7 +312,7 @@ def test_few_shards_are_under_way_and_their_names_say_what_they_are(
     many.score(cluster=shared.address)
 
     assert most[0] == 2 * dispatch.IN_FLIGHT
-    assert keys[0][:2] == ("score batch", "1: 00000.png and 6 more")
+    assert keys[0][:2] == ("score batch", "00000.png and 6 more")
 
 
 def test_the_command_takes_the_cluster_from_the_environment_too(champion_project: Project, many: Scans, shared: Dask) -> None:

@@ -23,7 +23,7 @@ from pipeline.digits.pictures.files import decoding
 from pipeline.digits.pictures.files.limits import Limits
 from pipeline.errors import PipelineError
 from pipeline.scoring import batch as batches
-from pipeline.scoring import executors, run
+from pipeline.scoring import executors, processes, run
 from pipeline.scoring import manifest as manifests
 from tests.conftest import DIGITS, Project
 from tests.processes import left_of, started_by
@@ -112,6 +112,34 @@ def test_a_worker_that_is_killed_costs_no_row(scans: Scans, startup: Callable[[s
     scans.score(workers=1, fresh=True)
 
     assert (tmp_path / "done").exists()
+    assert scans.rows() == undisturbed
+
+
+SLOW_STORAGE = """
+import time
+from pathlib import Path
+from pipeline.scoring import files
+before = files._in_folder
+def read(*arguments):
+    if not Path({flag!r}).exists():
+        Path({flag!r}).touch()
+        time.sleep(3600)
+    return before(*arguments)
+files._in_folder = read
+"""
+
+
+def test_a_file_that_storage_does_not_give_in_time_is_asked_for_again_and_is_no_error(
+    scans: Scans, startup: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans.score()
+    undisturbed = scans.rows()
+    startup(SLOW_STORAGE.format(flag=str(tmp_path / "asked")))
+    monkeypatch.setattr(processes, "PATIENCE", 2.5)
+
+    scans.score(workers=1, fresh=True, settings=SETTINGS.model_copy(update={"maximum_seconds": 1.0}))
+
+    assert (tmp_path / "asked").exists()
     assert scans.rows() == undisturbed
 
 
