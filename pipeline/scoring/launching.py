@@ -21,6 +21,8 @@ from pipeline.scoring.shard import Shard
 NOTES = PROCESS, FILE, PAGE = range(3)
 ROOT = Path(__file__).parents[2]
 PRELOADED = [__name__, "pebble", "pipeline.scoring.page", "ai_edge_litert.interpreter"]
+# What is changed while a process is started, and changed back, is this whole process's, in which others may start some too.
+_one_at_a_time = threading.Lock()
 # In a process that was started to score: the notes on all shards that are under way.
 notes: list[Any] = []
 
@@ -31,18 +33,19 @@ def start_server() -> None:
     It imports once what all of them need, but on macOS, where that cannot be forked. One thread each: more take longer to start
     than numpy.
     """
-    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    changes = {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1", "OPENBLAS_NUM_THREADS": "1"}
-    before = {name: os.environ[name] for name in changes if name in os.environ}
-    os.environ.update(changes)
-    forkserver.set_forkserver_preload(PRELOADED if sys.platform == "linux" else [])
-    try:
-        with _ctrl_c_is_for_the_run():
-            forkserver.ensure_running()
-    finally:
-        for name in changes.keys() - before.keys():
-            del os.environ[name]
-        os.environ.update(before)
+    with _one_at_a_time:
+        paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        changes = {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1", "OPENBLAS_NUM_THREADS": "1"}
+        before = {name: os.environ[name] for name in changes if name in os.environ}
+        os.environ.update(changes)
+        forkserver.set_forkserver_preload(PRELOADED if sys.platform == "linux" else [])
+        try:
+            with _ctrl_c_is_for_the_run():
+                forkserver.ensure_running()
+        finally:
+            for name in changes.keys() - before.keys():
+                del os.environ[name]
+            os.environ.update(before)
 
 
 def stop_server() -> None:
@@ -75,8 +78,8 @@ class Context(ForkServerContext):
 
 def _launch(process: ForkServerProcess) -> Popen:
     """Start a process that does not run again what was started as this one, which may be a Prefect worker."""
-    main = sys.modules["__main__"]
-    with _ctrl_c_is_for_the_run():
+    with _one_at_a_time, _ctrl_c_is_for_the_run():
+        main = sys.modules["__main__"]
         try:
             sys.modules["__main__"] = ModuleType("__main__")
             return Popen(process)

@@ -86,8 +86,11 @@ def _look_into_archives(batch: Batch, store: Store, early: Executor | None, stac
         early = stack.enter_context(executors.early(asked or cores.usable()))
     task = partial(files.look_into, folder=_place_of(batch), suffixes=batch.suffixes, maximum_bytes=batch.rules.maximum_bytes)
     shards = [Shard((path,)) for path, _ in archives]
-    with executors.chosen(early, asked, len(shards), is_little=is_little) as executor:
-        for found in executor.run(task, shards, MOST_SECONDS):
+    with (
+        executors.chosen(early, asked, len(shards), is_little=is_little) as executor,
+        closing(executor.run(task, shards, MOST_SECONDS)) as results,
+    ):
+        for found in results:
             store.keep(found)
     store.add_left_out(batch.listing)
     return early

@@ -287,6 +287,15 @@ def test_workers_read_from_storage_that_is_busy_or_slow(
     assert is_as_local(many)
 
 
+def test_a_worker_may_have_many_threads(many: Scans, alone: Dask) -> None:
+    alone.add(threads=4)
+
+    manifest = many.score(cluster=alone.address)
+
+    assert manifest.workers == 4
+    assert is_as_local(many)
+
+
 def test_two_runs_share_a_cluster(many: Scans, shared: Dask) -> None:
     outs = [many.out.with_name(name) for name in ("first", "second")]
 
