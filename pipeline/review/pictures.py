@@ -72,14 +72,13 @@ def copy(answers: Answers, path: bytes, target: Path, settings: Score) -> None:
 
 def as_scored(answers: Answers, path: bytes) -> Shard | None:
     """Give how a file is read; None where it, or the archive that it is in, is gone or was written since it was scored."""
-    size = answers.execute("select size from scores.file where path = ?", [path]).fetchone()
-    shard = Shard((path,), places=(str(*size or ()),))
-    if not size:
-        query = "select archive, place from scores.member where path = ?"
-        archive, place = answers.execute(query, [path]).fetchone() or (path, "")
-        shard = Shard((path,), archive, (place,))
-    file = shard.archive or path
-    known = answers.execute("select size, modified, changed from scores.file where path = ?", [file]).fetchone()
+    listed = "select size, modified, changed from scores.file where path = ?"
+    file, known = path, answers.execute(listed, [path]).fetchone()
+    if known:
+        shard = Shard((path,), places=(str(known[0]),))
+    elif member := answers.execute("select archive, place from scores.member where path = ?", [path]).fetchone():
+        file, place = member
+        shard, known = Shard((path,), file, (place,)), answers.execute(listed, [file]).fetchone()
     return shard if known and files.is_unchanged(source(answers), file, *known) else None
 
 

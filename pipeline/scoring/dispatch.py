@@ -189,21 +189,19 @@ class Dispatch:
         sent = self._under_way.pop(future, None) or self._stuck.pop(future, None)
         if not sent or sent.is_done:
             return
-        if future.status == "error":
-            self._see_to(sent, future.exception(timeout=FETCH))
+        if future.status not in ("finished", "error"):  # it was taken back, or its worker died with the rows
+            self._again.append(sent)
             return
         try:
-            results = future.result(timeout=FETCH) if future.status == "finished" else None
-        except Exception:  # noqa: BLE001 - its worker died with the rows, or before
-            results = None
-        if results is None:
-            self._again.append(sent)
+            results = future.result(timeout=FETCH)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it passes, or ends the run with a line
+            self._see_to(sent, error)
             return
         sent.is_done = True
         self._patience.is_back()
         yield from map(unpacked, results)
 
-    def _see_to(self, sent: _Sent, error: BaseException) -> None:
+    def _see_to(self, sent: _Sent, error: Exception) -> None:
         """Give a shard to others, unless its fault is nothing that will pass. Raises PipelineError."""
         from distributed import KilledWorker
 
@@ -213,7 +211,8 @@ class Dispatch:
             raise error
         else:
             sent.deaths += 1
-            if sent.deaths > MOST_DEATHS or not isinstance(error, KilledWorker | KeyError):
+            # It died, or with the rows that it had, or did not have the task yet.
+            if sent.deaths > MOST_DEATHS or not isinstance(error, KilledWorker | TimeoutError | CancelledError | KeyError):
                 what = f"{shown(sent.shards[0].paths[0])} and those after it cannot be scored there"
                 raise PipelineError(f"{self._address}: {what}: {type(error).__name__}: {' '.join(str(error).split())}.")
         self._again.append(sent)

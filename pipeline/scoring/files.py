@@ -48,7 +48,7 @@ def opened(folder: bytes, shard: Shard, maximum_bytes: int) -> Iterator[Read]:
         return
     with _opened_folder(folder) as place, ExitStack() as stack:
         read = _in_archive(shard, place, stack) if shard.archive else partial(_in_folder, shard, place, maximum_bytes)
-        yield lambda numbers: [_attempt(read, number, folder) for number in numbers]
+        yield lambda numbers: each(read, numbers, partial(_refusal, folder=folder))
 
 
 def look_into(shard: Shard, begin: Begin, *, folder: bytes, suffixes: Collection[str], maximum_bytes: int) -> Contents:
@@ -82,11 +82,16 @@ def is_unchanged(folder: bytes, path: bytes, size: int, modified: int, changed: 
     return (status.st_size, status.st_mtime_ns) == (size, modified)
 
 
-def _attempt(read: Callable[[int], bytes | BinaryIO], number: int, folder: bytes) -> Content:
-    try:
-        return read(number)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others are read
-        return _refusal(error, folder)
+def each(read: Callable[[int], bytes | BinaryIO], numbers: range, refuse: Callable[[Exception], DecodeError]) -> list[Content]:
+    """Read some files, one after the other; whatever is wrong with one, which ``refuse`` says, the others are read."""
+
+    def attempt(number: int) -> Content:
+        try:
+            return read(number)
+        except Exception as error:  # noqa: BLE001 - it becomes that file's reason
+            return refuse(error)
+
+    return [attempt(number) for number in numbers]
 
 
 def _refusal(error: Exception, folder: bytes) -> DecodeError:

@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator
-from functools import lru_cache
+from collections.abc import Collection, Iterator
+from functools import lru_cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -12,6 +12,7 @@ from pipeline.errors import PipelineError, StorageError
 from pipeline.scoring.archives import contents
 from pipeline.scoring.archives.contents import Contents
 from pipeline.scoring.archives.member import faulty, place_of
+from pipeline.scoring.files import each
 from pipeline.scoring.kinds import is_archive
 from pipeline.scoring.shard import Content, Read, Shard
 
@@ -60,14 +61,17 @@ def reader(address: str, shard: Shard, maximum_bytes: int) -> Read:
     try:
         file, start = _fetched(system, _key(root, shard.archive), shard)
     except Exception as error:  # noqa: BLE001 - storage has errors of its own, by its kind
-        fault = _refusal(error, address)
-        return lambda numbers: [_attempt(lambda number: _fail(shard.places[number], fault), one, address) for one in numbers]
+        fault: DecodeError | None = _refusal(error, address)
+    else:
+        fault = None
 
     def read(number: int) -> bytes | BinaryIO:
         first, *rest = place_of(shard.places[number])
+        if fault:
+            raise fault
         return contents.read(file, [first - start, *rest])
 
-    return lambda numbers: [_attempt(read, number, address) for number in numbers]
+    return lambda numbers: each(read, numbers, partial(_refusal, address=address))
 
 
 def look_into(address: str, path: bytes, suffixes: Collection[str], maximum_bytes: int) -> Contents:
@@ -152,7 +156,7 @@ def _in_folder(
             raise content
         return bytes(content)
 
-    return [_attempt(read, number, address) for number in numbers]
+    return each(read, numbers, partial(_refusal, address=address))
 
 
 def _fetched(system: "AbstractFileSystem", key: str, shard: Shard) -> tuple[BinaryIO, int]:
@@ -166,18 +170,6 @@ def _fetched(system: "AbstractFileSystem", key: str, shard: Shard) -> tuple[Bina
     if end - start > 2 * wanted + BETWEEN:
         return system.open(key, "rb", block_size=BETWEEN, cache_type="readahead"), 0
     return BytesIO(system.cat_file(key, start=start, end=end)), start
-
-
-def _attempt(read: Callable[[int], bytes | BinaryIO], number: int, address: str) -> Content:
-    try:
-        return read(number)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others are read
-        return _refusal(error, address)
-
-
-def _fail(place: str, fault: DecodeError) -> bytes:
-    place_of(place)
-    raise fault
 
 
 def _refusal(error: Exception, address: str) -> DecodeError:

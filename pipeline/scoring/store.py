@@ -27,6 +27,8 @@ SHARD_BYTES = 2**25
 ENTRIES = (
     "select path, size, x'' as archive, '' as place from file where path > ?1 and path not in (select path from archive)"
     " union all select path, size, archive, place from member where path > ?1"
+    # In storage a file may have the name of a member: then there is one row for both, the file's.
+    " and (path = archive or path not in (select path from file))"
 )
 # A path, a size in bytes, and the archive that it is in, and where there, or neither.
 Entry = tuple[bytes, int, bytes, str]
@@ -112,9 +114,8 @@ class Store:
         with transaction(self._connection):
             unread = json.dumps(found.unread, sort_keys=True)
             self.execute("insert into archive values (?, ?, ?)", [found.archive, found.ignored, unread])
-            # Object storage may have a file with the name of a member.
             members = ((path, found.archive, size, place) for path, size, place in sorted(found.members))
-            self._connection.executemany("insert or ignore into member values (?, ?, ?, ?)", members)
+            self._connection.executemany("insert into member values (?, ?, ?, ?)", members)
 
     def add_left_out(self, listing: Listing) -> None:
         """Add to a listing what was left out in archives."""

@@ -1,5 +1,6 @@
 """Batches in object storage: the same bytes as from a folder, whatever the storage does meanwhile."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,7 +123,10 @@ def test_members_that_lie_far_apart_are_fetched_one_by_one(
     s3.put(tmp_path / "archives", "archives")
     stored.folder = Path(f"s3://{BUCKET}/archives")
 
-    assert stored.score().statuses == {"ok": 4} or "error" not in stored.score().statuses
+    manifest = stored.score()
+
+    assert manifest.rows == 4
+    assert "error" not in manifest.statuses
 
 
 def test_broken_and_missing_objects_are_error_rows(stored: Scans, scans: Scans, s3: S3, tmp_path: Path) -> None:
@@ -206,6 +210,22 @@ def test_an_address_that_leads_nowhere_is_one_clear_line(
     monkeypatch.delitem(_registry, "s3")
     with pytest.raises(PipelineError, match=r"Install the extra for it: pip install '\.\[s3\]'"):
         batches.prepare(stored.folder, tmp_path / "out", stored.model, SETTINGS)
+
+
+def test_an_object_with_the_name_of_a_member_is_the_row_for_both(stored: Scans, scans: Scans, s3: S3, tmp_path: Path) -> None:
+    place = tmp_path / "both" / "a.tar"
+    place.mkdir(parents=True)
+    shutil.copy(scans.folder / "00003.png", place / "x.png")
+    s3.put(tmp_path / "both", "batch")
+    shutil.rmtree(place)
+    place.write_bytes(tarred({"x.png": b"no picture", "y.png": b"no picture"}))
+    s3.put(tmp_path / "both", "batch")
+
+    manifest = stored.score()
+
+    assert (manifest.files, manifest.rows, manifest.statuses["error"]) == (IMAGES + 2, IMAGES + 2, 1)
+    assert stored.rows()["a.tar/x.png"]["status"] != "error"
+    assert stored.score(fresh=True).rows == IMAGES + 2
 
 
 def test_any_address_of_fsspec_is_read(stored: Scans, scans: Scans) -> None:
