@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo run serve check test test-slow style bench-training bench-own bench-review bench-scans bench-scoring bench-reports bench-formats bench-quality score-only lint format lock clean
+.PHONY: help demo run serve check test test-slow style audit bench-training bench-own bench-review bench-scans bench-scoring bench-reports bench-formats bench-quality score-only lint format lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -78,6 +78,10 @@ score-only: ## Install into .venv-score what scoring needs, which is no TensorFl
 format: .venv/ready ## Mend style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+audit: .venv/ready ## Hold the lock to what is known of its packages, where pypi.org answers
+	@$(BIN)/pip-audit --progress-spinner off --strict --disable-pip --require-hashes -r requirements.lock \
+		$$(sed -n 's/^\([A-Z][^ ]*\) .*/--ignore-vuln \1/p' .ci/accepted-findings.txt)
 
 lock: .venv/ready ## Renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes pyproject.toml -o requirements.lock

@@ -22,7 +22,7 @@ from pipeline import console, layout, params
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.params import Score
-from pipeline.registry import contents, versions
+from pipeline.registry import contents, serving, versions
 from pipeline.reports import batch as report
 from pipeline.scoring import batch as batches
 from pipeline.scoring import run
@@ -121,7 +121,7 @@ def score_inbox(folder: Path = layout.INBOX, model: str = versions.CHAMPION, fre
         inbox = inboxes.look_into(folder)
         if not inbox.batches and not inbox.loose:
             return _named("empty", Completed(name="Empty", message=f"no batch in {shown(folder)}"))
-        scoring_model = contents.load(model)
+        scoring_model = serving.model(model, settings.remote_seconds, logger.warning)
     except PipelineError as error:
         return _named("failed", Failed(message=str(error)))
     logger.info("%s %s, trained on %s", versions.NAME, scoring_model.version, scoring_model.dataset)
@@ -131,11 +131,11 @@ def score_inbox(folder: Path = layout.INBOX, model: str = versions.CHAMPION, fre
         )
         for batch in inbox.batches
     }
-    return _conclude(done, [path.name for path in inbox.loose], folder)
+    return _conclude(done, [path.name for path in inbox.loose], folder, scoring_model.remark)
 
 
-def _conclude(done: dict[Path, State[Outcome]], loose: list[str], inbox: Path) -> State[None]:
-    """Say what was scored, what failed, and what has no row."""
+def _conclude(done: dict[Path, State[Outcome]], loose: list[str], inbox: Path, remark: str) -> State[None]:
+    """Say what was scored, what failed, what has no row, and what there is to say of the model."""
     failed = {batch: state for batch, state in done.items() if not state.is_completed()}
     outcomes = {batch: state.result() for batch, state in done.items() if state.is_completed()}
     scored = {batch: outcome.manifest for batch, outcome in outcomes.items() if outcome.manifest}
@@ -148,7 +148,7 @@ def _conclude(done: dict[Path, State[Outcome]], loose: list[str], inbox: Path) -
     waiting = [f"{shown(batch.name)} {outcome.waits}" for batch, outcome in outcomes.items() if outcome.waits]
     unread = [f"{shown(batch.name)}: {outcome.unread}" for batch, outcome in outcomes.items() if outcome.unread]
     did = f"scored {sizes}" if scored else "nothing new to score"
-    message = "; ".join([*failures, did, *suspicions, *undone, *waiting, *unread])
+    message = "; ".join([*failures, did, *suspicions, *undone, *waiting, *unread, *filter(None, [remark])])
     _publish(scored)
     if failed:
         return _named(f"{name_some([batch.name for batch in failed])} failed", states.failure(message, *failed.values()))

@@ -16,9 +16,11 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from flows.artifacts import meter
+from pipeline.calling import RemoteError
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.registry import contents
+from pipeline.registry import project
+from pipeline.registry.remotes import objects, team
 from pipeline.stages import PROGRESS
 
 STOP_SECONDS = 20
@@ -46,15 +48,33 @@ def read_graph() -> dict[str, list[str]]:
         raise PipelineError(f"{shown(Path.cwd())}: DVC cannot read its stages: {error}. Run in the project's root.") from error
 
 
+def fetch_run_cache() -> bool:
+    """Fetch what a team's remote knows of stages that ran elsewhere, and tell whether stages may be taken from there."""
+    clone, logger = team.here(), get_run_logger()
+    if not clone:
+        return False
+    try:
+        remark = objects.fetch_run_cache(clone)
+    except RemoteError as error:
+        logger.warning("%s. Every stage that changed is computed here", error)
+        return False
+    if remark:
+        logger.info("%s: only stages that dvc.lock knows are taken from there", remark)
+    return True
+
+
 @task(cache_policy=NO_CACHE)
-def run_stage(stage: str) -> State[None]:
-    """Run one stage with ``dvc repro``; its lines go to the task's log as they come. Raises PipelineError when it fails."""
+def run_stage(stage: str, *, pulls: bool = False) -> State[None]:
+    """Run one stage with ``dvc repro``; its lines go to the task's log as they come. Raises PipelineError when it fails.
+
+    ``pulls``: what ran elsewhere is taken from the DVC remote.
+    """
     logger = get_run_logger()
     if _is_unchanged(stage):
         logger.info("%s is unchanged", stage)
         return Completed(name="Unchanged", message="code, data and settings are those of the last run")
     lines, ran, show = [], False, meter(f"Epochs of {stage} that are done")
-    for line in _repro(stage):
+    for line in _repro(stage, pulls=pulls):
         progress = _progress(line)
         ran = ran or bool(progress)
         lines.append(words := progress.get("words", line))
@@ -79,16 +99,16 @@ def _progress(line: str) -> dict[str, Any]:
 
 
 def _is_unchanged(stage: str) -> bool:
-    with contents.opened(stage) as repo:
+    with project.opened(stage) as repo:
         return not repo.status([stage])
 
 
-def _repro(stage: str) -> Generator[str, None, None]:
+def _repro(stage: str, *, pulls: bool) -> Generator[str, None, None]:
     """Yield what ``dvc repro`` prints, line by line. Raises PipelineError with the stage's own words when it fails."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     lines = []
     with subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", "--single-item", stage],
+        [sys.executable, "-m", "dvc", "repro", *(["--pull"] if pulls else []), "--single-item", stage],
         env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", PROGRESS: "json"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

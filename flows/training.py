@@ -16,7 +16,7 @@ from prefect.states import Completed
 from flows import experiment, standalone, states
 from flows.artifacts import link, name_run
 from flows.experiment import Overrides
-from flows.stages import read_graph, run_stage
+from flows.stages import fetch_run_cache, read_graph, run_stage
 from pipeline import console, layout, params
 from pipeline.errors import PipelineError
 from pipeline.registry import catalogue, registering, versions
@@ -69,10 +69,10 @@ def train(overrides: Overrides = NONE) -> State[None]:
 
 def _train(name: str) -> State[None]:
     """Run the stages and register in the working folder. ``name``: the experiment's, or an empty text."""
-    done: dict[str, State[Any]] = {}
+    pulls, done = fetch_run_cache(), dict[str, State[Any]]()
     for stage, upstream in read_graph().items():
         run = run_stage.with_options(name=stage, task_run_name=stage, **USUAL | OPTIONS.get(stage, {}))
-        state = run(stage, wait_for=[done[one] for one in upstream], return_state=True)
+        state = run(stage, pulls=pulls, wait_for=[done[one] for one in upstream], return_state=True)
         if stage == VALIDATE:
             _publish_validation()
         if not state.is_completed():

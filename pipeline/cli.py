@@ -115,11 +115,11 @@ def collect(
         return
     from pipeline import console, params
     from pipeline.labelled import adding, overview
-    from pipeline.registry import contents
+    from pipeline.registry import project
 
     settings = params.load(layout.PARAMS).score
     if source is not None and name is not None:
-        with contents.tracking(layout.LABELLED / name):
+        with project.tracking(layout.LABELLED / name):
             added = adding.add(source, name, settings)
         kept = f"{added.folder}.dvc and {layout.LABELLED / '.gitignore'}"
         print(added, f"tracked by `dvc add {added.folder}`: commit {kept}. `dvc repro` trains on them.", sep="\n")
@@ -196,7 +196,7 @@ def score(
         # Processes take as long to start as the rest of this block takes to find their work.
         with executors.early(0 if cluster else executors.foreseen(folder, out, workers)) as early:
             from pipeline import console, params
-            from pipeline.registry import contents
+            from pipeline.registry import serving
             from pipeline.scoring import batch as batches
             from pipeline.scoring import export
 
@@ -205,7 +205,7 @@ def score(
                 raise typer.BadParameter(f"{shown(folder)} is a picture: name its folder.", param_hint="FOLDER")
             if confidence is not None:
                 settings = settings.model_copy(update={"minimum_confidence": confidence})
-            scoring_model = contents.load(model)
+            scoring_model = serving.model(model, settings.remote_seconds, console.say)
             batch = batches.prepare(
                 folder,
                 out,

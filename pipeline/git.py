@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline import calling
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 
@@ -24,6 +25,8 @@ WITHOUT_TAGS = re.compile(r"^remote\..*\.(tagopt=--no-tags|fetch=\+?refs/heads/[
 # OpenPGP, X.509 and SSH all begin a signature so.
 SIGNATURE = "\n-----BEGIN "
 MOST_AHEAD_SECONDS = 300
+# The longest that a remote may take to send what a partial clone lacks.
+MOST_SECONDS = 600
 
 # What is said to a person while a command works.
 Say = Callable[[str], None]
@@ -83,7 +86,7 @@ def complete(*commits: str) -> None:
     nothing = output("hash-object", "-t", "tree", "--stdin", text="").strip()
     for commit in commits:
         # A command that compares all content fetches what is missing in one go.
-        output("diff", "--numstat", nothing, commit, environment={"GIT_TERMINAL_PROMPT": "0"})
+        calling.call(("git", "diff", "--numstat", nothing, commit), MOST_SECONDS)
 
 
 def changed(*paths: Path) -> list[str]:
@@ -140,11 +143,12 @@ def fetch_of_tags() -> str:
     return "git fetch --tags" if WITHOUT_TAGS.search(output("config", "--list")) else ""
 
 
-def tag(*tags: Tag, after: tuple[str, ...], say: Say) -> None:
-    """Make annotated tags, all of them or none, each younger than every tag that fits a pattern of ``after``.
+def tag_objects(*tags: Tag, after: tuple[str, ...], say: Say) -> dict[str, str]:
+    """Write annotated tags that no name points to yet, each younger than every tag that fits a pattern of ``after``.
 
     They are signed where the user's ``tag.gpgSign`` says so. GTO and DVC compare the times of tags, in whole seconds: a clock
     that stands still or goes back must not hide the last tag. A warning names a tag that was made by a clock that was ahead.
+    Gives the hash of each, by its name.
     """
     dated = (line.partition(" ") for line in tag_list(*after, form="%(taggerdate:unix) %(refname:strip=2)").splitlines())
     youngest, name = max(((int(when or 0), name) for when, _, name in dated), default=(0, ""))
@@ -158,8 +162,12 @@ def tag(*tags: Tag, after: tuple[str, ...], say: Say) -> None:
     first = max(now, first)
     with tempfile.TemporaryDirectory() as folder:
         objects = _tag_objects(Path(folder), tags, first)
-    updates = "".join(f"create refs/tags/{one.name} {found}\n" for one, found in zip(tags, objects, strict=True))
-    output("update-ref", "--stdin", text=updates)
+    return {one.name: found for one, found in zip(tags, objects, strict=True)}
+
+
+def update_refs(*changes: str) -> None:
+    """Change references, all of them or none, by lines of ``git update-ref --stdin``."""
+    output("update-ref", "--stdin", text="".join(f"{line}\n" for line in changes))
 
 
 def _tag_objects(folder: Path, tags: tuple[Tag, ...], first: int) -> list[str]:

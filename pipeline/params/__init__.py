@@ -140,6 +140,7 @@ class Score(Section, Limits):  # type: ignore[misc]
     maximum_error_share: Share
     maximum_suspect_share: Share
     maximum_seconds: Positive
+    remote_seconds: Positive
     shard_size: Count
     inbox_waits_for: Literal["quiet", "ready"]
     quiet_seconds: NotNegative

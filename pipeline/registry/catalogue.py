@@ -20,6 +20,7 @@ from pipeline.registry.versions import CHAMPION, NAME, Reign, Version
 
 if TYPE_CHECKING:
     from pipeline.params import Params
+    from pipeline.registry.remotes.checking import Trial
     from pipeline.reports.training import Origin
 
 # Beside the data, these decide what a model becomes.
@@ -28,18 +29,19 @@ MOST_LABELS = 10
 NOTHING = "unknown"
 
 
-def as_json(known: list[Version], reigns: list[Reign]) -> list[dict[str, Any]]:
-    """Give all that is known of some versions, as JSON can hold it."""
+def as_json(known: list[Version], reigns: list[Reign], waiting: list[str] | None) -> list[dict[str, Any]]:
+    """Give all that is known of some versions, as JSON can hold it; ``waiting``: a team's tags that are not published."""
     return [
         asdict(one)
         | {"registered_at": one.registered_at.isoformat(), "slices": _slices(one)}
         | {"champion": [_reign(reign) for reign in reigns if reign.version == one.version]}
+        | {"is_published": None if waiting is None else f"{NAME}@{one.version}" not in waiting}
         for one in known
     ]
 
 
-def show_models(known: list[Version], reigns: list[Reign]) -> None:
-    """Print a line for each version."""
+def show_models(known: list[Version], reigns: list[Reign], waiting: list[str] | None = None) -> None:
+    """Print a line for each version, in a team with what is published."""
     rows = []
     for one in known:
         last = next((reign for reign in reversed(reigns) if reign.version == one.version), None)
@@ -47,8 +49,19 @@ def show_models(known: list[Version], reigns: list[Reign]) -> None:
         figures = _figure(one, "accuracy"), worst, _figure(one, "ece")
         promoted = f"by {last.how}, {last.by}: {last.because}".rstrip(": ") if last else ""
         mark = CHAMPION if one.is_champion else ""
-        rows.append((one.version, mark, f"{one.registered_at:%Y-%m-%d}", one.dataset, *figures, promoted))
-    table(("version", CHAMPION, "registered", "dataset", "accuracy", "worst slice", "calibration error", "promoted"), rows)
+        published = [] if waiting is None else ["no" if f"{NAME}@{one.version}" in waiting else "yes"]
+        rows.append((one.version, mark, f"{one.registered_at:%Y-%m-%d}", one.dataset, *figures, promoted, *published))
+    columns = ("version", CHAMPION, "registered", "dataset", "accuracy", "worst slice", "calibration error", "promoted")
+    table(columns if waiting is None else (*columns, "published"), rows)
+
+
+def show_trial(what: str, trial: "Trial") -> None:
+    """Print what came of trying a remote, and what mends it."""
+    print(shown(f"{what} {trial.name}: {trial.address}".rstrip(": ")))
+    for kind, fault in (("reading", trial.reading), ("writing", trial.writing)):
+        print(shown(f"  {kind} fails: {fault}" if fault else f"  {kind} works"))
+    if trial.mending:
+        print(f"  what mends it: {trial.mending}")
 
 
 def show_history(reigns: list[Reign]) -> None:

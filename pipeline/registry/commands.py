@@ -9,6 +9,10 @@ import typer
 from pipeline import layout
 
 VERSION = "champion, or a version such as v1.2.0."
+NO_TEAM = (
+    "DVC has no default remote: nothing leaves this machine. `dvc remote add --default NAME ADDRESS` shares the registry "
+    "with a team, whose tags go to the Git remote."
+)
 NONE_YET = "No model is registered yet. Train and register one: `make run`."
 
 
@@ -30,16 +34,18 @@ def models(
 ) -> None:
     """List the registered models, or show one VERSION whole."""
     from pipeline.registry import catalogue, versions
+    from pipeline.registry.remotes import tags, team
 
     known = versions.registered() if version is None else [versions.find(version)]
     reigns = versions.history()
+    waiting = tags.unpublished() if team.here() else None
     if as_json:
-        values = catalogue.as_json(known, reigns)
+        values = catalogue.as_json(known, reigns, waiting)
         print(json.dumps(values if version is None else values[0], indent=2))
     elif version is not None:
         catalogue.show_model(known[0], reigns)
     elif known:
-        catalogue.show_models(known, reigns)
+        catalogue.show_models(known, reigns, waiting)
     else:
         print(versions.left_out() or NONE_YET)
 
@@ -50,10 +56,36 @@ def promote(
 ) -> None:
     """Make a registered version the champion: forward, or back to an older one."""
     from pipeline import console
-    from pipeline.registry import versions
+    from pipeline.registry import publishing, versions
 
-    changed = versions.promote(version, because, console.say)
+    changed, outcome = publishing.promote(version, because, console.say)
     print(f"{versions.NAME} {version} is {'now' if changed else 'already'} the {versions.CHAMPION}")
+    if outcome:
+        print(outcome)
+
+
+def remote() -> None:
+    """Say what a team's clone shares, try to read and to write each remote, and name what is not published yet."""
+    from pipeline import console
+    from pipeline.errors import PipelineError
+    from pipeline.registry import catalogue, versions
+    from pipeline.registry.remotes import checking, tags, team
+
+    clone = team.here()
+    if not clone:
+        print(NO_TEAM)
+        return
+    trials = {"tags, in Git's": checking.of_tags(clone), "bytes, in DVC's": checking.of_objects(clone)}
+    for what, trial in trials.items():
+        catalogue.show_trial(what, trial)
+    if not trials["tags, in Git's"].reading:
+        for remark in tags.follow(clone, console.say).remarks:
+            console.say(f"warning: {remark}")
+    waiting = tags.unpublished()
+    print("published:", ", ".join(one for one in versions.tag_names() if one not in waiting) or "nothing")
+    print("not published:", f"{', '.join(waiting)}. `digits register` publishes it" if waiting else "nothing")
+    if not all(trial.is_well for trial in trials.values()):
+        raise PipelineError("a remote does not work: what mends it stands above.")
 
 
 def history() -> None:
@@ -100,9 +132,9 @@ def gc(
     force: Annotated[bool, typer.Option("--force", help="Remove them; without, only say how many there are.")] = False,
 ) -> None:
     """Free DVC's cache of what no tag, branch or experiment names: no registered model is lost, as by `dvc gc -w`."""
-    from pipeline.registry import contents
+    from pipeline.registry import project
 
-    found = contents.free(dry=not force)
+    found = project.free(dry=not force)
     if not found:
         print("DVC's cache holds nothing that nothing names.")
     elif force:
@@ -111,4 +143,4 @@ def gc(
         print(f"{found} of DVC's cache are named by no tag, branch or experiment: `digits gc --force` removes them")
 
 
-COMMANDS = (register, models, promote, history, compare, gc)
+COMMANDS = (register, models, promote, history, compare, remote, gc)

@@ -2,11 +2,8 @@
 
 import hashlib
 import json
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,31 +11,32 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline import atomic, git, layout
+from pipeline.calling import RemoteError
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.registry import versions
+from pipeline.registry import project, versions
+from pipeline.registry.remotes import objects, team
 from pipeline.registry.versions import CHAMPION, NAME, Version
 
 if TYPE_CHECKING:
-    from dvc.repo import Repo
-
     from pipeline.registry.gate import Answers
 
-DVC = Path(".dvc")
 # DVC's folder for temporary files, which Git ignores.
-KEPT = DVC / "tmp"
+KEPT = project.DVC / "tmp"
 PARTS = (layout.MODEL / layout.SCORING_MODEL, layout.MODEL / layout.MODEL_CARD)
-# If the list of a folder's files is missing here, DVC frees the others only with force.
-NAMED = {"all_tags": True, "all_branches": True, "all_experiments": True, "force": True}
 # Each of these errors means that something is missing from DVC's cache, or damaged there.
 NOT_THERE = (OSError, ValueError, TypeError, KeyError)
+
+
+class DamagedError(ValueError):
+    """A file in DVC's cache has other bytes than its name says."""
 
 
 @dataclass(frozen=True)
 class ScoringModel:
     """A registered model, ready to score: ``content`` is a LiteRT file whose hash the registry vouches for.
 
-    Its logits are divided by ``temperature`` before the softmax.
+    Its logits are divided by ``temperature`` before the softmax. ``remark``: what a person should know of how it was chosen.
     """
 
     version: str
@@ -46,6 +44,7 @@ class ScoringModel:
     sha256: str
     dataset: str
     temperature: float
+    remark: str = ""
 
 
 def of_workspace(version: str) -> ScoringModel:
@@ -58,21 +57,30 @@ def answers(version: Version) -> "Answers":
     """Give a version's answers to its test images. Raises PipelineError where neither cache nor remote has them."""
     from pipeline.registry.gate import Answers
 
-    (content,) = _read_verified(version, layout.PREDICTIONS)
+    (content,) = _read(version, layout.PREDICTIONS)
     try:
         return Answers.of_csv(content)
     except (ValueError, KeyError):
         raise PipelineError(f"{NAME} {version.version}: {layout.PREDICTIONS} is not as `evaluate` writes it.") from None
 
 
-def load(selector: str) -> ScoringModel:
+def load(selector: str, seconds: float = objects.MOST_SECONDS) -> ScoringModel:
     """Give the scoring model of ``champion`` or of a version such as ``v1.2.0``. Raises PipelineError.
 
-    Its bytes come from DVC's cache, or by DVC from the remote, and must have the hash that the version's ``dvc.lock`` names.
-    GTO takes half a second to find it, so that a file remembers the place until a tag of the registry changes.
+    Its bytes come from DVC's cache, or within some ``seconds`` from a team's remote, and must have the hash that the version's
+    ``dvc.lock`` names. GTO takes half a second to find it, so that a file remembers the place until a tag of the registry
+    changes.
     """
     state = versions.state()
-    return _recall(state, selector) or _fetch(state, selector)
+    return _recall(state, selector) or _fetch(state, selector, seconds)
+
+
+def last_champion() -> ScoringModel | None:
+    """Give the champion that was loaded last in this clone, whoever is champion by now; None where it is not here any more."""
+    try:
+        return _recall(json.loads(_place(CHAMPION).read_bytes())["state"], CHAMPION)
+    except NOT_THERE:
+        return None
 
 
 def recorded_hash(lock: str, output: Path) -> str | None:
@@ -95,10 +103,7 @@ def md5(content: bytes) -> str:
 
 def recorded_model(commit: str) -> str | None:
     """Give the hash of the model that the ``dvc.lock`` of a commit, or of a tag, names."""
-    try:
-        return recorded_hash(git.show(commit, layout.DVC_LOCK) or "", layout.MODEL)
-    except (YAMLError, AttributeError, KeyError, TypeError):  # no dvc.lock as DVC writes it
-        return None
+    return _recorded(commit, layout.MODEL)
 
 
 def _recall(state: str, selector: str) -> ScoringModel | None:
@@ -122,22 +127,17 @@ def _from_cache(cache: Path, commit: str) -> list[bytes]:
 
 def _cached(cache: Path, hashed: str) -> bytes:
     """Read the file that has a hash from DVC's cache."""
-    content = (cache / hashed[:2] / hashed[2:]).read_bytes()
-    if md5(content) != hashed.removesuffix(".dir"):
-        raise ValueError(hashed)
+    place = cache / hashed[:2] / hashed[2:]
+    content = place.read_bytes()
+    if (found := md5(content)) != hashed.removesuffix(".dir"):
+        raise DamagedError(f"{shown(place)} has the md5 {found[:8]}…, its dvc.lock says {hashed[:8]}…: refused. Delete it")
     return content
 
 
-def _fetch(state: str, selector: str) -> ScoringModel:
-    from dvc.config import Config, ConfigError
-
+def _fetch(state: str, selector: str, seconds: float) -> ScoringModel:
     chosen = versions.find(selector)
-    try:
-        cache = Path(Config(DVC)["cache"].get("dir", DVC / "cache"), "files/md5").resolve()
-        contents = _from_cache(cache, chosen.commit)
-    except (ConfigError, *NOT_THERE):
-        return _scoring_model(chosen.version, chosen.dataset, *_read_verified(chosen, *PARTS))
-    kept = {"state": state, "version": chosen.version, "dataset": chosen.dataset, "cache": str(cache)}
+    contents = _read(chosen, *PARTS, seconds=seconds)
+    kept = {"state": state, "version": chosen.version, "dataset": chosen.dataset, "cache": str(project.cache())}
     with suppress(PipelineError):  # without the file it works too, but slower
         atomic.write_text(_place(selector), json.dumps(kept))
     return _scoring_model(chosen.version, chosen.dataset, *contents)
@@ -157,79 +157,38 @@ def _scoring_model(version: str, dataset: str, content: bytes, card: bytes) -> S
     )
 
 
-def _read_verified(version: Version, *places: Path) -> list[bytes]:
-    from dvc.api import DVCFileSystem
-    from dvc.exceptions import DvcException
-    from dvc_data.index import DataIndexDirError
-
-    paths = [place.as_posix() for place in places]
-    output = layout.MODEL if layout.MODEL in places[0].parents else places[0]
-    fetch = f"`dvc fetch --all-tags {output}`"
-    again = f"where no remote has them, `digits models {version.version}` shows how to make it again"
+def _read(version: Version, *places: Path, seconds: float = objects.MOST_SECONDS) -> list[bytes]:
+    """Read files of one output of a version: from DVC's cache, or by way of it from a team's remote. Raises PipelineError."""
+    is_model = layout.MODEL in places[0].parents
+    output = layout.MODEL if is_model else places[0]
     git.complete(version.commit)
+    recorded = _recorded(version.commit, output)
+
+    def from_cache() -> list[bytes]:
+        return _from_cache(project.cache(), version.commit) if is_model else [_cached(project.cache(), str(recorded))]
+
+    with suppress(*NOT_THERE):
+        return from_cache()
+    fault = ""
+    if recorded and (clone := team.here()):
+        names = tuple(place.name for place in places)
+        try:
+            objects.fetch(clone, [] if is_model else [recorded], recorded if is_model else "", names, seconds)
+        except RemoteError as error:
+            fault = str(error)
     try:
-        files = DVCFileSystem(rev=version.commit)
-        read = [(path, files.info(path)["md5"], bytes(files.cat_file(path))) for path in paths]
-    except (DvcException, DataIndexDirError, OSError) as error:
+        return from_cache()
+    except NOT_THERE as error:
+        reason = fault or (str(error) if isinstance(error, DamagedError) else "DVC's cache lacks them")
+        named = " and ".join(place.as_posix() for place in places)
         raise PipelineError(
-            f"{NAME} {version.version}: {' and '.join(paths)} cannot be read: {error}. Fetch them with {fetch}; {again}."
+            f"{NAME} {version.version}: {named} cannot be read: {reason}. Fetch them with `dvc fetch --all-tags {output}`; "
+            f"where no remote has them, `digits models {version.version}` shows how to make it again."
         ) from error
-    for path, expected, content in read:
-        found = md5(content)
-        if found != expected:
-            raise PipelineError(
-                f"{NAME} {version.version}: {path} has the md5 {found[:8]}…, its dvc.lock says {expected[:8]}…: refused. "
-                f"Delete the damaged file from DVC's cache and run {fetch}."
-            )
-    return [content for _, _, content in read]
 
 
-@contextmanager
-def tracking(folder: Path) -> Iterator[None]:
-    """Have DVC keep a folder that the block makes, as ``dvc add`` does. Raises PipelineError outside a project, before that."""
-    with opened(shown(folder)) as repo:
-        yield
-        with _quiet():  # DVC tells what to give to Git
-            repo.add(str(folder))
-
-
-def free(*, dry: bool) -> str:
-    """Find the files of DVC's cache that nothing names and, unless ``dry``, let DVC remove them. Raises PipelineError.
-
-    Gives their number and size in words; an empty text where there are none.
-    """
-    git.complete(*git.output("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/tags", "refs/exps").split())
-    with _quiet(), opened() as repo:  # DVC warns of each stage that never ran here
-        with repo.lock:
-            named = {one.value for one in chain.from_iterable(repo.used_objs(**NAMED).values())}
-            cache = repo.cache.local
-            sizes = [Path(cache.oid_to_path(one)).stat().st_size for one in cache.all() if one not in named]
-        if not dry:
-            repo.gc(workspace=True, **NAMED)
-    return f"{len(sizes):,} {'file' if len(sizes) == 1 else 'files'}, {sum(sizes) / 1e6:,.1f} MB" if sizes else ""
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what DVC says from people."""
-    logging.disable(logging.WARNING)
+def _recorded(commit: str, output: Path) -> str | None:
     try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
-
-
-@contextmanager
-def opened(what: str = "") -> "Iterator[Repo]":
-    """Open the DVC project of the working folder, to do something with ``what``.
-
-    Raises PipelineError where there is no project, another process has it, or DVC fails in the block.
-    """
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        with Repo(".") as repo:
-            yield repo
-    except DvcException as error:
-        raise PipelineError(f"{what or shown(Path.cwd())}: DVC: {' '.join(str(error).split())}") from error
+        return recorded_hash(git.show(commit, layout.DVC_LOCK) or "", output)
+    except (YAMLError, AttributeError, KeyError, TypeError):  # no dvc.lock as DVC writes it
+        return None

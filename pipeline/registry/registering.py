@@ -5,7 +5,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from pipeline.errors import PipelineError
 from pipeline.labelled.choosing import TRACKED
 from pipeline.names import shown
 from pipeline.params import Params
-from pipeline.registry import contents, difference, gate, own_test, versions
+from pipeline.registry import contents, difference, gate, own_test, project, versions
 from pipeline.registry.gate import Answers, Check, Comparison, Contender, Pairs, Verdict
+from pipeline.registry.publishing import OvertakenError, Publication
 from pipeline.registry.versions import NAME, Version, registered
 from pipeline.scoring.run import Tell
 
@@ -56,26 +57,30 @@ def register(settings: Params, say: git.Say, progress: Showing) -> Registration:
     """Register the model in the workspace as the next version, and as champion if it beats the champion.
 
     The user's branch, index and files stay as they are. Judging takes long where batches are replayed; if another command
-    changes the registry meanwhile, the model is judged again. ``say`` is called with what a person should know, ``progress``
+    changes the registry meanwhile, or another clone of a team, the model is judged again.
+    ``say`` is called with what a person should know, ``progress``
     gives the function that shows how far a replay is. Raises GateRefusal when the model misses a bound, and PipelineError when
     the workspace is not what ``dvc repro`` left.
     """
     versions.require_repository()
+    publication = Publication(say)
     with versions.judging(say):
         while True:
+            publication.begin()
             judged = _state()
             _require_clean()
             known = registered()
             if same := _of_workspace(known):
-                return _registered(same)
+                return _registered(same, publication.outcome)
             new = versions.next_version()
             verdict = _judge(settings, known, new, progress)
             if verdict.missed or verdict.comparison is None:
                 raise GateRefusal(verdict)
-            with versions.changing(say):
+            publication.send_workspace()
+            with versions.changing(say), suppress(OvertakenError):
                 if _state() == judged:
                     _require_clean()
-                    return _tag(new, verdict, verdict.comparison, say)
+                    return _tag(new, verdict, verdict.comparison, publication)
 
 
 def _state() -> tuple[str, str]:
@@ -83,18 +88,19 @@ def _state() -> tuple[str, str]:
     return versions.state(), layout.DVC_LOCK.read_text(encoding="utf-8")
 
 
-def _registered(same: Version) -> Registration:
-    message = f"{NAME} {same.version} is this very model already; nothing was changed"
+def _registered(same: Version, outcome: str) -> Registration:
+    words = f"{NAME} {same.version} is this very model already; nothing was changed"
+    message = "\n".join(filter(None, (words, outcome)))
     return Registration(same.version, is_new=False, is_champion=same.is_champion, message=message, verdict=same.verdict)
 
 
-def _tag(new: str, verdict: Verdict, comparison: Comparison, say: git.Say) -> Registration:
+def _tag(new: str, verdict: Verdict, comparison: Comparison, publication: Publication) -> Registration:
     commit = _snapshot(f"Snapshot of the workspace for {NAME}")
     made = [versions.registration(new, commit, verdict.as_json())]
     if comparison.promotes:
         made.append(versions.assignment(new, commit, versions.GATE, comparison.summary))
-    versions.add(*made, say=say)
-    message = f"{NAME} {new}\n{verdict}"
+    publication.add(*made)
+    message = "\n".join(filter(None, (f"{NAME} {new}\n{verdict}", publication.outcome)))
     return Registration(new, is_new=True, is_champion=comparison.promotes, message=message, verdict=verdict.as_json())
 
 
@@ -185,7 +191,7 @@ def _answers(version: Version) -> Answers | None:
 
 def _require_clean() -> None:
     """Raise PipelineError unless code, settings and data are those that the last run of every stage left."""
-    with contents.opened() as repo:
+    with project.opened() as repo:
         changed = repo.status()
     if changed or not layout.METRICS.exists():
         stages = ", ".join(changed) or "evaluate"
@@ -216,7 +222,7 @@ def _snapshot(message: str) -> str:
 
 def _files_of_the_stages() -> list[str]:
     """List what the stages read and write and DVC does not keep: code, settings, metrics, plots; tracked by Git or not."""
-    with contents.opened() as repo:
+    with project.opened() as repo:
         stages = repo.index.stages
         cached = {out.fspath for stage in stages for out in stage.outs if out.use_cache}
         named = {item.fspath for stage in stages for item in (*stage.deps, *stage.outs)}

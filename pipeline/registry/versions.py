@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -154,25 +154,20 @@ def state() -> str:
     return ""
 
 
-def next_version() -> str:
-    """Give the version after all those that any tag ever named: a tag is never moved."""
+def tag_names() -> list[str]:
+    """List the names of the registry's tags."""
+    return git.tag_list(*ALL).split()
+
+
+def next_version(tags: Iterable[str] | None = None) -> str:
+    """Give the version after all those that any of some tags ever named, by default those here: a tag is never moved."""
     from gto.tag import parse_name
     from semver import VersionInfo
 
-    taken = [parse_name(tag, raise_on_fail=False).get("version") for tag in git.tag_list(*ALL).split()]
+    named = tag_names() if tags is None else tags
+    taken = [parse_name(tag, raise_on_fail=False).get("version") for tag in named]
     latest = max((VersionInfo.parse(version.removeprefix("v")) for version in taken if version), default=None)
     return f"v{latest.bump_minor()}" if latest else FIRST_VERSION
-
-
-def promote(version: str, because: str, say: git.Say) -> bool:
-    """Make a registered version the champion, by hand. Returns False when it is that already. Raises PipelineError."""
-    require_repository()
-    with changing(say):
-        chosen = find(version)
-        if chosen.is_champion:
-            return False
-        add(assignment(chosen.version, chosen.commit, HAND, because), say=say)
-        return True
 
 
 def registration(version: str, commit: str, verdict: dict[str, Any]) -> git.Tag:
@@ -192,13 +187,6 @@ def assignment(version: str, commit: str, how: str, because: str) -> git.Tag:
     message = f"{version} is the {CHAMPION}\n\n{PROMOTED_BY}: {how}\n{BECAUSE}: {' '.join(because.split())}\n"
     with _scm() as scm:
         return git.Tag(name_tag(Action.ASSIGN, NAME, stage=CHAMPION, scm=scm), commit, message)
-
-
-def add(*tags: git.Tag, say: git.Say) -> None:
-    """Make tags, all of them or none, younger than all others of the registry: GTO and DVC compare their times."""
-    if words := left_out():
-        say(f"warning: {words} Another model may have that version elsewhere.")
-    git.tag(*tags, after=ALL, say=say)
 
 
 def left_out() -> str:

@@ -92,13 +92,13 @@ def learn(
 ) -> None:
     """Copy what was keyed of batches below data/labelled: the next training has it."""
     from pipeline import params
-    from pipeline.registry import contents
+    from pipeline.registry import project
     from pipeline.review import learning
 
     settings = params.load(layout.PARAMS).score
     for out in map(_place_of, batches):
         place = learning.place_of(out)
-        with contents.tracking(place):
+        with project.tracking(place):
             added = learning.learn(out, settings)
         kept = f"{place}.dvc and {layout.LABELLED / '.gitignore'}"
         print(added, f"tracked by `dvc add {place}`: commit {kept}. `dvc repro` trains on them.", sep="\n")

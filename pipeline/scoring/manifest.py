@@ -22,7 +22,8 @@ class Manifest:
     an earlier run, those of ``resumed`` ones of this one before it was interrupted; ``scored`` are the other files, and
     ``images_per_second`` counts their rows. ``edited`` is the file that keeps what somebody made of the last ``scores.csv``.
     ``suspicions`` speak against the batch as a whole: a name, and words. ``report_fault``: why there is no report, where one
-    was asked for. ``review``: what came of keying, and in words, where somebody keyed.
+    was asked for. ``review``: what came of keying, and in words, where somebody keyed. ``model_remark``: what a person should
+    know of how the model was chosen, where a team's remote did not tell.
     """
 
     folder: str
@@ -53,6 +54,7 @@ class Manifest:
     suspicions: dict[str, str]
     report_fault: str = ""
     review: dict[str, Any] = field(default_factory=dict)
+    model_remark: str = ""
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -149,6 +149,7 @@ def _export(
         dataset=model.dataset,
         model=model.version,
         model_sha256=model.sha256,
+        model_remark=model.remark,
         settings=batch.rules.as_shown(),
         method=batch.method,
         fingerprint=hash_of(batch.method, scores_sha256),

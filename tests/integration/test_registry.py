@@ -19,7 +19,7 @@ from pipeline.digits.network import metrics
 from pipeline.digits.network.model import Classifier, probabilities
 from pipeline.digits.network.second_look import look_again
 from pipeline.digits.pictures.normalising import normalise
-from pipeline.registry import contents
+from pipeline.registry import contents, publishing
 from pipeline.registry import versions as of_registry
 from pipeline.scoring.row import Rules
 from pipeline.stages import evaluate
@@ -164,7 +164,7 @@ def test_a_dozen_promotions_in_a_second_leave_the_last_one_champion(
     project = copy_of(second_version[0])
     monkeypatch.chdir(project.root)
     for turn in range(12):
-        of_registry.promote(f"v1.{1 - turn % 2}.0", "", console.say)
+        publishing.promote(f"v1.{1 - turn % 2}.0", "", console.say)
 
     version = next(one.version for one in of_registry.registered() if one.is_champion)
     with Repo(".") as repo:
@@ -285,7 +285,7 @@ def test_what_dvc_found_is_kept_until_a_tag_changes(
         kept.write_text(kept.read_text().replace('"state"', '"other"'))
     fetched: list[str] = []
     fetch = contents._fetch
-    monkeypatch.setattr(contents, "_fetch", lambda state, selector: fetched.append(selector) or fetch(state, selector))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(contents, "_fetch", lambda *asked: fetched.append(asked[1]) or fetch(*asked))  # type: ignore[func-returns-value]
 
     assert contents.load("champion") == model
     assert fetched == ([] if change == "none" else ["champion"])

@@ -11,7 +11,8 @@ import pytest
 
 from pipeline import console, params
 from pipeline.errors import PipelineError
-from pipeline.registry import contents, registering, versions
+from pipeline.registry import contents, publishing, registering, versions
+from pipeline.registry import project as dvc_project
 from tests.conftest import Project
 
 Copy = Callable[[Project], Project]
@@ -141,8 +142,8 @@ def cloned(project: Project, folder: Path, *options: str) -> Project:
     return clone
 
 
-def test_a_shallow_clone_registers_and_serves(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_a_shallow_clone_registers_and_serves_where_no_version_is_elsewhere(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clone = cloned(project, tmp_path, "--depth", "1")
     clone.dvc("checkout")
@@ -150,9 +151,25 @@ def test_a_shallow_clone_registers_and_serves(
 
     assert register().is_champion
 
-    assert "Another model may have that version elsewhere." in capfd.readouterr().err
     assert clone.git("rev-parse", "--is-shallow-repository") == "true\n"
     assert_dvc_finds_the_champion(clone, tmp_path / "model")
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_a_clone_without_tags_never_makes_a_second_first_version(
+    registered: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_away: bool
+) -> None:
+    clone = cloned(registered, tmp_path, "--no-tags")
+    clone.dvc("checkout")
+    work_in(clone, monkeypatch)
+    if is_away:
+        registered.root.rename(tmp_path / "away")
+
+    with pytest.raises(PipelineError, match=r"`git fetch --tags` fetches them\.") as raised:
+        register()
+
+    assert ("could be another model elsewhere, and origin: fatal:" in str(raised.value)) == is_away
+    assert clone.git("tag") == ""
 
 
 @pytest.mark.timeout(120)
@@ -168,7 +185,7 @@ def test_a_partial_clone_fetches_what_it_lacks(
 
     assert contents.answers(versions.find("champion"))
     assert contents.load("champion").version == "v1.0.0"
-    assert contents.free(dry=True) == ""
+    assert dvc_project.free(dry=True) == ""
 
 
 def test_a_partial_clone_without_its_remote_says_so_in_a_line(
@@ -238,11 +255,11 @@ def test_a_tag_that_a_clock_made_too_early_is_warned_of(
 
     commit = registered.git("rev-parse", "digit-cnn@v1.0.0^{}").strip()
     at(1924000000)  # in 2030
-    versions.add(versions.assignment("v1.0.0", commit, versions.HAND, ""), say=console.say)
+    publishing.Publication(console.say).add(versions.assignment("v1.0.0", commit, versions.HAND, ""))
     assert capfd.readouterr().err == ""
 
     at(1800000000)
-    versions.add(versions.assignment("v1.0.0", commit, versions.HAND, ""), say=console.say)
+    publishing.Publication(console.say).add(versions.assignment("v1.0.0", commit, versions.HAND, ""))
 
     said = capfd.readouterr().err
     assert said.startswith("warning: the tag digit-cnn#champion#2 was made on 2030-12-20, by a clock that was ahead.")
@@ -259,7 +276,7 @@ def test_a_folder_with_spaces_and_letters_of_other_alphabets(
 
     assert register().is_champion
 
-    assert versions.promote("v1.0.0", "", console.say) is False
+    assert publishing.promote("v1.0.0", "", console.say) == (False, "")
     assert_dvc_finds_the_champion(project, tmp_path / "model")
 
 
@@ -283,7 +300,7 @@ def test_a_lightweight_tag_with_the_name_of_a_champion_is_none(registered: Proje
 
     assert done.version == "v1.2.0"
     assert champion() == "v1.0.0"
-    assert versions.promote("v1.2.0", "by hand", console.say)
+    assert publishing.promote("v1.2.0", "by hand", console.say) == (True, "")
     assert champion() == "v1.2.0"
 
 
@@ -313,7 +330,7 @@ def test_packed_tags_are_read_and_added_to(registered: Project, tmp_path: Path) 
     forget(registered)
 
     done = register()
-    versions.promote(done.version, "", console.say)
+    publishing.promote(done.version, "", console.say)
 
     assert (done.version, champion()) == ("v1.1.0", "v1.1.0")
     assert_dvc_finds_the_champion(registered, tmp_path / "model")

@@ -34,7 +34,6 @@ pull:
   - prefect.deployments.steps.run_shell_script:
       directory: "{{{{ clone.directory }}}}"
       script: |-
-        git fetch --quiet --tags origin
         rm -r data/inbox
         ln -sfn {shared}/inbox data/inbox
         ln -sfn {shared}/scores data/scores
