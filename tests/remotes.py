@@ -31,12 +31,15 @@ class Hub:
         machine.run("git", "push", "--quiet", str(self.tags), "main")
         return machine
 
-    def machine(self, folder: Path, *options: str, home: Path | None = None) -> Project:
-        """Make another machine: a clone with nothing in DVC's cache, and a home of its own unless one is given."""
+    def machine(self, folder: Path, *, home: Path | None = None, ssh: str = "ssh") -> Project:
+        """Make another machine: a clone with nothing in DVC's cache, and a home of its own unless one is given.
+
+        ``ssh``: the command by which Git reaches other machines.
+        """
         machine = Project(folder / "digit-pipeline", home or folder / "home")
         machine.home.mkdir(parents=True, exist_ok=True)
         machine.root.mkdir(parents=True)
-        machine.git("clone", "--quiet", *options, self.tags_address, ".")
+        machine.git("-c", f"core.sshCommand={ssh}", "clone", "--quiet", "-c", f"core.sshCommand={ssh}", self.tags_address, ".")
         for name in ("user.name", "user.email"):
             machine.git("config", name, f"{folder.name}@localhost")
         return machine

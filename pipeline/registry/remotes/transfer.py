@@ -135,22 +135,22 @@ def _take(remote: "HashFileDB", cache: "HashFileDB", hashes: set[str]) -> None:
         with suppress(Exception):  # a damaged file, which this removes, or none
             cache.check(one)
     missing = [one for one in hashes if not cache.exists(one)]
-    there = set(remote.oids_exist(missing))
-    if lost := [one for one in missing if one not in there]:
-        raise PipelineError(f"{remote.fs.unstrip_protocol(remote.oid_to_path(lost[0]))} is not there")
+    places = {one: remote.oid_to_path(one) for one in missing}
+    for place in places.values():
+        if not remote.fs.exists(place):
+            raise PipelineError(f"{remote.fs.unstrip_protocol(place)} is not there")
     _move(remote, cache, {HashInfo("md5", one) for one in missing}, verify=True)
-    for one in missing:
+    for one, place in places.items():
         if not cache.exists(one):
-            raise PipelineError(
-                f"{remote.fs.unstrip_protocol(remote.oid_to_path(one))} has other bytes than its name says: refused"
-            )
+            raise PipelineError(f"{remote.fs.unstrip_protocol(place)} has other bytes than its name says: refused")
 
 
 def _move(source: "HashFileDB", target: "HashFileDB", objects: Iterable[Any], *, verify: bool = False) -> None:
     """Copy files of DVC's. Raises PipelineError with the fault of the first that fails."""
     from dvc_data.hashfile.transfer import transfer
 
-    done = transfer(source, target, set(objects), verify=verify, cache_odb=source, shallow=False)
+    # What is fetched are single files; what is pushed are folders with all that is in them.
+    done = transfer(source, target, set(objects), verify=verify, cache_odb=source, shallow=verify)
     if done.failed:
         raise PipelineError(FAULTS.words[0] if FAULTS.words else f"{len(done.failed)} files were not copied")
 
