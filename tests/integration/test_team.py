@@ -4,9 +4,12 @@ import json
 import os
 import shutil
 import socket
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,7 @@ from tests.remotes import Hub, another_model, in_folders, versions_of
 
 pytestmark = pytest.mark.slow
 
+STAGES = ("ingest", "validate", "reshape", "collect", "train", "evaluate")
 PUBLISHED = "published: origin and team have it\n"
 
 
@@ -329,6 +333,73 @@ def test_a_remote_that_refuses_leaves_the_version_here_and_says_why(training: Pr
     assert shown.returncode == 1
     assert "  reading works\n  writing fails: " in shown.stdout
     assert "ask for the right to push to it" in shown.stdout
+
+
+def test_a_password_is_never_asked_for_at_a_terminal(training: Project) -> None:
+    """``script`` gives the command a terminal, at which Git would ask for a name."""
+    with refusing() as port:
+        training.git("remote", "set-url", "origin", f"http://127.0.0.1:{port}/hub.git")
+        done = training.run("script", "-qec", f"{sys.executable} -m pipeline register", "/dev/null")
+
+    assert "Username for '" not in done.stdout.replace("could not read Username for '", "")
+    assert "origin: fatal: could not read Username" in done.stdout
+
+
+@contextmanager
+def refusing() -> Iterator[int]:
+    """Serve HTTP that wants a name and a password."""
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="here"')
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def test_a_fresh_clone_takes_what_another_machine_trained_and_computes_nothing(
+    training: Project, hub: Hub, tmp_path: Path
+) -> None:
+    """The branch knows nothing of the training: of it there is but the run cache, and what was pushed with it."""
+    training.digits("register")
+    clone = hub.machine(tmp_path / "clone")
+    (clone.root / "dvc.lock").unlink()
+    for folder in ("metrics", "plots"):
+        shutil.rmtree(clone.root / folder, ignore_errors=True)
+    clone.git("commit", "--quiet", "--all", "--message", "Forget the training")
+
+    done = clone.run(sys.executable, "-m", "flows.training")
+
+    assert "Unchanged: digit-cnn v1.0.0 is this very model already" in done.stdout
+    assert done.stderr.count("Finished in state Restored") == len(STAGES)
+    assert not [stage for stage in STAGES if f"{stage}: done" in done.stdout + done.stderr]
+    assert (clone.root / "models/digit-cnn/model.keras").exists()
+    assert (clone.root / "metrics/learning_curves.csv").exists()
+
+
+def test_the_flow_says_in_its_state_and_log_that_the_remotes_are_away(training: Project, scoring: Project, hub: Hub) -> None:
+    training.digits("register")
+    score(scoring)
+    (scoring.root / "data/inbox/batch/.ready").touch()
+    shutil.rmtree(scoring.root / "data/scores")
+
+    with away(hub.tags, hub.objects):
+        done = scoring.run(sys.executable, "-m", "flows.scoring")
+
+    words = "the team's registry is out of reach: origin: fatal:"
+    assert done.stdout.startswith("Completed: scored batch (3 images); the team's registry is out of reach: origin: fatal: ")
+    assert done.stderr.count(f"warning: {words}") == 1
+    manifest = json.loads((scoring.root / "data/scores/batch/manifest.json").read_text())
+    assert manifest["model_remark"].startswith(words)
 
 
 def test_digits_remote_shows_what_works_and_what_is_published(training: Project, hub: Hub) -> None:

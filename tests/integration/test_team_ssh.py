@@ -1,12 +1,15 @@
 """A team whose remotes are on a real OpenSSH server, and in a real S3 server."""
 
 import json
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests import sshd
+from tests import s3, sshd
 from tests.conftest import Project
 from tests.remotes import Hub, another_model, versions_of
 from tests.sshd import Server
@@ -72,6 +75,13 @@ def test_two_machines_share_a_registry_by_ssh_alone(training: Project, scoring: 
         *("artifacts", "get", str(hub.tags), "digit-cnn", "--stage", "champion"),
     )
     assert (elsewhere.root / "digit-cnn/model.tflite").exists()
+    card = hub.kept((training.root / "models/digit-cnn/model.json").read_bytes())
+    card.chmod(0o644)
+    card.write_bytes(b"x" * card.stat().st_size)
+    shutil.rmtree(scoring.root / ".dvc/cache")
+    spoilt = scoring.digits("score", "data/inbox/batch", "--fresh", "--model", "v1.1.0", check=False)
+    assert "team: ssh://127.0.0.1" in spoilt.stderr
+    assert "has other bytes than its name says: refused" in spoilt.stderr
 
 
 def test_a_key_that_the_server_does_not_know_leaves_the_version_here(training: Project, server: Server, hub: Hub) -> None:
@@ -125,3 +135,33 @@ def test_a_full_remote_gets_no_tag_and_is_whole_once_there_is_room(training: Pro
     assert training.digits("register").stdout.endswith("published: origin and team have it\n")
     model = (training.root / "models/digit-cnn/model.tflite").read_bytes()
     assert hub.kept(model).exists()
+
+
+def test_two_machines_share_a_registry_by_s3_and_no_secret_is_written_anywhere(
+    trained_project: Project, tmp_path: Path
+) -> None:
+    hub = Hub(tmp_path / "hub.git", tmp_path / "none", str(tmp_path / "hub.git"), "s3://scans/registry")
+    secret = "planted-" + "x7Qp" * 6
+    with s3.serving() as server:
+        server.empty()
+        training = hub.training_machine(trained_project, tmp_path / "training", endpointurl=server.address)
+        scoring = hub.machine(tmp_path / "scoring")
+        training.sample(scoring.root / "data/inbox/batch", 3)
+        given: dict[str, Any] = {**server.environment, "AWS_SECRET_ACCESS_KEY": secret, "PREFECT_API_KEY": secret}
+        said = [training.digits("register", **given)]
+        said.append(scoring.digits("score", "data/inbox/batch", "--json", **given))
+        (scoring.root / "data/inbox/batch/.ready").touch()
+        flow = scoring.run(sys.executable, "-m", "flows.scoring", **given)
+        said += [flow, training.digits("remote", **given)]
+        training.git("remote", "set-url", "origin", f"http://somebody:{secret}@127.0.0.1:9/hub.git")
+        another_model(training, "another")
+        said += [training.digits("register", **given), training.digits("remote", check=False, **given)]
+
+    assert said[0].stdout.endswith("published: origin and team have it\n")
+    assert json.loads(said[1].stdout)["model"] == "v1.0.0"
+    assert "http://127.0.0.1:9/hub.git" in said[4].stdout
+    for one in said:
+        assert secret not in one.stdout + one.stderr
+    files = (path for folder in (training, scoring) for place in (folder.root, folder.home) for path in place.rglob("*"))
+    found = [path for path in files if path.is_file() and secret.encode() in path.read_bytes()]
+    assert found == [training.root / ".git/config"]  # where the user put it

@@ -51,6 +51,9 @@ def push(commits: list[str], essential: list[str]) -> dict[str, Any]:
         if "" in commits:
             named |= _cached(repo.index.used_objs(push=True))
             named |= {out.hash_info for stage in repo.index.stages for out in stage.outs if not out.use_cache and out.hash_info}
+            for stage in repo.index.stages:
+                # DVC itself keeps no run of a stage with files that Git keeps.
+                repo.stage_cache.save(stage)
             remark = _run_cache(lambda: repo.stage_cache.transfer(repo.cache.legacy, remote.legacy_odb, force=False))
         cache = repo.cache.local
         there = {one for one in named if cache.exists(one.value)}
