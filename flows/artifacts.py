@@ -1,4 +1,4 @@
-"""What a person sees of a run in Prefect's UI: its name, how far it is, and links that open."""
+"""What a person sees of a run in Prefect's UI: its name, how far it is, warnings, and links that open."""
 
 import os
 import re
@@ -12,6 +12,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
 
 from flows import experiment
 from pipeline.names import shown
@@ -20,6 +21,11 @@ from pipeline.names import shown
 PAGES_URL = "DIGITS_PAGES_URL"
 SECONDS_BETWEEN_UPDATES = 1
 MOST_NAME = 200
+
+
+def warn(words: str) -> None:
+    """Write what a person should know into the log of the run."""
+    get_run_logger().warning(words.removeprefix("warning: "))
 
 
 def meter(description: str) -> Callable[[float, float], None]:

@@ -30,6 +30,8 @@ def main() -> None:
     # The clone's registry is its own: without a remote it lacks no tags.
     for arguments in ("config user.name demo", "config user.email demo@localhost", "remote remove origin"):
         subprocess.run(["git", *arguments.split()], cwd=CLONE, env=_environment(), check=True)
+    # Nor does the demo's model belong to the team that the project may share a DVC remote with.
+    (CLONE / ".dvc/config.local").write_text("[core]\n    remote = ''\n", encoding="utf-8")
     settings = YAML().load(CLONE / layout.PARAMS)
     settings["ingest"]["dataset"] = "load_digits"
     settings["train"]["epochs"] = EPOCHS

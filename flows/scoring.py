@@ -17,7 +17,7 @@ from prefect.states import Completed, Failed
 
 from flows import inbox as inboxes
 from flows import labelled, standalone, states
-from flows.artifacts import link, meter, name_run, plain
+from flows.artifacts import link, meter, name_run, plain, warn
 from pipeline import console, layout, params
 from pipeline.errors import PipelineError
 from pipeline.names import shown
@@ -121,7 +121,7 @@ def score_inbox(folder: Path = layout.INBOX, model: str = versions.CHAMPION, fre
         inbox = inboxes.look_into(folder)
         if not inbox.batches and not inbox.loose:
             return _named("empty", Completed(name="Empty", message=f"no batch in {shown(folder)}"))
-        scoring_model = serving.model(model, settings.remote_seconds, logger.warning)
+        scoring_model = serving.model(model, settings.remote_seconds, warn)
     except PipelineError as error:
         return _named("failed", Failed(message=str(error)))
     logger.info("%s %s, trained on %s", versions.NAME, scoring_model.version, scoring_model.dataset)

@@ -110,6 +110,7 @@ def _repro(stage: str, *, pulls: bool) -> Generator[str, None, None]:
     with subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", *(["--pull"] if pulls else []), "--single-item", stage],
         env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", PROGRESS: "json"},
+        stdin=subprocess.DEVNULL,  # DVC would ask there for the password of a remote
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",

@@ -14,7 +14,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from flows import experiment, standalone, states
-from flows.artifacts import link, name_run
+from flows.artifacts import link, name_run, warn
 from flows.experiment import Overrides
 from flows.stages import fetch_run_cache, read_graph, run_stage
 from pipeline import console, layout, params
@@ -39,7 +39,7 @@ def register() -> State[str]:
     Returns what names the run.
     """
     try:
-        done = registering.register(params.load(layout.PARAMS), console.say, console.progress)
+        done = registering.register(params.load(layout.PARAMS), warn, console.progress)
     except registering.GateRefusal as refusal:
         _publish_gate(refusal.verdict.as_json(), "refused")
         return Completed(name=states.REFUSED, message=f"{refusal}\n{refusal.verdict}", data="refused")

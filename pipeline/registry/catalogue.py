@@ -16,6 +16,7 @@ from pipeline.names import shown
 from pipeline.registry import contents
 from pipeline.registry.difference import Difference
 from pipeline.registry.gate import Pairs
+from pipeline.registry.remotes import tags
 from pipeline.registry.versions import CHAMPION, NAME, Reign, Version
 
 if TYPE_CHECKING:
@@ -49,10 +50,16 @@ def show_models(known: list[Version], reigns: list[Reign], waiting: list[str] | 
         figures = _figure(one, "accuracy"), worst, _figure(one, "ece")
         promoted = f"by {last.how}, {last.by}: {last.because}".rstrip(": ") if last else ""
         mark = CHAMPION if one.is_champion else ""
-        published = [] if waiting is None else ["no" if f"{NAME}@{one.version}" in waiting else "yes"]
+        published = [] if waiting is None else [_published(one, waiting)]
         rows.append((one.version, mark, f"{one.registered_at:%Y-%m-%d}", one.dataset, *figures, promoted, *published))
     columns = ("version", CHAMPION, "registered", "dataset", "accuracy", "worst slice", "calibration error", "promoted")
     table(columns if waiting is None else (*columns, "published"), rows)
+
+
+def _published(one: Version, waiting: list[str]) -> str:
+    if f"{NAME}@{one.version}" in waiting:
+        return "no"
+    return "yes, not its promotion" if one.commit in map(tags.commit_of, waiting) else "yes"
 
 
 def show_trial(what: str, trial: "Trial") -> None:

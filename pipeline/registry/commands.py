@@ -68,7 +68,7 @@ def remote() -> None:
     """Say what a team's clone shares, try to read and to write each remote, and name what is not published yet."""
     from pipeline import console
     from pipeline.errors import PipelineError
-    from pipeline.registry import catalogue, versions
+    from pipeline.registry import catalogue, publishing, versions
     from pipeline.registry.remotes import checking, tags, team
 
     clone = team.here()
@@ -83,7 +83,7 @@ def remote() -> None:
             console.say(f"warning: {remark}")
     waiting = tags.unpublished()
     print("published:", ", ".join(one for one in versions.tag_names() if one not in waiting) or "nothing")
-    print("not published:", f"{', '.join(waiting)}. `digits register` publishes it" if waiting else "nothing")
+    print("not published:", f"{', '.join(waiting)}. {publishing.NEXT}" if waiting else "nothing")
     if not all(trial.is_well for trial in trials.values()):
         raise PipelineError("a remote does not work: what mends it stands above.")
 

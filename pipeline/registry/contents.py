@@ -57,7 +57,7 @@ def answers(version: Version) -> "Answers":
     """Give a version's answers to its test images. Raises PipelineError where neither cache nor remote has them."""
     from pipeline.registry.gate import Answers
 
-    (content,) = _read(version, layout.PREDICTIONS)
+    (content,) = read(version, layout.PREDICTIONS)
     try:
         return Answers.of_csv(content)
     except (ValueError, KeyError):
@@ -113,16 +113,16 @@ def _recall(state: str, selector: str) -> ScoringModel | None:
         version, cache = kept["version"], Path(kept["cache"])
         if kept["state"] != state or selector not in (version, CHAMPION):
             return None
-        return _scoring_model(version, kept["dataset"], *_from_cache(cache, f"{NAME}@{version}"))
+        return _scoring_model(version, kept["dataset"], *_from_cache(cache, f"{NAME}@{version}", *PARTS))
     except NOT_THERE:
         return None
 
 
-def _from_cache(cache: Path, commit: str) -> list[bytes]:
-    """Read a scoring model and its card as the ``dvc.lock`` of a commit, or of a tag, names them. Raises one of NOT_THERE."""
+def _from_cache(cache: Path, commit: str, *places: Path) -> list[bytes]:
+    """Read files of a model as the ``dvc.lock`` of a commit, or of a tag, names them. Raises one of NOT_THERE."""
     folder = json.loads(_cached(cache, str(recorded_model(commit))))
     hashes = {one["relpath"]: one["md5"] for one in folder}
-    return [_cached(cache, hashes[part.name]) for part in PARTS]
+    return [_cached(cache, hashes[place.name]) for place in places]
 
 
 def _cached(cache: Path, hashed: str) -> bytes:
@@ -136,7 +136,7 @@ def _cached(cache: Path, hashed: str) -> bytes:
 
 def _fetch(state: str, selector: str, seconds: float) -> ScoringModel:
     chosen = versions.find(selector)
-    contents = _read(chosen, *PARTS, seconds=seconds)
+    contents = read(chosen, *PARTS, seconds=seconds)
     kept = {"state": state, "version": chosen.version, "dataset": chosen.dataset, "cache": str(project.cache())}
     with suppress(PipelineError):  # without the file it works too, but slower
         atomic.write_text(_place(selector), json.dumps(kept))
@@ -157,7 +157,7 @@ def _scoring_model(version: str, dataset: str, content: bytes, card: bytes) -> S
     )
 
 
-def _read(version: Version, *places: Path, seconds: float = objects.MOST_SECONDS) -> list[bytes]:
+def read(version: Version, *places: Path, seconds: float = objects.MOST_SECONDS) -> list[bytes]:
     """Read files of one output of a version: from DVC's cache, or by way of it from a team's remote. Raises PipelineError."""
     is_model = layout.MODEL in places[0].parents
     output = layout.MODEL if is_model else places[0]
@@ -165,7 +165,7 @@ def _read(version: Version, *places: Path, seconds: float = objects.MOST_SECONDS
     recorded = _recorded(version.commit, output)
 
     def from_cache() -> list[bytes]:
-        return _from_cache(project.cache(), version.commit) if is_model else [_cached(project.cache(), str(recorded))]
+        return _from_cache(project.cache(), version.commit, *places) if is_model else [_cached(project.cache(), str(recorded))]
 
     with suppress(*NOT_THERE):
         return from_cache()

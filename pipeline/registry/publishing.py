@@ -14,6 +14,7 @@ from pipeline.registry.versions import ALL, HAND, NAME
 
 WORKSPACE = ""
 Attempt = Callable[[Team], None]
+NEXT = "The next `digits register` or `digits promote` publishes it"
 # The longest that a clone without a team waits for a remote that is asked for its tags, in seconds.
 PATIENCE = 10
 
@@ -66,7 +67,7 @@ class Publication:
         if not waiting and not self.fault:
             return f"published: {self.clone.names} have it"
         why = f": {self.fault}" if self.fault else ""
-        return f"not published, and here alone, {', '.join(waiting) or 'nothing'}{why}. The next `digits register` publishes it"
+        return f"not published, and here alone, {', '.join(waiting) or 'nothing'}{why}. {NEXT}"
 
     def _attempt(self, do: Attempt) -> bool:
         """Do something with the remotes, unless they failed before; tell whether it was done."""

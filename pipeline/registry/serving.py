@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import replace
 
 from pipeline import git
-from pipeline.calling import RemoteError
 from pipeline.errors import PipelineError
 from pipeline.registry import contents, versions
 from pipeline.registry.contents import ScoringModel
@@ -26,7 +25,7 @@ def model(selector: str, seconds: float, say: git.Say) -> ScoringModel:
     end, remarks = time.monotonic() + seconds, list[str]()
     try:
         remarks += tags.follow(clone, say, seconds).remarks
-    except RemoteError as error:
+    except PipelineError as error:  # of a remote, or of a clone that cannot be written
         remarks.append(f"the team's registry is out of reach: {error}")
     last = contents.last_champion() if selector == CHAMPION else None
     # Where there is nothing else to score with, waiting is better.

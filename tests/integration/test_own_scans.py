@@ -212,7 +212,7 @@ def test_training_that_should_begin_with_a_champion_says_where_there_is_none(
         done = project.dvc("repro", check=False)
 
     assert "error: train.start is champion, but there is none to begin with" in done.stderr
-    assert "Set it to fresh." in done.stderr
+    assert "Or set it to fresh." in done.stderr
 
 
 def test_the_summary_in_prefect_shows_right_answers_before_and_after_by_digit() -> None:

@@ -75,13 +75,18 @@ def test_two_machines_share_a_registry_by_ssh_alone(training: Project, scoring: 
         *("artifacts", "get", str(hub.tags), "digit-cnn", "--stage", "champion"),
     )
     assert (elsewhere.root / "digit-cnn/model.tflite").exists()
-    card = hub.kept((training.root / "models/digit-cnn/model.json").read_bytes())
-    card.chmod(0o644)
-    card.write_bytes(b"x" * card.stat().st_size)
+    for name in ("model.json", "model.keras"):
+        kept = hub.kept((training.root / "models/digit-cnn" / name).read_bytes())
+        kept.chmod(0o644)
+        kept.write_bytes(b"x" * kept.stat().st_size)
     shutil.rmtree(scoring.root / ".dvc/cache")
     spoilt = scoring.digits("score", "data/inbox/batch", "--fresh", "--model", "v1.1.0", check=False)
     assert "team: ssh://127.0.0.1" in spoilt.stderr
     assert "has other bytes than its name says: refused" in spoilt.stderr
+    begun = scoring.run(sys.executable, "-m", "pipeline.registry.champion", "model.keras", check=False)
+    assert begun.returncode == 1
+    assert "has other bytes than its name says: refused" in begun.stderr
+    assert not (scoring.root / "model.keras").exists()
 
 
 def test_a_key_that_the_server_does_not_know_leaves_the_version_here(training: Project, server: Server, hub: Hub) -> None:

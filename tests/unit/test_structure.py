@@ -44,7 +44,7 @@ FLOORS = [
     ["pipeline/registry/gate.py", "pipeline/registry/versions.py"],
     ["pipeline/registry/remotes/"],
     ["pipeline/registry/contents.py", "pipeline/registry/project.py"],
-    ["pipeline/registry/serving.py"],
+    ["pipeline/registry/serving.py", "pipeline/registry/champion.py"],
     ["pipeline/scoring/"],
     ["pipeline/labelled/"],
     ["pipeline/review/"],

@@ -22,7 +22,7 @@ OF_GIT = (
     (r"\(publickey", "`ssh-add FILE`, with the key that it knows"),
     (
         r"could not read (Username|Password)|Authentication failed",
-        "`git config credential.helper store` and `git ls-remote {name}` once",
+        "`git config credential.helper HELPER`, with one that knows the password",
     ),
     (r"no Git remote", "`git remote add origin ADDRESS`"),
     (r"declined|rejected|denied|not allowed|read.only", "ask for the right to push to it"),
@@ -33,7 +33,7 @@ OF_DVC = (
     (r"[Hh]ost key", OTHER_HOST_KEY),
     (r"redentials|AccessKey|SignatureDoesNotMatch", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"),
     (r"Permission denied for user|PermissionDenied", "`dvc remote modify --local {name} keyfile FILE`, or `ssh-add FILE`"),
-    (r"not tried|ermission|Forbidden|denied", "ask for the right to write there"),
+    (r"ermission|Forbidden|denied", "ask for the right to write there"),
     (r"", "`dvc remote modify {name} url ADDRESS` names another place"),
 )  # fmt: skip
 
@@ -81,9 +81,8 @@ def of_objects(clone: Team) -> Trial:
         found = objects.check(clone, SECONDS)
     except RemoteError as error:
         found = {"address": "", "read": str(error), "write": NOT_TRIED}
-    faults = {kind: found[kind] for kind in ("read", "write")}
-    words = " ".join(faults.values()).strip()
-    return Trial(name, found["address"], faults["read"], faults["write"], _mending(OF_DVC, words, name) if words else "")
+    fault = found["read"] or found["write"]
+    return Trial(name, found["address"], found["read"], found["write"], _mending(OF_DVC, fault, name) if fault else "")
 
 
 def _mending(known: tuple[tuple[str, str], ...], fault: str, name: str) -> str:

@@ -14,6 +14,8 @@ from pipeline.registry.versions import ALL, NAME
 # For each tag that was made here and is not known to be on the remote, a reference with the same end.
 UNPUBLISHED = "refs/digits/unpublished/"
 TAGS = "refs/tags/"
+# What Git and SSH add to each fault of a connection.
+ADVICE = "Please make sure you have the correct access rights and the repository exists"
 # More tags in one push start nothing on GitHub.
 MOST_AT_ONCE = 3
 # The longest that a Git remote may take for tags, where nobody waits for scores.
@@ -175,4 +177,4 @@ def _git(remote: str, seconds: float, *arguments: str) -> str:
     try:
         return calling.call(("git", *arguments), seconds)
     except RemoteError as error:
-        raise RemoteError(f"{remote}: {error}") from error
+        raise RemoteError(f"{remote}: {str(error).removesuffix(ADVICE).rstrip('. ')}") from error
