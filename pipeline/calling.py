@@ -22,7 +22,7 @@ class RemoteError(PipelineError):
 def call(command: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None) -> str:
     """Run a program in a session of its own, and give what it prints. Raises RemoteError with its words, or past ``seconds``.
 
-    All that it started ends with it, however this ends.
+    If it is stopped, all that it started ends with it.
     """
     given = {**os.environ, **SILENT, "LC_ALL": "C", **(environment or {})}
     # A file, because what the program started, such as SSH, may keep a pipe open.
@@ -43,11 +43,12 @@ def call(command: Sequence[str], seconds: float, environment: Mapping[str, str] 
         with process:
             try:
                 printed, _ = process.communicate(timeout=max(seconds, 0))
-            except subprocess.TimeoutExpired:
-                raise RemoteError(f"no answer within {seconds:.0f} s") from None
-            finally:
+            except BaseException as stopped:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
+                if isinstance(stopped, subprocess.TimeoutExpired):
+                    raise RemoteError(f"no answer within {max(seconds, 0):.0f} s") from None
+                raise
         if process.returncode:
             errors.seek(0)
             words = without_credentials(errors.read().decode(errors="replace"))

@@ -1,6 +1,8 @@
 """Locks that keep a second process out. The system releases a lock however its process ends."""
 
 import fcntl
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +11,9 @@ from typing import BinaryIO
 from pipeline import atomic
 from pipeline.errors import PipelineError
 from pipeline.names import shown
+
+# Between two tries to take a lock that somebody holds, in seconds.
+PAUSE = 0.1
 
 
 @contextmanager
@@ -24,12 +29,16 @@ def held(lock: Path, otherwise: str | Callable[[], str]) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def awaited(lock: Path, say: Callable[[str], None], other: str) -> Iterator[None]:
-    """Hold a lock file once nobody else does, and say whom this process waits for. Raises PipelineError."""
+def awaited(lock: Path, say: Callable[[str], None], other: str, seconds: float = math.inf) -> Iterator[None]:
+    """Hold a lock file once nobody else does, and say who does. Raises PipelineError, also when ``seconds`` are over."""
+    end = time.monotonic() + seconds
     with _opened(lock) as file:
         if not _take(file):
             say(f"waiting for {other}")
-            fcntl.flock(file, fcntl.LOCK_EX)
+            while not _take(file):
+                if time.monotonic() > end:
+                    raise PipelineError(f"{other} has not ended. Wait for it, then run this again.")
+                time.sleep(PAUSE)
         yield
 
 

@@ -79,7 +79,7 @@ def remote() -> None:
     for what, trial in trials.items():
         catalogue.show_trial(what, trial)
     if not trials["tags, in Git's"].reading:
-        for remark in tags.follow(clone, console.say).remarks:
+        for remark in tags.follow(clone, console.say):
             console.say(f"warning: {remark}")
     waiting = tags.unpublished()
     print("published:", ", ".join(one for one in versions.tag_names() if one not in waiting) or "nothing")

@@ -15,6 +15,7 @@ from pipeline.registry.versions import ALL, HAND, NAME
 WORKSPACE = ""
 Attempt = Callable[[Team], None]
 NEXT = "The next `digits register` or `digits promote` publishes it"
+UNKNOWN = "What others published since is not known here"
 # The longest that a clone without a team waits for a remote that is asked for its tags, in seconds.
 PATIENCE = 10
 
@@ -64,10 +65,10 @@ class Publication:
         if not self.clone:
             return ""
         waiting = tags.unpublished()
-        if not waiting and not self.fault:
-            return f"published: {self.clone.names} have it"
+        if not waiting:
+            return f"{self.fault}. {UNKNOWN}" if self.fault else f"published: {self.clone.names} have it"
         why = f": {self.fault}" if self.fault else ""
-        return f"not published, and here alone, {', '.join(waiting) or 'nothing'}{why}. {NEXT}"
+        return f"not published, and here alone, {', '.join(waiting)}{why}. {NEXT}"
 
     def _attempt(self, do: Attempt) -> bool:
         """Do something with the remotes, unless they failed before; tell whether it was done."""
@@ -81,7 +82,7 @@ class Publication:
         return True
 
     def _catch_up(self, clone: Team) -> None:
-        for remark in tags.follow(clone, self.say).remarks:
+        for remark in tags.follow(clone, self.say):
             self.say(f"warning: {remark}")
         for group in tags.groups(tags.unpublished()):
             commit = tags.commit_of(first := next(iter(group)))

@@ -24,7 +24,7 @@ def model(selector: str, seconds: float, say: git.Say) -> ScoringModel:
         return contents.load(selector)
     end, remarks = time.monotonic() + seconds, list[str]()
     try:
-        remarks += tags.follow(clone, say, seconds).remarks
+        remarks += tags.follow(clone, say, seconds)
     except PipelineError as error:  # of a remote, or of a clone that cannot be written
         remarks.append(f"the team's registry is out of reach: {error}")
     last = contents.last_champion() if selector == CHAMPION else None

@@ -1,6 +1,7 @@
 """Versions and their champion: Git tags as GTO reads them, made by Git, which signs them."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -195,9 +196,10 @@ def left_out() -> str:
     return f"this clone was made without the tags that are the registry: `{fetch}` fetches them." if fetch else ""
 
 
-def changing(say: git.Say) -> AbstractContextManager[None]:
-    """Keep every other process from changing the registry meanwhile."""
-    return exclusive.awaited(git.common_folder() / f"{NAME}.lock", say, f"another command that changes the registry of {NAME}")
+def changing(say: git.Say, seconds: float = math.inf) -> AbstractContextManager[None]:
+    """Keep every other process from changing the registry meanwhile. Raises PipelineError if one does so for ``seconds``."""
+    other = f"another command that changes the registry of {NAME}"
+    return exclusive.awaited(git.common_folder() / f"{NAME}.lock", say, other, seconds)
 
 
 def judging(say: git.Say) -> AbstractContextManager[None]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import console, params
+from pipeline import console, exclusive, params
 from pipeline.registry import registering
 from pipeline.registry.remotes import tags, team
 from pipeline.registry.remotes.team import Team
@@ -271,6 +271,31 @@ def test_an_object_that_the_remote_lost_or_spoilt_is_refused_and_the_last_champi
     kept.unlink(missing_ok=True)
     kept.write_bytes(content)
     assert score(scoring)["model"] == "v1.1.0"
+
+
+def test_scoring_does_not_wait_for_a_registration_that_takes_long(training: Project, scoring: Project) -> None:
+    training.digits("register")
+    score(scoring)
+    another_model(training, "another")
+    training.digits("register")
+
+    with exclusive.held(scoring.root / ".git/digit-cnn.lock", "busy"):
+        manifest = score(scoring, "--fresh")
+
+    assert manifest["model"] == "v1.0.0"
+    assert "another command that changes the registry of digit-cnn has not ended" in str(manifest["model_remark"])
+
+
+def test_tags_that_are_no_versions_harm_nobody(training: Project, scoring: Project) -> None:
+    training.digits("register")
+    for name in ("digit-cnn@latest", "digit-cnn#champion#x", "digit-cnn@v1.0.0.1"):
+        training.git("tag", "--annotate", "--message", "theirs", name, "HEAD")
+        training.git("push", "--quiet", "origin", name)
+    training.git("tag", "digit-cnn@v7.0.0", "HEAD")
+    training.git("push", "--quiet", "origin", "digit-cnn@v7.0.0")
+
+    assert score(scoring)["model"] == "v1.0.0"
+    assert training.digits("register").stdout.endswith(PUBLISHED)
 
 
 def test_a_tag_that_somebody_moved_is_named_and_not_followed(training: Project, scoring: Project, hub: Hub) -> None:

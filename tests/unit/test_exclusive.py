@@ -33,3 +33,15 @@ def test_a_file_system_without_locks_is_one_clear_error(tmp_path: Path, monkeypa
         exclusive.held(tmp_path / "lock", "busy"),
     ):
         pass
+
+
+def test_a_lock_is_awaited_for_a_time(tmp_path: Path) -> None:
+    said: list[str] = []
+    with (
+        exclusive.held(tmp_path / "lock", "busy"),
+        pytest.raises(PipelineError, match=r"^another has not ended\. Wait for it"),
+        exclusive.awaited(tmp_path / "lock", said.append, "another", 0.2),
+    ):
+        pass
+
+    assert said == ["waiting for another"]

@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from pipeline import calling, git
 from pipeline.calling import RemoteError
@@ -16,18 +15,11 @@ UNPUBLISHED = "refs/digits/unpublished/"
 TAGS = "refs/tags/"
 # What Git and SSH add to each fault of a connection.
 ADVICE = "Please make sure you have the correct access rights and the repository exists"
+FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
 # More tags in one push start nothing on GitHub.
 MOST_AT_ONCE = 3
 # The longest that a Git remote may take for tags, where nobody waits for scores.
 MOST_SECONDS = 60
-
-
-@dataclass
-class News:
-    """What came of asking the Git remote: ``remarks`` are lines for a person."""
-
-    arrived: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
 
 
 def unpublished() -> list[str]:
@@ -56,40 +48,44 @@ def of_remote(remote: str, seconds: float = MOST_SECONDS) -> dict[str, str]:
     return {name.removeprefix(TAGS): found for found, name in pairs if not name.endswith("^{}")}
 
 
-def follow(clone: Team, say: git.Say, seconds: float = MOST_SECONDS) -> News:
+def follow(clone: Team, say: git.Say, seconds: float = MOST_SECONDS) -> list[str]:
     """Take over the tags that others published, and make room for theirs where an unpublished one of ours has the same name.
 
-    No published tag is moved, here or there: one that somebody moved is named, and stays as it is. Raises RemoteError, also
-    where there is no Git remote.
+    No published tag is moved, here or there: one that somebody moved is named, and stays as it is. Gives what a person should
+    know, a line each. Raises RemoteError, also where there is no Git remote, and PipelineError where another command changes
+    the registry for longer than ``seconds``.
     """
     if not clone.tags:
         raise RemoteError("there is no Git remote: `git remote add origin ADDRESS` names one")
     end = time.monotonic() + seconds
     theirs = of_remote(clone.tags, seconds)
-    ours, clashing = _here(), _clashing(theirs)
-    coming = {name for name in theirs if name not in ours} | clashing
+    ours = _here()
+    coming = theirs.keys() - ours.keys() | _clashing(theirs)
     if coming:
         _git(clone.tags, end - time.monotonic(), *FETCH, clone.tags, *(f"{TAGS}{name}" for name in coming))
-    with versions.changing(say):
-        ours, waiting = _here(), unpublished()
-        news = News(arrived=[name for name in coming if name not in ours])
-        git.update_refs(
-            *(f"create {TAGS}{name} {theirs[name]}" for name in news.arrived),
-            *(f"delete {UNPUBLISHED}{name}" for name in waiting if theirs.get(name) == ours[name]),
-            *(f"update {UNPUBLISHED}{name} {found}" for name, found in ours.items() if name not in theirs),
-        )
-        clashing &= _clashing(theirs)
-        news.remarks += _make_room(clone, theirs, clashing, [*news.arrived, *clashing], say)
-    news.remarks += [
+    remarks = []
+    if coming or set(unpublished()) != ours.keys() - theirs.keys():
+        with versions.changing(say, end - time.monotonic()):
+            remarks = _take_over(clone, theirs, coming, say)
+    return remarks + [
         f"{name} is another tag in {clone.tags} than here: somebody moved it. This clone keeps its own; "
         f"`git fetch {clone.tags} '+{TAGS}{name}:{TAGS}{name}'` takes theirs."
         for name, found in _here().items()
         if theirs.get(name, found) != found
     ]
-    return news
 
 
-FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
+def _take_over(clone: Team, theirs: dict[str, str], coming: set[str], say: git.Say) -> list[str]:
+    """Bring the tags here, and the notes of what is published, in line with the remote's, whose objects are here."""
+    ours, waiting = _here(), unpublished()
+    arrived = [name for name in coming if name not in ours]
+    git.update_refs(
+        *(f"create {TAGS}{name} {theirs[name]}" for name in arrived),
+        *(f"delete {UNPUBLISHED}{name}" for name in waiting if theirs.get(name) == ours[name]),
+        *(f"update {UNPUBLISHED}{name} {found}" for name, found in ours.items() if name not in theirs),
+    )
+    clashing = coming & _clashing(theirs)
+    return _make_room(clone, theirs, clashing, [*arrived, *clashing], say)
 
 
 def push(clone: Team, made: dict[str, str]) -> None:
