@@ -58,6 +58,7 @@ bench-scans: .venv/ready ## Measure how scans are read: make bench-scans FOLDER.
 
 bench-scoring: .venv/ready ## Measure how fast folders are scored; with MILLION=1 a million pictures too, which takes long
 	@$(BIN)/python -m bench.scoring $(if $(MILLION),--million)
+	@$(BIN)/python -m bench.remote
 	@$(BIN)/python -m bench.cluster $(if $(MILLION),--million)
 
 bench-reports: .venv/ready ## Measure what a batch report costs, weighs, and takes to open; needs Chromium

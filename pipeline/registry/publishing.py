@@ -95,6 +95,8 @@ class Publication:
             git.update_refs(*tags.as_published(group))
 
     def _send(self, clone: Team, commit: str, model: str | None) -> None:
+        if not model:
+            raise LackingError("its dvc.lock names no model")
         if remark := objects.push(clone, commit, model):
             self.say(remark)
 

@@ -8,7 +8,7 @@ from pipeline import git
 from pipeline.errors import PipelineError
 from pipeline.registry import contents, versions
 from pipeline.registry.contents import ScoringModel
-from pipeline.registry.remotes import objects, tags, team
+from pipeline.registry.remotes import tags, team
 from pipeline.registry.versions import CHAMPION
 
 
@@ -28,10 +28,8 @@ def model(selector: str, seconds: float, say: git.Say) -> ScoringModel:
     except PipelineError as error:  # of a remote, or of a clone that cannot be written
         remarks.append(f"the team's registry is out of reach: {error}")
     last = contents.last_champion() if selector == CHAMPION else None
-    # Where there is nothing else to score with, waiting is better.
-    most = max(0, end - time.monotonic()) if last or remarks else objects.MOST_SECONDS
     try:
-        found = contents.load(selector, most)
+        found = contents.load(selector, max(0, end - time.monotonic()))
     except PipelineError as error:
         if not last:
             raise PipelineError(" ".join([f"{error}", *(f"{one.rstrip('.')}." for one in remarks)])) from error

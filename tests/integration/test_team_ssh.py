@@ -90,7 +90,10 @@ def test_two_machines_share_a_registry_by_ssh_alone(training: Project, scoring: 
 
 
 def test_a_key_that_the_server_does_not_know_leaves_the_version_here(training: Project, server: Server, hub: Hub) -> None:
+    """Nor does DVC wait for somebody to key a password, where it is told to ask for one."""
     (server.place / "authorized").write_text("")
+    for name in ("ask_password", "ask_passphrase"):
+        training.dvc("remote", "modify", "--local", "team", name, "true")
 
     registered = training.digits("register").stdout
     shown = training.digits("remote", check=False)

@@ -16,12 +16,12 @@ class LackingError(RemoteError):
     """A version's bytes are neither here nor on the remote."""
 
 
-def push(team: Team, commit: str, model: str | None) -> str:
+def push(team: Team, commit: str, model: str) -> str:
     """Push the bytes that a commit names (an empty text stands for the workspace), and give a remark, if there is one.
 
     ``model``: the hash of the folder without which a version is of no use. Raises RemoteError, and LackingError without that.
     """
-    done = _run(team, MOST_SECONDS, "push", commits=[commit], essential=[model] if model else [])
+    done = _run(team, MOST_SECONDS, "push", commit=commit, model=model)
     if lacking := done["lacking"]:
         raise LackingError(f"{lacking} files of its model are neither in DVC's cache nor in {team.objects}")
     return str(done["remark"])

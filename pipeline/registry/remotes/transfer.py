@@ -8,7 +8,7 @@ import logging
 import sys
 import uuid
 from collections.abc import Callable, Container, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,19 +37,16 @@ class _Faults(logging.Handler):
 FAULTS = _Faults()
 
 
-def push(commits: list[str], essential: list[str]) -> dict[str, Any]:
-    """Push what some commits name, and with the workspace (an empty text) what is beside it in the run cache.
+def push(commit: str, model: str) -> dict[str, Any]:
+    """Push what a commit names, or the workspace (an empty text) and what is beside it in the run cache.
 
-    ``essential``: folders that must be on the remote afterwards, whole; gives the number of files that are not.
+    ``model``: the hash of a folder that must be on the remote afterwards, whole; gives the number of its files that are not.
     """
     with _remote() as (repo, remote):
-        named: set[Any] = set()
-        for commit in filter(None, commits):
-            with repo.switch(commit):
-                named |= _cached(repo.index.used_objs(push=True))
         remark = ""
-        if "" in commits:
-            named |= _cached(repo.index.used_objs(push=True))
+        with repo.switch(commit) if commit else nullcontext():
+            named = _cached(repo.index.used_objs(push=True))
+        if not commit:
             named |= {out.hash_info for stage in repo.index.stages for out in stage.outs if not out.use_cache and out.hash_info}
             for stage in repo.index.stages:
                 # DVC itself keeps no run of a stage with files that Git keeps.
@@ -57,7 +54,7 @@ def push(commits: list[str], essential: list[str]) -> dict[str, Any]:
             remark = _run_cache(lambda: repo.stage_cache.transfer(repo.cache.legacy, remote.legacy_odb, force=False))
         cache = repo.cache.local
         there = {one for one in named if cache.exists(one.value)}
-        essential = [one for folder in essential for one in _of_folder(cache, folder)]
+        essential = _of_folder(cache, model)
         for one in essential:
             if _is_cut(cache, remote.odb, one):
                 remote.odb.delete(one)
@@ -73,8 +70,7 @@ def fetch(hashes: list[str], folder: str, names: list[str]) -> dict[str, Any]:
     """
     with _remote() as (repo, remote):
         cache = repo.cache.local
-        wanted = {*hashes, *filter(None, [folder])}
-        _take(remote.odb, cache, wanted)
+        _take(remote.odb, cache, {*hashes, *([folder] if folder else [])})
         if folder:
             _take(remote.odb, cache, set(_of_folder(cache, folder, names)))
     return {}
