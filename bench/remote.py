@@ -53,7 +53,7 @@ def main() -> None:
     base = median(taken["no team"])
     limit = params.load(layout.PARAMS).score.remote_seconds
     lines = [
-        "| the remotes | seconds | more than no team | at most | bound | times said |",
+        "| the remotes | seconds | more than no team | at most | `score.remote_seconds` | times said |",
         "|---|---|---|---|---|---|",
         *(
             f"| {what} | {median(seconds):.2f} | {median(seconds) - base:.2f} | {max(seconds) - base:.2f} | "
