@@ -63,7 +63,8 @@ def output(*arguments: str, environment: dict[str, str] | None = None, text: str
 def show(commit: str, path: Path) -> str | None:
     """Give the text of a file in a commit, None where the commit has no such file."""
     try:
-        return output("show", f"{commit}:./{path.as_posix()}")
+        # In a partial clone this may ask a remote.
+        return calling.call(("git", "show", f"{commit}:./{path.as_posix()}"), MOST_SECONDS)
     except PipelineError:
         return None
 
@@ -76,17 +77,17 @@ def show_json(commit: str, path: Path) -> dict[str, Any]:
     return {}
 
 
-def complete(*commits: str) -> None:
+def complete(*commits: str, seconds: float = MOST_SECONDS) -> None:
     """Fetch all that a partial clone lacks of some commits, because DVC would wait for it for ever.
 
-    Raises PipelineError where the remote cannot be reached.
+    Raises PipelineError where the remote cannot be reached, or takes longer than some ``seconds``.
     """
     if not PARTIAL.search(output("config", "--list")):
         return
     nothing = output("hash-object", "-t", "tree", "--stdin", text="").strip()
     for commit in commits:
         # A command that compares all content fetches what is missing in one go.
-        calling.call(("git", "diff", "--numstat", nothing, commit), MOST_SECONDS)
+        calling.call(("git", "diff", "--numstat", nothing, commit), seconds)
 
 
 def changed(*paths: Path) -> list[str]:

@@ -161,7 +161,7 @@ def read(version: Version, *places: Path, seconds: float = objects.MOST_SECONDS)
     """Read files of one output of a version: from DVC's cache, or by way of it from a team's remote. Raises PipelineError."""
     is_model = layout.MODEL in places[0].parents
     output = layout.MODEL if is_model else places[0]
-    git.complete(version.commit)
+    git.complete(version.commit, seconds=seconds)
     recorded = _recorded(version.commit, output)
 
     def from_cache() -> list[bytes]:

@@ -15,10 +15,7 @@ NOT_TRIED = "not tried"
 OTHER_HOST_KEY = "`ssh-keygen -R HOST`, if whoever keeps it says that its key changed, and `ssh HOST` once"
 # The first pattern that a fault has names what mends it.
 OF_GIT = (
-    (
-        r"IDENTIFICATION HAS CHANGED|Host key verification",
-        "`ssh-keygen -R HOST`, if whoever keeps it says that its key changed, and `ssh HOST` once",
-    ),
+    (r"Host key verification", OTHER_HOST_KEY),
     (r"\(publickey", "`ssh-add FILE`, with the key that it knows"),
     (
         r"could not read (Username|Password)|Authentication failed",
@@ -35,7 +32,7 @@ OF_DVC = (
     (r"Permission denied for user|PermissionDenied", "`dvc remote modify --local {name} keyfile FILE`, or `ssh-add FILE`"),
     (r"ermission|Forbidden|denied", "ask for the right to write there"),
     (r"", "`dvc remote modify {name} url ADDRESS` names another place"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
