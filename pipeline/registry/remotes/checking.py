@@ -26,7 +26,7 @@ OF_GIT = (
     (r"", "`git ls-remote {name}` tells more, `git remote set-url {name} ADDRESS` names another place"),
 )
 OF_DVC = (
-    (r"missing dependencies", "`pip install '.[ssh]'` or `'.[s3]'`, as its address begins"),
+    (r"missing dependencies|to be installed", "`pip install '.[ssh]'` or `'.[s3]'`, as its address begins"),
     (r"[Hh]ost key", OTHER_HOST_KEY),
     (r"redentials|AccessKey|SignatureDoesNotMatch", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"),
     (r"Permission denied for user|PermissionDenied", "`dvc remote modify --local {name} keyfile FILE`, or `ssh-add FILE`"),
@@ -55,19 +55,19 @@ def of_tags(clone: Team) -> Trial:
     """Try the Git remote."""
     name = clone.tags
     if not name:
-        return Trial("none", "", "there is no Git remote", NOT_TRIED, _mending(OF_GIT, "no Git remote", ""))
+        return Trial("none", "", "there is no Git remote", NOT_TRIED, mending(OF_GIT, "no Git remote", ""))
     address = calling.without_credentials(git.output("remote", "get-url", name).strip())
     try:
         tags.of_remote(name, SECONDS)
     except RemoteError as error:
-        return Trial(name, address, str(error), NOT_TRIED, _mending(OF_GIT, str(error), name))
+        return Trial(name, address, str(error), NOT_TRIED, mending(OF_GIT, str(error), name))
     content = git.output("hash-object", "-w", "--stdin", text="digits remote tries to write here\n").strip()
     push = ("git", "push", "--quiet", "--no-verify", "--no-follow-tags", name)
     try:
         calling.call((*push, f"+{content}:{TRIAL}"), SECONDS)
         calling.call((*push, f":{TRIAL}"), SECONDS)
     except RemoteError as error:
-        return Trial(name, address, "", str(error), _mending(OF_GIT, str(error), name))
+        return Trial(name, address, "", str(error), mending(OF_GIT, str(error), name))
     return Trial(name, address, "", "", "")
 
 
@@ -79,8 +79,9 @@ def of_objects(clone: Team) -> Trial:
     except RemoteError as error:
         found = {"address": "", "read": str(error), "write": NOT_TRIED}
     fault = found["read"] or found["write"]
-    return Trial(name, found["address"], found["read"], found["write"], _mending(OF_DVC, fault, name) if fault else "")
+    return Trial(name, found["address"], found["read"], found["write"], mending(OF_DVC, fault, name) if fault else "")
 
 
-def _mending(known: tuple[tuple[str, str], ...], fault: str, name: str) -> str:
+def mending(known: tuple[tuple[str, str], ...], fault: str, name: str) -> str:
+    """Name what mends a fault of the remote ``name``: a command where there is one."""
     return next(words for pattern, words in known if re.search(pattern, fault)).format(name=name)
