@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from pipeline.errors import PipelineError
@@ -19,12 +19,12 @@ class RemoteError(PipelineError):
     """Another machine did not do what it was asked; its message has no full stop at its end."""
 
 
-def call(command: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None) -> str:
+def call(command: Sequence[str], seconds: float) -> str:
     """Run a program in a session of its own, and give what it prints. Raises RemoteError with its words, or past ``seconds``.
 
     If it is stopped, all that it started ends with it.
     """
-    given = {**os.environ, **SILENT, "LC_ALL": "C", **(environment or {})}
+    given = {**os.environ, **SILENT, "LC_ALL": "C"}
     # A file, because what the program started, such as SSH, may keep a pipe open.
     with tempfile.TemporaryFile() as errors:
         try:

@@ -56,11 +56,11 @@ class Registration:
 def register(settings: Params, say: git.Say, progress: Showing) -> Registration:
     """Register the model in the workspace as the next version, and as champion if it beats the champion.
 
-    The user's branch, index and files stay as they are. Judging takes long where batches are replayed; if another command
-    changes the registry meanwhile, or another clone of a team, the model is judged again.
-    ``say`` is called with what a person should know, ``progress``
-    gives the function that shows how far a replay is. Raises GateRefusal when the model misses a bound, and PipelineError when
-    the workspace is not what ``dvc repro`` left.
+    The user's branch, index and files stay as they are. Judging takes long where batches are replayed; if another command, or
+    another clone of a team, changes the registry meanwhile, the model is judged again. What is registered is published where
+    there is a team whose remotes answer. ``say`` is called with what a person should know, ``progress`` gives the function that
+    shows how far a replay is. Raises GateRefusal when the model misses a bound, and PipelineError when the workspace is not
+    what ``dvc repro`` left.
     """
     versions.require_repository()
     publication = Publication(say)

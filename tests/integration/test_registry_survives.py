@@ -155,6 +155,7 @@ def test_a_shallow_clone_registers_and_serves_where_no_version_is_elsewhere(
     assert_dvc_finds_the_champion(clone, tmp_path / "model")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_away", [False, True])
 def test_a_clone_without_tags_never_makes_a_second_first_version(
     registered: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_away: bool
