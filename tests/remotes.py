@@ -1,7 +1,6 @@
 """What the tests of a team share: machines that have nothing in common but a Git remote and a DVC remote."""
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,8 +75,6 @@ def versions_of(machine: Project) -> dict[str, dict[str, object]]:
     return {one["version"]: one for one in json.loads(machine.digits("models", "--json").stdout)}
 
 
-def champion_of(machine: Project) -> str:
-    """Give the version that a machine scores with, by its manifest."""
-    (machine.root / "data/inbox/batch").mkdir(exist_ok=True)
-    shutil.copy(machine.root / "digit.png", machine.root / "data/inbox/batch/digit.png")
-    return str(json.loads(machine.digits("score", "data/inbox/batch", "--fresh", "--json").stdout)["model"])
+def score(machine: Project, *options: str) -> dict[str, object]:
+    """Let a machine score its batch, and give the manifest."""
+    return dict(json.loads(machine.digits("score", "data/inbox/batch", "--json", *options).stdout))

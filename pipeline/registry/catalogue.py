@@ -43,23 +43,20 @@ def as_json(known: list[Version], reigns: list[Reign], waiting: list[str] | None
 
 def show_models(known: list[Version], reigns: list[Reign], waiting: list[str] | None = None) -> None:
     """Print a line for each version, in a team with what is published."""
-    rows = []
+    rows, promoted_alone = [], set(map(tags.commit_of, waiting or ()))
     for one in known:
         last = next((reign for reign in reversed(reigns) if reign.version == one.version), None)
         worst = f"{_figure(one, 'worst_accuracy')} {one.metrics.get('worst_slice', '')}".strip()
         figures = _figure(one, "accuracy"), worst, _figure(one, "ece")
         promoted = f"by {last.how}, {last.by}: {last.because}".rstrip(": ") if last else ""
         mark = CHAMPION if one.is_champion else ""
-        published = [] if waiting is None else [_published(one, waiting)]
-        rows.append((one.version, mark, f"{one.registered_at:%Y-%m-%d}", one.dataset, *figures, promoted, *published))
+        published = "no" if f"{NAME}@{one.version}" in (waiting or ()) else "yes"
+        if published == "yes" and one.commit in promoted_alone:
+            published = "yes, not its promotion"
+        row = (one.version, mark, f"{one.registered_at:%Y-%m-%d}", one.dataset, *figures, promoted)
+        rows.append(row if waiting is None else (*row, published))
     columns = ("version", CHAMPION, "registered", "dataset", "accuracy", "worst slice", "calibration error", "promoted")
     table(columns if waiting is None else (*columns, "published"), rows)
-
-
-def _published(one: Version, waiting: list[str]) -> str:
-    if f"{NAME}@{one.version}" in waiting:
-        return "no"
-    return "yes, not its promotion" if one.commit in map(tags.commit_of, waiting) else "yes"
 
 
 def show_trial(what: str, trial: "Trial") -> None:

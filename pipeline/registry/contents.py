@@ -15,6 +15,7 @@ from pipeline.calling import RemoteError
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.registry import project, versions
+from pipeline.registry.project import FOLDER
 from pipeline.registry.remotes import objects, team
 from pipeline.registry.versions import CHAMPION, NAME, Version
 
@@ -113,15 +114,17 @@ def _recall(state: str, selector: str) -> ScoringModel | None:
         version, cache = kept["version"], Path(kept["cache"])
         if kept["state"] != state or selector not in (version, CHAMPION):
             return None
-        return _scoring_model(version, kept["dataset"], *_from_cache(cache, f"{NAME}@{version}", *PARTS))
+        return _scoring_model(version, kept["dataset"], *_from_cache(cache, str(recorded_model(f"{NAME}@{version}")), *PARTS))
     except NOT_THERE:
         return None
 
 
-def _from_cache(cache: Path, commit: str, *places: Path) -> list[bytes]:
-    """Read files of a model as the ``dvc.lock`` of a commit, or of a tag, names them. Raises one of NOT_THERE."""
-    folder = json.loads(_cached(cache, str(recorded_model(commit))))
-    hashes = {one["relpath"]: one["md5"] for one in folder}
+def _from_cache(cache: Path, hashed: str, *places: Path) -> list[bytes]:
+    """Read the file that has a hash, or of the folder that has it some files. Raises one of NOT_THERE."""
+    content = _cached(cache, hashed)
+    if not hashed.endswith(FOLDER):
+        return [content]
+    hashes = {one["relpath"]: one["md5"] for one in json.loads(content)}
     return [_cached(cache, hashes[place.name]) for place in places]
 
 
@@ -129,7 +132,7 @@ def _cached(cache: Path, hashed: str) -> bytes:
     """Read the file that has a hash from DVC's cache."""
     place = cache / hashed[:2] / hashed[2:]
     content = place.read_bytes()
-    if (found := md5(content)) != hashed.removesuffix(".dir"):
+    if (found := md5(content)) != hashed.removesuffix(FOLDER):
         raise DamagedError(f"{shown(place)} has the md5 {found[:8]}…, its dvc.lock says {hashed[:8]}…: refused. Delete it")
     return content
 
@@ -159,25 +162,18 @@ def _scoring_model(version: str, dataset: str, content: bytes, card: bytes) -> S
 
 def read(version: Version, *places: Path, seconds: float = objects.MOST_SECONDS) -> list[bytes]:
     """Read files of one output of a version: from DVC's cache, or by way of it from a team's remote. Raises PipelineError."""
-    is_model = layout.MODEL in places[0].parents
-    output = layout.MODEL if is_model else places[0]
+    output = layout.MODEL if layout.MODEL in places[0].parents else places[0]
     git.complete(version.commit, seconds=seconds)
-    recorded = _recorded(version.commit, output)
-
-    def from_cache() -> list[bytes]:
-        return _from_cache(project.cache(), version.commit, *places) if is_model else [_cached(project.cache(), str(recorded))]
-
+    recorded, fault = _recorded(version.commit, output), ""
     with suppress(*NOT_THERE):
-        return from_cache()
-    fault = ""
+        return _from_cache(project.cache(), str(recorded), *places)
     if recorded and (clone := team.here()):
-        names = tuple(place.name for place in places)
         try:
-            objects.fetch(clone, [] if is_model else [recorded], recorded if is_model else "", names, seconds)
+            objects.fetch(clone, recorded, [place.name for place in places], seconds)
         except RemoteError as error:
             fault = str(error)
     try:
-        return from_cache()
+        return _from_cache(project.cache(), str(recorded), *places)
     except NOT_THERE as error:
         reason = fault or (str(error) if isinstance(error, DamagedError) else "DVC's cache lacks them")
         named = " and ".join(place.as_posix() for place in places)

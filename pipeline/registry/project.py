@@ -12,21 +12,29 @@ from pipeline.errors import PipelineError
 from pipeline.names import shown
 
 if TYPE_CHECKING:
+    from dvc.config import Config
     from dvc.repo import Repo
 
 DVC = Path(".dvc")
+# The hash of a folder, which is that of the list of its files, ends so.
+FOLDER = ".dir"
 # If the list of a folder's files is missing here, DVC frees the others only with force.
 NAMED = {"all_tags": True, "all_branches": True, "all_experiments": True, "force": True}
 
 
-def cache() -> Path:
-    """Find DVC's cache. Raises PipelineError for settings that cannot be read."""
+def settings() -> "Config":
+    """Give DVC's settings, of all files that it reads them from. Raises PipelineError where they cannot be read."""
     from dvc.config import Config, ConfigError
 
     try:
-        return Path(Config(DVC)["cache"].get("dir", DVC / "cache"), "files/md5").resolve()
+        return Config(DVC)
     except ConfigError as error:
         raise PipelineError(f"{DVC}: DVC cannot read its settings: {' '.join(str(error).split())}") from error
+
+
+def cache() -> Path:
+    """Find DVC's cache. Raises PipelineError for settings that cannot be read."""
+    return Path(settings()["cache"].get("dir", DVC / "cache"), "files/md5").resolve()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from pipeline.registry import registering
 from pipeline.registry.remotes import tags, team
 from pipeline.registry.remotes.team import Team
 from tests.conftest import DIGITS, Project
-from tests.remotes import Hub, another_model, in_folders, versions_of
+from tests.remotes import Hub, another_model, in_folders, score, versions_of
 
 pytestmark = pytest.mark.slow
 
@@ -56,11 +56,6 @@ def another(training: Project, hub: Hub, tmp_path: Path) -> Project:
     machine.dvc("checkout")
     another_model(machine, "another")
     return machine
-
-
-def score(machine: Project, *options: str) -> dict[str, object]:
-    manifest: dict[str, object] = json.loads(machine.digits("score", "data/inbox/batch", "--json", *options).stdout)
-    return manifest
 
 
 @contextmanager
@@ -128,13 +123,13 @@ def test_of_two_registrations_at_once_the_second_is_judged_again_and_gets_the_ne
     assert (done.version, done.is_champion) == ("v1.1.0", False)
     assert "v1.0.0 stays" in done.message or "not champion" in done.message
     assert set(hub.published) == {"digit-cnn@v1.0.0", "digit-cnn#champion#1", "digit-cnn@v1.1.0"}
-    when = [int(another.git("for-each-ref", "--format=%(taggerdate:unix)", f"refs/tags/digit-cnn@{one}")) for one in VERSIONS]
+    when = [
+        int(another.git("for-each-ref", "--format=%(taggerdate:unix)", f"refs/tags/digit-cnn@{one}"))
+        for one in ("v1.0.0", "v1.1.0")
+    ]
     assert when[0] < when[1]
     training.digits("register")
     assert versions_of(training) == versions_of(another)
-
-
-VERSIONS = ("v1.0.0", "v1.1.0")
 
 
 def test_what_could_not_be_published_stands_here_and_the_next_run_publishes_it(training: Project, hub: Hub) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests import s3, sshd
 from tests.conftest import Project
-from tests.remotes import Hub, another_model, versions_of
+from tests.remotes import Hub, another_model, score, versions_of
 from tests.sshd import Server
 
 pytestmark = pytest.mark.slow
@@ -49,22 +49,17 @@ def scoring(training: Project, hub: Hub, server: Server, tmp_path: Path) -> Proj
     return machine
 
 
-def score(machine: Project) -> dict[str, object]:
-    done = machine.digits("score", "data/inbox/batch", "--fresh", "--json")
-    return dict(json.loads(done.stdout))
-
-
 def test_two_machines_share_a_registry_by_ssh_alone(training: Project, scoring: Project, hub: Hub) -> None:
     registered = training.digits("register").stdout
-    first = score(scoring)
+    first = score(scoring, "--fresh")
     another_model(training, "another")
     training.digits("register")
     training.digits("promote", "v1.1.0")
-    second = score(scoring)
+    second = score(scoring, "--fresh")
     training.digits("promote", "v1.0.0", "--because", "a rollback")
 
     assert registered.endswith("published: origin and team have it\n")
-    assert [one["model"] for one in (first, second, score(scoring))] == ["v1.0.0", "v1.1.0", "v1.0.0"]
+    assert [one["model"] for one in (first, second, score(scoring, "--fresh"))] == ["v1.0.0", "v1.1.0", "v1.0.0"]
     assert versions_of(scoring) == versions_of(training)
     shown = scoring.digits("remote").stdout
     assert shown.count("works") == 4
@@ -111,7 +106,7 @@ def test_a_host_whose_key_changed_gets_nothing_and_scoring_goes_on(
     training: Project, scoring: Project, server: Server, hub: Hub
 ) -> None:
     training.digits("register")
-    score(scoring)
+    score(scoring, "--fresh")
     server.stop()
     server.change_key()
     server.start()
@@ -119,7 +114,7 @@ def test_a_host_whose_key_changed_gets_nothing_and_scoring_goes_on(
     before = sorted(hub.objects.rglob("*"))
 
     registered = training.digits("register").stdout
-    manifest = score(scoring)
+    manifest = score(scoring, "--fresh")
     shown = scoring.digits("remote", check=False).stdout
 
     assert "Host key verification failed" in registered
@@ -164,12 +159,15 @@ def test_two_machines_share_a_registry_by_s3_and_no_secret_is_written_anywhere(
         training.git("remote", "set-url", "origin", f"http://somebody:{secret}@127.0.0.1:9/hub.git")
         another_model(training, "another")
         said += [training.digits("register", **given), training.digits("remote", check=False, **given)]
+        training.dvc("remote", "add", "--local", "--default", "other", f"http://somebody:{secret}@127.0.0.1:9/objects")
+        said.append(training.digits("remote", check=False, **given))
 
     assert said[0].stdout.endswith("published: origin and team have it\n")
     assert json.loads(said[1].stdout)["model"] == "v1.0.0"
     assert "http://127.0.0.1:9/hub.git" in said[4].stdout
+    assert "bytes, in DVC's other: http://127.0.0.1:9/objects" in said[6].stdout
     for one in said:
         assert secret not in one.stdout + one.stderr
     files = (path for folder in (training, scoring) for place in (folder.root, folder.home) for path in place.rglob("*"))
     found = [path for path in files if path.is_file() and secret.encode() in path.read_bytes()]
-    assert found == [training.root / ".git/config"]  # where the user put it
+    assert sorted(found) == [training.root / ".dvc/config.local", training.root / ".git/config"]  # where the user put it

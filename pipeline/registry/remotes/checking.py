@@ -54,9 +54,7 @@ class Trial:
 def of_tags(clone: Team) -> Trial:
     """Try the Git remote."""
     name = clone.tags
-    if not name:
-        return Trial("none", "", "there is no Git remote", NOT_TRIED, mending(OF_GIT, "no Git remote", ""))
-    address = calling.without_credentials(git.output("remote", "get-url", name).strip())
+    address = calling.without_credentials(git.output("remote", "get-url", name).strip()) if name else ""
     try:
         tags.of_remote(name, SECONDS)
     except RemoteError as error:

@@ -27,9 +27,9 @@ def push(team: Team, commit: str, model: str) -> str:
     return str(done["remark"])
 
 
-def fetch(team: Team, hashes: list[str], folder: str = "", names: tuple[str, ...] = (), seconds: float = MOST_SECONDS) -> None:
-    """Fetch files by their hashes, and of a ``folder`` (its hash) those of some ``names``. Raises RemoteError."""
-    _run(team, seconds, "fetch", hashes=hashes, folder=folder, names=names)
+def fetch(team: Team, hashed: str, names: list[str], seconds: float) -> None:
+    """Fetch the file that has a hash, or of the folder that has it the files of some ``names``. Raises RemoteError."""
+    _run(team, seconds, "fetch", hashed=hashed, names=names)
 
 
 def fetch_run_cache(team: Team) -> str:
@@ -45,7 +45,7 @@ def check(team: Team, seconds: float) -> dict[str, str]:
 def _run(team: Team, seconds: float, task: str, **details: Any) -> dict[str, Any]:
     command = [sys.executable, "-m", "pipeline.registry.remotes.transfer", task, json.dumps(details)]
     try:
-        found = json.loads(calling.call(command, seconds))
+        found = json.loads(calling.without_credentials(calling.call(command, seconds)))
     except RemoteError as error:
         raise RemoteError(f"{team.objects}: {error}") from error
     except ValueError:

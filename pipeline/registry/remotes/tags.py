@@ -42,7 +42,9 @@ def as_published(names: Iterable[str]) -> list[str]:
 
 
 def of_remote(remote: str, seconds: float = MOST_SECONDS) -> dict[str, str]:
-    """Ask a Git remote for the hashes of the registry's tags, by their names. Raises RemoteError."""
+    """Ask a Git remote for the hashes of the registry's tags, by their names. Raises RemoteError, also for no ``remote``."""
+    if not remote:
+        raise RemoteError("there is no Git remote: `git remote add origin ADDRESS` names one")
     printed = _git(remote, seconds, "ls-remote", remote, *(f"{TAGS}{one}" for one in ALL))
     pairs = (line.split("\t") for line in printed.splitlines())
     return {name.removeprefix(TAGS): found for found, name in pairs if not name.endswith("^{}")}
@@ -52,11 +54,9 @@ def follow(clone: Team, say: git.Say, seconds: float = MOST_SECONDS) -> list[str
     """Take over the tags that others published, and make room for theirs where an unpublished one of ours has the same name.
 
     No published tag is moved, here or there: one that somebody moved is named, and stays as it is. Gives what a person should
-    know, a line each. Raises RemoteError, also where there is no Git remote, and PipelineError where another command changes
-    the registry for longer than ``seconds``.
+    know, a line each. Raises RemoteError, and PipelineError where another command changes the registry for longer than
+    ``seconds``.
     """
-    if not clone.tags:
-        raise RemoteError("there is no Git remote: `git remote add origin ADDRESS` names one")
     end = time.monotonic() + seconds
     theirs = of_remote(clone.tags, seconds)
     ours = _here()

@@ -7,9 +7,9 @@ from pathlib import Path
 import platformdirs
 
 from pipeline import git
-from pipeline.errors import PipelineError
+from pipeline.registry import project
+from pipeline.registry.project import DVC
 
-DVC = Path(".dvc")
 # Where DVC looks for the settings of a user and of a machine, as platformdirs has them.
 DVC_OF = ("dvc", "iterative")
 USUAL = "origin"
@@ -35,12 +35,7 @@ def here() -> Team | None:
     """
     if not _may_have_one():
         return None
-    from dvc.config import Config, ConfigError
-
-    try:
-        found = Config(DVC)["core"].get("remote")
-    except ConfigError as error:
-        raise PipelineError(f"{DVC}: DVC cannot read its settings: {' '.join(str(error).split())}") from error
+    found = project.settings()["core"].get("remote")
     return Team(git_remote(), found) if found else None
 
 

@@ -9,17 +9,17 @@ import sys
 import uuid
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PipelineError
+from pipeline.registry.project import FOLDER
 
 if TYPE_CHECKING:
     from dvc.data_cloud import Remote
     from dvc.repo import Repo
     from dvc_data.hashfile.db import HashFileDB
-
-NO_RUN_CACHE = "keeps no run cache, as HTTP cannot"
 
 
 class _Faults(logging.Handler):
@@ -51,7 +51,7 @@ def push(commit: str, model: str) -> dict[str, Any]:
             for stage in repo.index.stages:
                 # DVC itself keeps no run of a stage with files that Git keeps.
                 repo.stage_cache.save(stage)
-            remark = _run_cache(lambda: repo.stage_cache.transfer(repo.cache.legacy, remote.legacy_odb, force=False))
+            remark = _run_cache(remote, lambda: repo.stage_cache.transfer(repo.cache.legacy, remote.legacy_odb, force=False))
         cache = repo.cache.local
         there = {one for one in named if cache.exists(one.value)}
         essential = _of_folder(cache, model)
@@ -60,27 +60,25 @@ def push(commit: str, model: str) -> dict[str, Any]:
                 remote.odb.delete(one)
         _move(cache, remote.odb, there)
         kept = set(remote.odb.oids_exist(essential))
-        return {"remark": remark and f"{remote.name} {remark}", "lacking": len({*essential} - kept)}
+        return {"remark": remark, "lacking": len({*essential} - kept)}
 
 
-def fetch(hashes: list[str], folder: str, names: list[str]) -> dict[str, Any]:
-    """Fetch files into DVC's cache: those of some ``hashes``, and of a ``folder`` those of some ``names``.
+def fetch(hashed: str, names: list[str]) -> dict[str, Any]:
+    """Fetch into DVC's cache the file that has a hash, or of the folder that has it the files of some ``names``.
 
     One whose bytes are not those of its hash is not kept. Raises PipelineError.
     """
     with _remote() as (repo, remote):
-        cache = repo.cache.local
-        _take(remote.odb, cache, {*hashes, *([folder] if folder else [])})
-        if folder:
-            _take(remote.odb, cache, set(_of_folder(cache, folder, names)))
+        _take(remote.odb, repo.cache.local, {hashed})
+        if hashed.endswith(FOLDER):
+            _take(remote.odb, repo.cache.local, set(_of_folder(repo.cache.local, hashed, names)))
     return {}
 
 
 def fetch_run_cache() -> dict[str, Any]:
     """Fetch what the run cache of the remote knows of stages that ran elsewhere."""
     with _remote() as (repo, remote):
-        remark = _run_cache(lambda: repo.stage_cache.transfer(remote.legacy_odb, repo.cache.legacy))
-        return {"remark": remark and f"{remote.name} {remark}"}
+        return {"remark": _run_cache(remote, lambda: repo.stage_cache.transfer(remote.legacy_odb, repo.cache.legacy))}
 
 
 def check() -> dict[str, Any]:
@@ -95,7 +93,7 @@ def check() -> dict[str, Any]:
             return found | {"read": _words(fault), "write": "not tried"}
         try:
             remote.fs.makedirs(remote.path, exist_ok=True)
-            _write(remote, place, content)
+            remote.fs.put_file(BytesIO(content), place)
             if remote.fs.cat_file(place) != content:
                 found["write"] = "other bytes came back than were written"
             remote.fs.remove(place)
@@ -113,12 +111,6 @@ def _of_folder(cache: "HashFileDB", folder: str, names: Container[str] | None = 
     except FileNotFoundError:
         return [folder]
     return [folder, *(one["md5"] for one in listed if names is None or one["relpath"] in names)]
-
-
-def _write(remote: "Remote", place: str, content: bytes) -> None:
-    import io
-
-    remote.fs.put_file(io.BytesIO(content), place)
 
 
 def _cached(used: dict[Any, set[Any]]) -> set[Any]:
@@ -162,14 +154,14 @@ def _is_cut(cache: "HashFileDB", remote: "HashFileDB", hashed: str) -> bool:
     return False
 
 
-def _run_cache(move: Callable[[], object]) -> str:
+def _run_cache(remote: "Remote", move: Callable[[], object]) -> str:
     """Copy the run cache, and give a remark where the remote can keep none."""
     from dvc.stage.cache import RunCacheNotSupported
 
     try:
         move()
     except RunCacheNotSupported:
-        return NO_RUN_CACHE
+        return f"{remote.name} keeps no run cache, as HTTP cannot"
     return ""
 
 
@@ -185,9 +177,8 @@ def _remote() -> "Iterator[tuple[Repo, Remote]]":
         if remote.fs.protocol == "ssh":
             # As Git does, and unlike DVC, which would take any host for the right one.
             remote.fs.fs_args["known_hosts"] = ()
-        logging.getLogger("dvc_data").addHandler(FAULTS)
-        logging.getLogger("dvc_objects").addHandler(FAULTS)
-        logging.getLogger("dvc").addHandler(FAULTS)
+        for library in ("dvc", "dvc_data", "dvc_objects"):
+            logging.getLogger(library).addHandler(FAULTS)
         yield repo, remote
 
 
