@@ -67,9 +67,10 @@ bench-reports: .venv/ready ## Measure what a batch report costs, weighs, and tak
 bench-formats: .venv/ready ## Measure the memory that pictures of 50 megapixels take; make bench-formats FILE... measures those too
 	@$(BIN)/python -m bench.formats $(filter-out $@,$(MAKECMDGOALS))
 
-bench-quality: .venv/ready ## Measure what the expectations catch and cost; takes a quarter of an hour
-	@$(BIN)/dvc repro --quiet ingest
+bench-quality: .venv/ready ## Measure what expectations and drift catch: make bench-quality [FOLDER OTHER]; takes half an hour
+	@$(BIN)/dvc repro --quiet
 	@$(BIN)/python -m bench.quality
+	@$(BIN)/python -m bench.drift $(filter-out $@,$(MAKECMDGOALS))
 
 score-only: ## Install into .venv-score what scoring needs, which is no TensorFlow, and show the size
 	@$(PYTHON) -m venv --clear .venv-score

@@ -25,6 +25,7 @@ from pipeline.datasets.own import Own
 from pipeline.digits.network.model import in_batches
 from pipeline.digits.network.second_look import look_again
 from pipeline.labelled import choosing
+from pipeline.quality.readings import Reader
 from pipeline.stages import evaluate, train
 
 SEEDS = 1, 2, 3
@@ -110,7 +111,7 @@ def measure(some: Own, seed: int, others: list[Path]) -> Outcome:
         train.run(model, Path(folder, "curves.csv"), some, settings.train.model_copy(update={"seed": seed}))
         seconds = time.perf_counter() - started
         classifier, temperature = evaluate.load(model)
-    of_own = evaluate.measure_own(tests, classifier, temperature, BATCH, settings.score.minimum_confidence)
+    of_own = evaluate.measure_own(tests, Reader(classifier, temperature, BATCH, settings.score.minimum_confidence))
     logits = look_again(classifier, data.test_images, in_batches(classifier, data.test_images, BATCH), temperature)
     found = [scans.measure(scans.read_folder(one, settings.score), classifier, temperature, settings.score) for one in others]
     return Outcome(

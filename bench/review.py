@@ -27,6 +27,7 @@ from pipeline.datasets import own
 from pipeline.datasets.own import Own
 from pipeline.labelled import choosing
 from pipeline.labelled.choosing import Candidate
+from pipeline.quality.readings import Reader
 from pipeline.registry import contents
 from pipeline.review import answers as kept
 from pipeline.review import learning, promise, summary
@@ -158,8 +159,7 @@ def measure(half: list[Candidate], model: Path) -> dict[str, Any]:
     """Read scans with a model: its ``accuracy``, the share that is ``ok``, and what of it is right."""
     settings = params.load(layout.PARAMS)
     scans: Own = choosing.to_learn_from(half, settings.collect)
-    classifier, temperature = evaluate.load(model)
-    found = evaluate.measure_own(scans, classifier, temperature, BATCH, settings.score.minimum_confidence)
+    found = evaluate.measure_own(scans, Reader(*evaluate.load(model), BATCH, settings.score.minimum_confidence))
     return {name: found[name] for name in ("accuracy", "ok_right", "ok")}
 
 

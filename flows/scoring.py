@@ -24,6 +24,7 @@ from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.registry import contents, serving, versions
 from pipeline.reports import batch as report
+from pipeline.reports import drift
 from pipeline.scoring import batch as batches
 from pipeline.scoring import run
 from pipeline.scoring.export import REVIEW, SCORES
@@ -32,8 +33,8 @@ from pipeline.scoring.manifest import Manifest
 
 # Seconds for one batch; a million pictures take minutes. The next run keeps the rows that are there by then.
 TIME_LIMIT = 2 * 60 * 60
-# Sent for every batch whose labels are not to be trusted; `automations.yaml` can start a training on it.
-SUSPECT_EVENT = "digits.batch.suspect"
+# Sent for a batch whose labels are not to be trusted, and for one that has drifted; `automations.yaml` can start a training.
+SUSPECT_EVENT, DRIFT_EVENT = "digits.batch.suspect", "digits.drift"
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def _literally(batch: Path) -> str:
 
 
 def _publish(scored: dict[Path, Manifest]) -> None:
-    """Show what was scored, as a table and as a page with links, and send an event for a batch that looks like no digits."""
+    """Show what was scored, as a table and as a page with links, and send events for what people should look after."""
     if not scored:
         return
     rows = [
@@ -185,6 +186,7 @@ def _publish(scored: dict[Path, Manifest]) -> None:
             "files": one.files,
             **one.statuses,
             "suspicions": ", ".join(one.suspicions),
+            "drift": ", ".join(one.drift["drifted"]) or one.drift["verdict"],
             "report": link(layout.scores_of(batch) / report.NAME),
             "csv": link(layout.scores_of(batch) / SCORES),
         }
@@ -197,12 +199,14 @@ def _publish(scored: dict[Path, Manifest]) -> None:
         description=f"Scored {name_some([batch.name for batch in scored])}",
     )
     for batch, one in scored.items():
+        resource = {"prefect.resource.id": f"digits.batch.{quote(os.fsencode(batch.name), safe='')}"}
         if one.suspicions:
-            emit_event(
-                SUSPECT_EVENT,
-                resource={"prefect.resource.id": f"digits.batch.{quote(os.fsencode(batch.name), safe='')}"},
-                payload={"batch": shown(batch.name), "suspicions": one.suspicions},
-            )
+            payload = {"batch": shown(batch.name), "suspicions": one.suspicions}
+            emit_event(SUSPECT_EVENT, resource=resource, payload=payload)
+        if one.has_drifted:
+            effects = {figure["name"]: figure["effect"] for figure in one.drift["figures"] if figure["has_drifted"]}
+            payload = {"batch": shown(batch.name), "model": one.model, "effects": effects}
+            emit_event(DRIFT_EVENT, resource=resource, payload=payload)
 
 
 def _summary(batch: Path, manifest: Manifest) -> str:
@@ -213,6 +217,8 @@ def _summary(batch: Path, manifest: Manifest) -> str:
     lines = [
         f"## {plain(batch.name)}",
         f"{manifest.size_words} with {versions.NAME} {manifest.model}: {counts}, in {manifest.seconds:.1f} s",
+        plain(manifest.drift_words),
+        drift.in_markdown(manifest.drift, manifest.certified_words),
         " · ".join(links),
         *(f"- {plain(words)}" for words in manifest.warnings),
     ]

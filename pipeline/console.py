@@ -113,7 +113,8 @@ def summary(batch: "Batch", manifest: "Manifest") -> None:
     Console(highlight=False).print(table)
     is_new = not batch.finished
     effort = _effort(manifest) if is_new else "nothing changed since these scores were written"
-    print(f"{manifest.size_words} with {versions.NAME} {manifest.model} ({manifest.dataset}): {effort}")
+    size = f"{manifest.size_words} with {versions.NAME} {manifest.model} ({manifest.dataset}): {effort}"
+    print(*filter(None, (size, manifest.drift_words)), sep="\n")
     _name_files(batch, manifest)
     if not is_new and export.is_edited(batch.out, manifest):
         print("scores.csv itself was changed; --fresh writes it anew, and keeps what it is now beside it")

@@ -21,6 +21,7 @@ CURVES = Path("metrics/learning_curves.csv")
 METRICS = Path("metrics/evaluation.json")
 SLICES = Path("metrics/slices.json")
 PREDICTIONS = Path("metrics/predictions.csv")
+PROFILE = Path("metrics/profile.npz")
 PLOTS = Path("plots")
 
 INBOX = Path("data/inbox")

@@ -27,7 +27,8 @@ class Own:
 
     ``keys`` (N,) uint32: the same for pictures that are the same to the pixel; ``parts`` (N,) uint8: TRAIN, VALIDATION,
     TEST or NO_DIGIT.
-    ``is_odd``, ``is_cut`` (N,) bool: whether a picture is unlike a digit, and whether a stroke of it runs to the border.
+    ``is_odd``, ``is_cut`` (N,) bool: whether a picture is unlike a digit, and whether a stroke of it runs to the border;
+    ``traits`` (N, 7) float16: what batches of them are compared by.
     """
 
     images: Images
@@ -36,6 +37,7 @@ class Own:
     parts: npt.NDArray[np.uint8]
     is_odd: npt.NDArray[np.bool_]
     is_cut: npt.NDArray[np.bool_]
+    traits: npt.NDArray[np.float16]
 
     def part(self, part: int) -> "Own":
         """Give a part of them."""
@@ -58,7 +60,15 @@ class Own:
 
 
 _EMPTY = np.empty(0, np.uint8)
-NONE = Own(np.empty((0, 28, 28, 1), np.uint8), _EMPTY, _EMPTY.astype(np.uint32), _EMPTY, *[_EMPTY.astype(np.bool_)] * 2)
+NONE = Own(
+    np.empty((0, 28, 28, 1), np.uint8),
+    _EMPTY,
+    _EMPTY.astype(np.uint32),
+    _EMPTY,
+    _EMPTY.astype(np.bool_),
+    _EMPTY.astype(np.bool_),
+    np.empty((0, 7), np.float16),
+)
 
 
 def parts_of(keys: npt.NDArray[np.uint32], test_share: float, validation_share: float) -> npt.NDArray[np.uint8]:

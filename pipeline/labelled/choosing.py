@@ -12,6 +12,7 @@ from pipeline.datasets import own
 from pipeline.datasets.own import Own
 from pipeline.digits.arrays import Images
 from pipeline.digits.field import FIELD
+from pipeline.digits.pictures import traits
 from pipeline.errors import PipelineError
 from pipeline.labelled import labels, reading
 from pipeline.labelled.reading import Scan
@@ -123,6 +124,7 @@ def to_learn_from(candidates: Sequence[Candidate], settings: Collect) -> Own:
         parts,
         np.array([one.is_odd for one in scans], np.bool_),
         np.array([one.is_cut for one in scans], np.bool_),
+        np.frombuffer(b"".join(one.traits for one in scans), np.float16).reshape(-1, len(traits.NAMES)),
     )
 
 

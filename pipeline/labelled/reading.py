@@ -25,7 +25,7 @@ class Scan(NamedTuple):
     """A page of a file: ``field``, (28, 28) uint8 as bytes, empty where it cannot be read; ``fault``: why it teaches nothing.
 
     ``page``: from 1; ``key``: the same for pictures that are the same to the pixel, from 0 to 2**32. ``is_odd``: it is unlike a
-    digit; ``is_cut``: a stroke of it runs to the border.
+    digit; ``is_cut``: a stroke of it runs to the border; ``traits``: what batches are compared by, (7,) float16 as bytes.
     """
 
     path: bytes
@@ -35,6 +35,7 @@ class Scan(NamedTuple):
     key: int
     is_odd: bool
     is_cut: bool
+    traits: bytes = b""
 
 
 def read(folder: Path, paths: Sequence[bytes], settings: Score, tell: Tell | None = None) -> list[Scan]:
@@ -62,15 +63,17 @@ def read(folder: Path, paths: Sequence[bytes], settings: Score, tell: Tell | Non
 def _read(shard: Shard, begin: Begin, *, folder: bytes, rules: Rules) -> tuple[int, list[Scan]]:
     """Read a shard, and count its files."""
     from pipeline.digits.pictures import trust
-    from pipeline.scoring.page import read
+    from pipeline.scoring.page import read, traits_of
 
     scans = []
-    for one in read(folder, shard, rules, begin):
+    readings = list(read(folder, shard, rules, begin))
+    for one, found in zip(readings, traits_of(readings), strict=True):
         path = shard.paths[one.file]
         if isinstance(one.glyph, str):
             scans.append(Scan(path, one.page, b"", one.glyph, 0, is_odd=False, is_cut=False))
         else:
             odd, field = trust.oddity(one.glyph), one.glyph.field.tobytes()
             fault = odd if odd == trust.BLANK else ""
-            scans.append(Scan(path, one.page, field, fault, one.pixels >> 31, is_odd=bool(odd), is_cut=one.glyph.cuts > 0))
+            doubts = bool(odd), one.glyph.cuts > 0
+            scans.append(Scan(path, one.page, field, fault, one.pixels >> 31, *doubts, found or b""))
     return len(shard.paths), scans

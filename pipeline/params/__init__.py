@@ -139,6 +139,8 @@ class Score(Section, Limits):  # type: ignore[misc]
     minimum_confidence: Share
     maximum_error_share: Share
     maximum_suspect_share: Share
+    drift_significance: Share
+    drift_effect: Positive
     maximum_seconds: Positive
     remote_seconds: Positive
     shard_size: Count

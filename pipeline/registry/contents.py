@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ class ScoringModel:
     """A registered model, ready to score: ``content`` is a LiteRT file whose hash the registry vouches for.
 
     Its logits are divided by ``temperature`` before the softmax. ``remark``: what a person should know of how it was chosen.
+    ``profile``: what is usual for it, as ``quality.profile`` reads it; empty where there is none.
     """
 
     version: str
@@ -46,12 +48,16 @@ class ScoringModel:
     dataset: str
     temperature: float
     remark: str = ""
+    profile: bytes = b""
 
 
 def of_workspace(version: str) -> ScoringModel:
     """Give the model that the stages left, as scoring will get it once it is registered as ``version``."""
     contents = [part.read_bytes() for part in PARTS]
-    return _scoring_model(version, json.loads(layout.METRICS.read_text(encoding="utf-8"))["dataset"], *contents)
+    profile = layout.PROFILE.read_bytes() if layout.PROFILE.exists() else b""
+    return _scoring_model(
+        version, json.loads(layout.METRICS.read_text(encoding="utf-8"))["dataset"], *contents, profile=profile
+    )
 
 
 def answers(version: Version) -> "Answers":
@@ -86,9 +92,13 @@ def last_champion() -> ScoringModel | None:
 
 def recorded_hash(lock: str, output: Path) -> str | None:
     """Find the hash of an output in the text of a ``dvc.lock``; None where it names none."""
+    return _hashes(lock).get(output.as_posix())
+
+
+def _hashes(lock: str) -> dict[str, str]:
+    """Give the hash of each output in the text of a ``dvc.lock``, by its path."""
     stages = (YAML(typ="safe").load(lock) or {}).get("stages", {})
-    outs = (out for stage in stages.values() for out in stage.get("outs", ()))
-    return next((str(out["md5"]) for out in outs if out["path"] == output.as_posix()), None)
+    return {out["path"]: str(out["md5"]) for stage in stages.values() for out in stage.get("outs", ())}
 
 
 def recorded_input(lock: str, stage: str, path: Path) -> str | None:
@@ -114,7 +124,11 @@ def _recall(state: str, selector: str) -> ScoringModel | None:
         version, cache = kept["version"], Path(kept["cache"])
         if kept["state"] != state or selector not in (version, CHAMPION):
             return None
-        return _scoring_model(version, kept["dataset"], *_from_cache(cache, str(recorded_model(f"{NAME}@{version}")), *PARTS))
+        hashes = _hashes_of(f"{NAME}@{version}")
+        parts, profile = _from_cache(cache, hashes[layout.MODEL.as_posix()], *PARTS), b""
+        with suppress(*NOT_THERE):
+            (profile,) = _from_cache(cache, hashes[layout.PROFILE.as_posix()])
+        return _scoring_model(version, kept["dataset"], *parts, profile=profile)
     except NOT_THERE:
         return None
 
@@ -139,24 +153,30 @@ def _cached(cache: Path, hashed: str) -> bytes:
 
 def _fetch(state: str, selector: str, seconds: float) -> ScoringModel:
     chosen = versions.find(selector)
+    end = time.monotonic() + seconds
     contents = read(chosen, *PARTS, seconds=seconds)
+    profile = b""
+    if layout.PROFILE.as_posix() in _hashes_of(chosen.commit):
+        with suppress(PipelineError):  # a batch is scored without it too, and says so
+            (profile,) = read(chosen, layout.PROFILE, seconds=max(0, end - time.monotonic()))
     kept = {"state": state, "version": chosen.version, "dataset": chosen.dataset, "cache": str(project.cache())}
     with suppress(PipelineError):  # without the file it works too, but slower
         atomic.write_text(_place(selector), json.dumps(kept))
-    return _scoring_model(chosen.version, chosen.dataset, *contents)
+    return _scoring_model(chosen.version, chosen.dataset, *contents, profile=profile)
 
 
 def _place(selector: str) -> Path:
     return KEPT / f"{NAME}-{selector}.json"
 
 
-def _scoring_model(version: str, dataset: str, content: bytes, card: bytes) -> ScoringModel:
+def _scoring_model(version: str, dataset: str, content: bytes, card: bytes, *, profile: bytes) -> ScoringModel:
     return ScoringModel(
         version=version,
         content=content,
         sha256=hashlib.sha256(content).hexdigest(),
         dataset=dataset,
         temperature=float(json.loads(card).get("temperature", 1)),
+        profile=profile,
     )
 
 
@@ -184,7 +204,11 @@ def read(version: Version, *places: Path, seconds: float = objects.MOST_SECONDS)
 
 
 def _recorded(commit: str, output: Path) -> str | None:
+    return _hashes_of(commit).get(output.as_posix())
+
+
+def _hashes_of(commit: str) -> dict[str, str]:
     try:
-        return recorded_hash(git.show(commit, layout.DVC_LOCK) or "", output)
+        return _hashes(git.show(commit, layout.DVC_LOCK) or "")
     except (YAMLError, AttributeError, KeyError, TypeError):  # no dvc.lock as DVC writes it
-        return None
+        return {}

@@ -150,7 +150,9 @@ def _lines(batch: Batch, number: int, changed: list[tuple[bytes, Row, Row]]) -> 
     paths = dict.fromkeys(path for path, _, _ in changed)
     task = partial(_pictures, folder=os.fsencode(batch.folder), rules=batch.rules)
     with opened(batch.out) as store:
-        read = chain.from_iterable(Here().run(task, store.shards_of(paths, batch.shard_size), batch.rules.maximum_seconds))
+        read = chain.from_iterable(
+            Here().run(task, store.shards_of(paths, batch.settings.shard_size), batch.rules.maximum_seconds)
+        )
         pictures = {(path, page): (field, thumbnail) for path, page, field, thumbnail in read}
     for path, before, after in changed:
         yield report.line(list(map(str, after)), *pictures.get((path, int(after.page)), (b"", b"")), _answer(before), number)

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from pipeline import layout
 from pipeline.names import shown
-from pipeline.reports import html
+from pipeline.reports import drift, html
 
 NAME = "report.html"
 # Of thumbnails, those that are no file: see ``reports.thumbnails``.
@@ -55,6 +55,8 @@ def write(
         manifest=manifest,
         reasons=list(islice(manifest.reasons.items(), MOST_REASONS)),
         more_reasons=max(0, len(manifest.reasons) - MOST_REASONS),
+        drift=manifest.drift,
+        figures=drift.of_batch(manifest.drift),
         bins=_bars(confidences, manifest.settings["minimum_confidence"]) if confidences else [],
         labelled=confidences.total(),
         about={"bases": [address_of(given, folder)], "rows": manifest.rows, "doubtful": doubtful, "reviewed": reviewed or {}},

@@ -67,7 +67,7 @@ class Options:
 class Batch:
     """Files about to be scored into ``out``. ``method``: as in the manifest.
 
-    ``suffixes``: of pictures in archives. ``finished``: the manifest of a run that scored exactly this, which is not to be done
+    ``finished``: the manifest of a run that scored exactly this, which is not to be done
     again. ``store_words`` say that there are scores without the store that their rows would be taken from, or nothing.
     """
 
@@ -75,9 +75,7 @@ class Batch:
     out: Path
     listing: Listing
     rules: Rules
-    suffixes: tuple[str, ...]
-    shard_size: int
-    maximum_suspect_share: float
+    settings: Score
     options: Options
     method: str
     finished: Manifest | None
@@ -122,10 +120,9 @@ def prepare(given: Path, out: Path, model: ScoringModel, settings: Score, option
         rules = rules_of(settings, model.temperature, options.digits, probabilities=options.probabilities)
         method = hash_of(manifests.SCHEMA_VERSION, versions(), model.version, model.sha256, rules)
         finished = None if options.fresh else _finished(store, out, listing, method, has_report=options.report)
-    sizes = tuple(settings.image_suffixes), settings.shard_size, settings.maximum_suspect_share
     words = f"{shown(out / STORE)} was not there, as after an earlier version of this program: every file was scored again"
     words = words if (out / SCORES).exists() and not (out / STORE).exists() else ""
-    return Batch(given, out, listing, rules, *sizes, options, method, finished, words)
+    return Batch(given, out, listing, rules, settings, options, method, finished, words)
 
 
 def _finished(store: Store, out: Path, listing: Listing, method: str, *, has_report: bool) -> Manifest | None:

@@ -11,7 +11,7 @@ from pipeline.names import shown
 
 NAME = "scores.db"
 # Grows when a table changes.
-SCHEMA = 2
+SCHEMA = 3
 # Archives that were looked into, and what is in them: their pictures, and they themselves where something is wrong with them.
 ARCHIVES = """
 create table archive (path blob primary key, ignored integer, unread text) without rowid;
@@ -23,13 +23,15 @@ create table file (path blob primary key, size integer, modified integer, change
 create table row (
   run integer, path blob, page integer,
   label integer, confidence real, second_label integer, second_confidence real, status text, reason text,
-  {", ".join(f"p{digit} integer" for digit in range(10))}, pixels integer, line text,
+  {", ".join(f"p{digit} integer" for digit in range(10))}, pixels integer, line text, traits blob,
   primary key (path, page)
 ) without rowid;
 create table picture (path blob, page integer, field blob, thumbnail blob, primary key (path, page)) without rowid;
 {ARCHIVES}
 pragma user_version = {SCHEMA};
 """
+# What each schema lacks of the next one.
+MISSING = {1: ARCHIVES, 2: "alter table row add column traits blob;"}
 NEXT = {
     sqlite3.SQLITE_FULL: "Make room on the disk, then run again",
     sqlite3.SQLITE_IOERR: "Make room on the disk, or look after it, then run again",
@@ -79,9 +81,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def _get_ready(connection: sqlite3.Connection, file: Path, *, is_written: bool) -> None:
     ((schema,),) = connection.execute("pragma user_version")
     ((tables,),) = connection.execute("select count(*) from sqlite_master")
-    if tables and schema == 1:  # without archives
+    if tables and schema in MISSING:
         if is_written:
-            connection.executescript(f"begin; {ARCHIVES} pragma user_version = {SCHEMA}; commit;")
+            steps = " ".join(MISSING[one] for one in range(schema, SCHEMA))
+            connection.executescript(f"begin; {steps} pragma user_version = {SCHEMA}; commit;")
     elif tables and schema != SCHEMA:
         raise PipelineError(
             f"{shown(file)}: made by another version of this program, with schema {schema} in place of {SCHEMA}. "

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline import atomic
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 NAME = "manifest.json"
 
 
@@ -23,7 +23,8 @@ class Manifest:
     ``images_per_second`` counts their rows. ``edited`` is the file that keeps what somebody made of the last ``scores.csv``.
     ``suspicions`` speak against the batch as a whole: a name, and words. ``report_fault``: why there is no report, where one
     was asked for. ``review``: what came of keying, and in words, where somebody keyed. ``model_remark``: what a person should
-    know of how the model was chosen, where a team's remote did not tell.
+    know of how the model was chosen, where a team's remote did not tell. ``drift``: the batch beside what is usual for the
+    model, see ``scoring.comparison``. ``finished_at``: in UTC.
     """
 
     folder: str
@@ -55,6 +56,8 @@ class Manifest:
     report_fault: str = ""
     review: dict[str, Any] = field(default_factory=dict)
     model_remark: str = ""
+    drift: dict[str, Any] = field(default_factory=dict)
+    finished_at: str = ""
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -66,6 +69,26 @@ class Manifest:
     def suspicion_words(self) -> list[str]:
         """Say each suspicion in a line."""
         return [f"{name}: {words}" for name, words in self.suspicions.items()]
+
+    @property
+    def drift_words(self) -> str:
+        """Say what the comparison with the model's profile came to."""
+        if not self.drift:
+            return ""
+        if why := self.drift["why"]:
+            return f"drift unknown: {why}"
+        named = f": {', '.join(self.drift['drifted'])}" if self.drift["drifted"] else ""
+        return f"{self.drift['verdict']} from the {self.drift['against']} of {self.model}{named}"
+
+    @property
+    def certified_words(self) -> str:
+        """Say what a person certified, or nothing."""
+        return str(self.review["words"][-1]) if self.review.get("promise") else ""
+
+    @property
+    def has_drifted(self) -> bool:
+        """Tell whether the batch is unlike what the model was measured on."""
+        return bool(self.drift.get("drifted"))
 
     @property
     def warnings(self) -> list[str]:

@@ -12,10 +12,11 @@ from pipeline.digits.arrays import Gray
 from pipeline.digits.field import FIELD
 from pipeline.digits.network.answers import Answer, read_fields
 from pipeline.digits.network.model import Classifier
-from pipeline.digits.pictures import normalising, trust
+from pipeline.digits.pictures import normalising, traits, trust
 from pipeline.digits.pictures.files import decoding, heif, pdf, tiff
 from pipeline.digits.pictures.files.limits import Decoded, DecodeError, Limits, PerhapsHalf
 from pipeline.digits.pictures.normalising import Glyph
+from pipeline.digits.pictures.traits import Shades
 from pipeline.reports import thumbnails
 from pipeline.scoring import files
 from pipeline.scoring.row import Row, Rules, name_in_csv
@@ -35,7 +36,7 @@ class Reading(NamedTuple):
     """A page as it was normalised, or the reason why it was not, and the picture itself where it is to be shown.
 
     ``file``: its file's number, from 0; ``page``: from 1; ``thumbnail``: (h, w) uint8, of at most so many pixels on a side;
-    ``pixels``: the same for pictures that are the same to the pixel.
+    ``pixels``: the same for pictures that are the same to the pixel; ``shades``: the picture as it was before.
     """
 
     file: int
@@ -43,6 +44,7 @@ class Reading(NamedTuple):
     glyph: Glyph | str
     thumbnail: Gray | None
     pixels: int
+    shades: Shades
 
     @property
     def field(self) -> Gray | None:
@@ -77,7 +79,8 @@ def read(folder: bytes, shard: Shard, rules: Rules, begin: Begin, thumbnail_side
             for group in _in_groups(_pages(contents, start, shard, rules, begin)):
                 numbers, pages, pictures, _ = zip(*group, strict=True)
                 shrunk = [thumbnails.shrunk(one, thumbnail_side) for one in pictures]
-                yield from map(Reading, numbers, pages, _normalised(group), shrunk, map(_pixels, pictures))
+                facts = map(_pixels, pictures), map(traits.shades, pictures)
+                yield from map(Reading, numbers, pages, _normalised(group), shrunk, *facts)
 
 
 def rows(paths: Sequence[bytes], readings: Sequence[Reading], classifier: Classifier, model: str, rules: Rules) -> list[Row]:
@@ -91,6 +94,13 @@ def rows(paths: Sequence[bytes], readings: Sequence[Reading], classifier: Classi
         else _row(paths[one.file], one.page, one.glyph, next(answers), model, rules)
         for one in readings
     ]
+
+
+def traits_of(readings: Sequence[Reading]) -> list[bytes | None]:
+    """Give the traits of pages, (7,) float16 as bytes each; None where there is no picture."""
+    found = [(one.shades, one.glyph) for one in readings if not isinstance(one.glyph, str)]
+    each = iter(traits.of([before for before, _ in found], [glyph for _, glyph in found]))
+    return [None if isinstance(one.glyph, str) else next(each).tobytes() for one in readings]
 
 
 def can_hang(start: bytes) -> bool:

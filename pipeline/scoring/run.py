@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from os import fsencode
@@ -20,7 +21,7 @@ from pipeline.names import shown
 from pipeline.registry.contents import ScoringModel
 from pipeline.reports import batch as report
 from pipeline.reports import html
-from pipeline.scoring import executors, export, files, shard
+from pipeline.scoring import comparison, executors, export, files, shard
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring.batch import Batch, hash_of, require
 from pipeline.scoring.executors import Executor
@@ -84,7 +85,8 @@ def _look_into_archives(batch: Batch, store: Store, early: Executor | None, stac
     is_little = sum(size for _, size in archives) <= executors.FEW_BYTES
     if not early and not is_little:
         early = stack.enter_context(executors.early(asked or cores.usable()))
-    task = partial(files.look_into, folder=_place_of(batch), suffixes=batch.suffixes, maximum_bytes=batch.rules.maximum_bytes)
+    suffixes = tuple(batch.settings.image_suffixes)
+    task = partial(files.look_into, folder=_place_of(batch), suffixes=suffixes, maximum_bytes=batch.rules.maximum_bytes)
     shards = [Shard((path,)) for path, _ in archives]
     with (
         executors.chosen(early, asked, len(shards), is_little=is_little) as executor,
@@ -101,14 +103,14 @@ def _score_new(
 ) -> int:
     """Score the files without rows, keep what comes of them, and give the number of processes that it took."""
     asked = batch.options.workers
-    needed = len(list(islice(store.shards(batch.shard_size), asked or cores.usable())))
+    needed = len(list(islice(store.shards(batch.settings.shard_size), asked or cores.usable())))
     # Not this process where it may have ended the last run.
     is_little = plan.pending <= executors.FEW and plan.size <= executors.FEW_BYTES and not plan.is_resumed
     share = share_shown(plan.files) if batch.options.report else None
     known = partial(shard.score, folder=_place_of(batch), model=(model.version, model.content))
     task = partial(known, rules=batch.rules, shown_share=share)
     with executors.chosen(early, asked, needed, is_little=is_little) as executor:
-        results = executor.run(task, store.shards(batch.shard_size), batch.rules.maximum_seconds)
+        results = executor.run(task, store.shards(batch.settings.shard_size), batch.rules.maximum_seconds)
         with closing(results):
             for scored in results:
                 store.write(scored)
@@ -163,7 +165,9 @@ def _export(
         seconds=round(seconds, 3),
         images_per_second=round(progress.statuses.total() / seconds, 1),
         edited=edited,
-        suspicions=export.suspicions(store, counts, answers, batch.maximum_suspect_share),
+        suspicions=export.suspicions(store, counts, answers, batch.settings.maximum_suspect_share),
+        drift=comparison.of_batch(store, counts, model, batch.rules, batch.settings),
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     if batch.options.report:
         manifest = replace(manifest, report_fault=export.write_report(store, batch.out, batch.folder, manifest, answers))

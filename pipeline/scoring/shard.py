@@ -64,8 +64,10 @@ def score(
     found = page.rows(shard.paths, readings, _classifier(content), version, rules)
     pairs = list(zip(found, readings, strict=True))
     stored = [
-        (shard.paths[reading.file], *_columns(row), reading.pixels, line)
-        for (row, reading), line in zip(pairs, csv_lines(row.values(rules) for row in found), strict=True)
+        (shard.paths[reading.file], *_columns(row), reading.pixels, line, traits)
+        for (row, reading), line, traits in zip(
+            pairs, csv_lines(row.values(rules) for row in found), page.traits_of(readings), strict=True
+        )
     ]
     pictures = [
         (shard.paths[reading.file], *page.picture_of(reading))

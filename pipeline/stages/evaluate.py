@@ -1,5 +1,6 @@
 """Stage ``evaluate``: read the test set with the model that will score, and in the way that it will score."""
 
+import hashlib
 import json
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -7,20 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pipeline import atomic, layout, params, stages
 from pipeline.datasets import dataset, own
+from pipeline.datasets.dataset import Dataset
 from pipeline.datasets.own import Own
 from pipeline.digits.arrays import Floats, Images, Labels
 from pipeline.digits.network import metrics, networks, slices
 from pipeline.digits.network.model import Classifier, in_batches
 from pipeline.digits.network.second_look import look_again
-from pipeline.digits.pictures import normalising, trust
-from pipeline.digits.pictures.files import decoding
 from pipeline.errors import PipelineError
 from pipeline.params import Evaluate
+from pipeline.quality import profile, readings
+from pipeline.quality.profile import Profile
+from pipeline.quality.readings import Reader
 
 
 def main() -> None:
@@ -30,7 +32,7 @@ def main() -> None:
 
 
 def run(out: Path, model_folder: Path, scans: Own, settings: Evaluate, minimum_confidence: float) -> None:
-    """Write, below ``out``, the metrics, those of the slices, the logits of every test image, and the data of the plots.
+    """Write, below ``out``, metrics, those of the slices, logits of every test image, data of the plots, and the profile.
 
     ``scans``: own ones; those that the model was not trained on are a test set and a slice of their own, and of those that show
     no digit it is measured how many are doubted, where there are any.
@@ -39,7 +41,8 @@ def run(out: Path, model_folder: Path, scans: Own, settings: Evaluate, minimum_c
     """
     data = dataset.read(layout.ARRAYS)
     classifier, temperature = load(model_folder)
-    fields = _fields(as_scanned(data.test_images, slices.plain, settings.seed))
+    reader = Reader(classifier, temperature, settings.batch_size, minimum_confidence)
+    fields = readings.fields_of(readings.as_scanned(data.test_images, slices.plain, settings.seed))
     first_logits = in_batches(classifier, fields, settings.batch_size)
     logits = look_again(classifier, fields, first_logits, temperature)
     # Importing TensorFlow and asking the Keras model takes as long as all the rest.
@@ -48,9 +51,7 @@ def run(out: Path, model_folder: Path, scans: Own, settings: Evaluate, minimum_c
         answers, confidence = metrics.answers_and_confidence(logits, temperature)
         by_class = metrics.by_class(data.test_labels, answers)
         chosen = np.sort(np.random.default_rng(settings.seed).permutation(len(data.test_labels))[: settings.slice_images])
-        by_slice = measure_slices(
-            *(data.test_images[chosen], data.test_labels[chosen], classifier, temperature, settings, minimum_confidence)
-        )
+        by_slice = measure_slices(data.test_images[chosen], data.test_labels[chosen], reader, settings.seed)
         try:
             keras_answers = asked.result()
         except BrokenProcessPool as error:
@@ -67,12 +68,14 @@ def run(out: Path, model_folder: Path, scans: Own, settings: Evaluate, minimum_c
         "keras_agreement": (keras_answers == first_logits.argmax(axis=1)).mean(),
     }
     if len((tests := scans.part(own.TEST)).labels):
-        measured = measure_own(tests, classifier, temperature, settings.batch_size, minimum_confidence)
+        measured = measure_own(tests, reader)
         summary |= {f"own_{name}": value for name, value in measured.items()}
         by_slice.loc[slices.OWN] = {"accuracy": measured["accuracy"], "review": 1 - measured["ok"]}
     if len((strange := scans.part(own.NO_DIGIT)).labels):
-        _, _, is_ok = read_own(strange, classifier, temperature, settings.batch_size, minimum_confidence)
+        is_ok = reader.of_own(strange).is_ok
         summary |= {"own_no_digit_images": len(is_ok), "own_no_digit_doubted": 1 - is_ok.mean()}
+    model_sha256 = hashlib.sha256((model_folder / layout.SCORING_MODEL).read_bytes()).hexdigest()
+    usual = profile_of(data, scans, reader, model_sha256, settings.seed)
     with atomic.replacing(out / layout.PLOTS) as temporary:
         temporary.mkdir()
         _write_csv(temporary / layout.CONFUSION, pd.DataFrame({"actual": data.test_labels, "predicted": answers}))
@@ -81,6 +84,8 @@ def run(out: Path, model_folder: Path, scans: Own, settings: Evaluate, minimum_c
         _write_csv(temporary / layout.SLICES_TABLE, by_slice.reset_index(names="slice"))
     with atomic.replacing(out / layout.PREDICTIONS) as temporary:
         _write_csv(temporary, predictions(data.test_labels, logits))
+    with atomic.replacing(out / layout.PROFILE) as temporary:
+        temporary.write_bytes(profile.to_bytes(usual))
     atomic.write_text(out / layout.SLICES, _json({str(name): _rounded(dict(row)) for name, row in by_slice.iterrows()}))
     atomic.write_text(out / layout.METRICS, _json(_rounded(summary)))
 
@@ -98,66 +103,42 @@ def load(model_folder: Path) -> tuple[Classifier, float]:
         raise PipelineError(f"{model_folder}: cannot be loaded: {reason}. Run `dvc repro train`.") from error
 
 
-def as_scanned(pictures: Images, change: slices.Slice, seed: int) -> list[normalising.Glyph]:
-    """Make images files, decode these and normalise them, as scans are, so that a fault in that shows in the metrics.
-
-    ``pictures``: (N, 28, 28, 1) uint8, light on black; ``change`` makes each a file.
-    """
-    random = np.random.default_rng(seed)
-    files = (change(picture[..., 0], random) for picture in pictures)
-    return [normalising.normalise(decoding.decode(content, maximum_pixels=slices.MAXIMUM_PIXELS)) for content in files]
-
-
-def measure_slices(
-    pictures: Images,
-    labels: Labels,
-    classifier: Classifier,
-    temperature: float,
-    settings: Evaluate,
-    minimum_confidence: float,
-) -> pd.DataFrame:
+def measure_slices(pictures: Images, labels: Labels, reader: Reader, seed: int) -> pd.DataFrame:
     """Read every slice of some test images as scoring does. A row for each slice, by its name: ``accuracy``, and ``review``.
 
     ``pictures``: (N, 28, 28, 1) uint8; ``labels``: (N,). ``review`` is the share of the images that a person has to look at;
-    both are from 0 to 1. The same ``settings.seed`` gives the same files.
+    both are from 0 to 1. The same ``seed`` gives the same files.
     """
     rows = {}
     for name, change in slices.SLICES.items():
-        glyphs = as_scanned(pictures, change, settings.seed)
-        fields = _fields(glyphs)
-        logits = look_again(classifier, fields, in_batches(classifier, fields, settings.batch_size), temperature)
-        answers, confidence = metrics.answers_and_confidence(logits, temperature)
-        each = zip(glyphs, answers.tolist(), confidence.tolist(), strict=True)
-        doubts = [bool(trust.doubt(glyph, digit, sure, minimum_confidence)) for glyph, digit, sure in each]
-        rows[name] = {"accuracy": float((answers == labels).mean()), "review": float(np.mean(doubts))}
+        found = reader.of_images(pictures, change, seed)
+        rows[name] = {"accuracy": float((found.answers == labels).mean()), "review": float(1 - found.is_ok.mean())}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def measure_own(
-    scans: Own, classifier: Classifier, temperature: float, batch_size: int, minimum_confidence: float
-) -> dict[str, Any]:
+def measure_own(scans: Own, reader: Reader) -> dict[str, Any]:
     """Sum up the answers to own scans: ``ok`` is the share that nobody has to look at, ``ok_right`` what of those is right."""
-    logits, answers, is_ok = read_own(scans, classifier, temperature, batch_size, minimum_confidence)
-    is_right = answers == scans.labels
+    found = reader.of_own(scans)
+    is_right, is_ok = found.answers == scans.labels, found.is_ok
     return {
         "test_set": scans.test_set,
-        **summarise(scans.labels, logits, temperature),
+        **summarise(scans.labels, found.logits, reader.temperature),
         "ok": is_ok.mean(),
         "ok_right": is_right[is_ok].mean() if is_ok.any() else 1.0,
     }
 
 
-def read_own(
-    scans: Own, classifier: Classifier, temperature: float, batch_size: int, minimum_confidence: float
-) -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Read N own scans: logits (N, 10), answers (N,), and whether nobody has to look at them (N,)."""
-    logits = look_again(classifier, scans.images, in_batches(classifier, scans.images, batch_size), temperature)
-    answers, confidence = metrics.answers_and_confidence(logits, temperature)
-    each = zip(answers.tolist(), confidence.tolist(), scans.is_odd.tolist(), scans.is_cut.tolist(), strict=True)
-    is_ok = np.array(
-        [not odd and not trust.doubt_of_answer(digit, sure, minimum_confidence, is_cut=cut) for digit, sure, odd, cut in each]
-    )
-    return logits, answers, is_ok
+def profile_of(data: Dataset, scans: Own, reader: Reader, model_sha256: str, seed: int) -> Profile:
+    """Say what is usual for a model: of validation images, read as scans are, and of own test scans where there are any."""
+    found = {profile.VALIDATION: reader.of_images(data.validation_images, slices.plain, seed)}
+    if len((tests := scans.part(own.TEST)).labels):
+        found[profile.OWN] = reader.of_own(tests)
+    samples = {
+        name: profile.sample_of(one.traits, one.confidences, one.answers, one.doubts, reader.minimum_confidence)
+        for name, one in found.items()
+    }
+    shares = np.bincount(data.train_labels, minlength=networks.CLASSES) / len(data.train_labels)
+    return Profile(model_sha256, np.maximum(shares, 1 / len(data.train_labels)), samples, profile.tabulate())
 
 
 def summarise(labels: Labels, logits: Floats, temperature: float) -> dict[str, Any]:
@@ -197,10 +178,6 @@ def answers_of_keras(model: Path, fields: Images, batch_size: int) -> Labels:
     keras = networks.import_keras()
     predicted = keras.models.load_model(model).predict(fields.astype(np.float32), batch_size=batch_size, verbose=0)
     return np.asarray(predicted.argmax(axis=1), np.uint8)
-
-
-def _fields(glyphs: list[normalising.Glyph]) -> Images:
-    return np.stack([glyph.field for glyph in glyphs])[..., np.newaxis]
 
 
 def _json(content: dict[str, Any]) -> str:

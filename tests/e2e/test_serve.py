@@ -395,17 +395,18 @@ def test_what_prefect_does_not_take_is_said_in_one_line(served: Served, file: st
     assert re.fullmatch(f"error: {words}\n", done.stderr)
 
 
-def test_a_suspect_batch_starts_a_training_once_a_day_where_that_is_switched_on(served: Served) -> None:
-    def drop(name: str) -> None:
-        served.project.sample(f"data/inbox/{name}", 12)
+def test_batches_that_drifted_or_are_suspect_start_a_training_once_a_day_where_that_is_switched_on(served: Served) -> None:
+    def drop(name: str, count: int, change: Callable[[np.ndarray], np.ndarray]) -> None:
+        served.project.sample(f"data/inbox/{name}", count)
         for path in (served.project.root / f"data/inbox/{name}").iterdir():
-            path.write_bytes(cv2.imencode(".png", np.full((60, 60), 250, np.uint8))[1].tobytes())
+            picture = np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8)
+            path.write_bytes(cv2.imencode(".png", change(picture))[1].tobytes())
         served.wait_for(lambda: [one for one in served.runs("score-inbox", "COMPLETED") if name in one["name"]])
 
     served.switch_on("digits-train-when-suspect")
-    drop("blank-1")
+    drop("large", 120, lambda picture: cv2.resize(picture, None, fx=4, fy=4))
     served.wait_for(lambda: served.runs("train", "COMPLETED"))
-    drop("blank-2")
+    drop("blank", 12, lambda picture: np.full_like(picture, 250))
 
     time.sleep(5)
     runs = served.runs("train", "SCHEDULED", "PENDING", "RUNNING", "COMPLETED", "CANCELLED")

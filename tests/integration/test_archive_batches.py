@@ -128,7 +128,8 @@ def test_what_is_left_out_of_an_archive_is_counted_as_in_a_folder(scans: Scans) 
 def test_a_store_without_archives_is_gone_on_with(scans: Scans) -> None:
     scans.score()
     with closing(sqlite3.connect(scans.out / STORE)) as connection:
-        connection.executescript("drop table archive; drop table member; pragma user_version = 1; pragma journal_mode = delete")
+        connection.executescript("drop table archive; drop table member; alter table row drop column traits")
+        connection.executescript("pragma user_version = 1; pragma journal_mode = delete")
     (scans.folder / "new.zip").write_bytes(b"PK")
 
     manifest = scans.score()

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -371,6 +372,23 @@ def test_a_batch_of_blank_pages_is_scored_and_makes_the_run_suspect(project: Pro
     assert state.name == "Suspect"
     assert "scored blank (12 images); blank: MostlyBlank: 12 of 12 pictures are blank: " in (state.message or "")
     assert (project.root / "data/scores/blank/scores.csv").is_file()
+
+
+def test_a_batch_that_has_drifted_says_so_beside_its_counts(project: Project) -> None:
+    project.sample("data/inbox/large", 120)
+    for path in (project.root / "data/inbox/large").iterdir():
+        picture = np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8)
+        path.write_bytes(cv2.imencode(".png", cv2.resize(picture, None, fx=4, fy=4))[1].tobytes())
+
+    state = score_inbox(return_state=True)
+
+    assert state.name == "Completed"
+    (row,) = json.loads(artifact("scores"))
+    assert "side" in row["drift"].split(", ")
+    summary: str = artifact("scoring-summary")
+    assert "drift from the validation images of v1.0.0: " in summary
+    assert re.search(r"^\| longest side, pixels \*\*drifted\*\* \| 1\.00 \| ", summary, re.MULTILINE)
+    assert re.search(r"^By confidence, \d+\.\d% of the labels are expected to be right", summary, re.MULTILINE)
 
 
 def test_runs_are_called_after_what_they_did(project: Project) -> None:

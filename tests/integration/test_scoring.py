@@ -264,7 +264,7 @@ def test_the_manifest_tells_what_was_scored_and_with_what(project: Project) -> N
     written = manifest(project)
     lock = YAML(typ="safe").load((project.root / "dvc.lock").read_text())
     assert lock["stages"]["train"]
-    assert written["schema_version"] == 5
+    assert written["schema_version"] == 6
     assert written["folder"] == "data/inbox/batch"
     assert (written["model"], written["dataset"]) == ("v1.0.0", "load_digits")
     assert sum(written["statuses"].values()) == 20  # type: ignore[attr-defined]

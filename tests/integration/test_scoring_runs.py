@@ -643,7 +643,7 @@ def damage(store: Path, how: str) -> None:
     [
         ("cut", "It is damaged. Delete it, and every file is scored again"),
         ("another program's", "It is damaged. Delete it, and every file is scored again"),
-        ("newer", "made by another version of this program, with schema 99 in place of 2"),
+        ("newer", "made by another version of this program, with schema 99 in place of 3"),
         ("deleted", ""),
     ],
 )

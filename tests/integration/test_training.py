@@ -107,9 +107,8 @@ def scans() -> Own:
     """Five scans to train on, two to validate and three to test, each with a label of its own."""
     parts = np.array([own.TRAIN] * 5 + [own.VALIDATION] * 2 + [own.TEST] * 3, np.uint8)
     flags = np.zeros(10, np.bool_)
-    return Own(
-        np.zeros((10, 28, 28, 1), np.uint8), np.arange(10, dtype=np.uint8), np.arange(10, dtype=np.uint32), parts, flags, flags
-    )
+    images, traits = np.zeros((10, 28, 28, 1), np.uint8), np.zeros((10, 7), np.float16)
+    return Own(images, np.arange(10, dtype=np.uint8), np.arange(10, dtype=np.uint32), parts, flags, flags, traits)
 
 
 @pytest.mark.parametrize("architecture", ["plain", "compact"])

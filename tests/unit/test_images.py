@@ -11,7 +11,7 @@ from bench import marks, pages
 from pipeline.digits.network import slices
 from pipeline.digits.pictures import normalising, trust
 from pipeline.digits.pictures.files import decoding
-from pipeline.stages import evaluate
+from pipeline.quality import readings
 
 
 def field(picture: np.ndarray) -> np.ndarray:
@@ -119,10 +119,10 @@ def test_a_picture_made_like_mnist_passes_unchanged(scan: np.ndarray, polarity: 
 def test_the_test_set_is_evaluated_by_way_of_the_normaliser(scan: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     digit = field(scan)
 
-    (glyph,) = evaluate.as_scanned(digit[np.newaxis, ..., np.newaxis], slices.plain, 1)
+    (glyph,) = readings.as_scanned(digit[np.newaxis, ..., np.newaxis], slices.plain, 1)
     np.testing.assert_array_equal(glyph.field, digit)
     monkeypatch.setattr(normalising, "normalise", lambda _: normalising.BLANK)
-    assert evaluate.as_scanned(digit[np.newaxis, ..., np.newaxis], slices.plain, 1) == [normalising.BLANK]
+    assert readings.as_scanned(digit[np.newaxis, ..., np.newaxis], slices.plain, 1) == [normalising.BLANK]
 
 
 @pytest.fixture(scope="module")

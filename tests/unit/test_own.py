@@ -17,7 +17,15 @@ def scans(count: int) -> Own:
     keys = KEYS[:count]
     images = np.arange(count * 784, dtype=np.uint8).reshape(count, 28, 28, 1)
     flags = np.zeros(count, np.bool_)
-    return Own(images, np.arange(count, dtype=np.uint8) % 10, keys, own.parts_of(keys, 0.25, 0.1), flags, flags)
+    return Own(
+        images,
+        np.arange(count, dtype=np.uint8) % 10,
+        keys,
+        own.parts_of(keys, 0.25, 0.1),
+        flags,
+        flags,
+        np.zeros((count, 7), np.float16),
+    )
 
 
 def test_every_key_has_its_part_whatever_comes_beside_it() -> None:

@@ -27,7 +27,7 @@ def begin(kept: Store, *files: File, method: str = "m", is_fresh: bool = False, 
 
 def scored(*names: str, status: str = "ok", confidence: float | None = 0.99, with_picture: bool = False) -> Scored:
     rows = [
-        (name.encode(), 1, 7, confidence, None, None, status, "", *range(10), 5, f"{name},1,7,,,,{status},,v1.0.0\n")
+        (name.encode(), 1, 7, confidence, None, None, status, "", *range(10), 5, f"{name},1,7,,,,{status},,v1.0.0\n", None)
         for name in names
     ]
     return Scored(len(names), Counter(), rows, [(name.encode(), 1, b"", b"") for name in names] if with_picture else [])
