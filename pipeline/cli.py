@@ -14,6 +14,7 @@ from typer.core import TyperCommand
 from pipeline import git, layout
 from pipeline.errors import PipelineError, exit_on_error
 from pipeline.names import shown
+from pipeline.quality import commands as quality_commands
 from pipeline.registry import commands
 from pipeline.review import commands as review_commands
 
@@ -136,17 +137,7 @@ for name, what in (
     add_stage(name, what)
 
 
-@command()
-def report() -> None:
-    """Write reports/training.html: verdict, curves, errors, slices, and what made the model."""
-    from pipeline import params
-    from pipeline.registry import catalogue
-    from pipeline.reports import training
-
-    print(shown(training.write(catalogue.origin(params.load(layout.PARAMS)))))
-
-
-for one in (*commands.COMMANDS, *review_commands.COMMANDS):
+for one in (*commands.COMMANDS, *review_commands.COMMANDS, *quality_commands.COMMANDS):
     command()(one)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline import layout
+from pipeline.names import shown
 
 VERSION = "champion, or a version such as v1.2.0."
 NO_TEAM = (
@@ -14,6 +15,15 @@ NO_TEAM = (
     "with a team, whose tags go to the Git remote."
 )
 NONE_YET = "No model is registered yet. Train and register one: `make run`."
+
+
+def report() -> None:
+    """Write reports/training.html: verdict, curves, errors, slices, and what made the model."""
+    from pipeline import params
+    from pipeline.registry import catalogue
+    from pipeline.reports import training
+
+    print(shown(training.write(catalogue.origin(params.load(layout.PARAMS)))))
 
 
 def register() -> None:
@@ -143,4 +153,4 @@ def gc(
         print(f"{found} of DVC's cache are named by no tag, branch or experiment: `digits gc --force` removes them")
 
 
-COMMANDS = (register, models, promote, history, compare, remote, gc)
+COMMANDS = (report, register, models, promote, history, compare, remote, gc)

@@ -1,12 +1,13 @@
 """How batches differ from what is usual for their model: the part of a batch's report, and the page over many of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.reports import html
 
-NAME = "drift.html"
+NAME, TITLE = "drift.html", "Scored batches beside what is usual"
 WORDS = {
     "side": "longest side, pixels",
     "shade": "mean shade, 0 to 255",
@@ -24,6 +25,24 @@ WORDS = {
 WIDTH, HEIGHT = 144, 44
 # Of a line chart.
 LONG, HIGH, MARGIN = 640, 70, 8
+
+
+@dataclass(frozen=True)
+class Past:
+    """A batch as the page over many shows it: texts, but for the number of ``rows``, and ``figures`` by their names.
+
+    ``finished``: when, in UTC; ``report``: the address of its page from the folder, or nothing.
+    """
+
+    name: str
+    finished: str
+    model: str
+    rows: int
+    review: str
+    expected: str
+    words: str
+    figures: Mapping[str, Mapping[str, Any]]
+    report: str
 
 
 def of_batch(drift: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -58,23 +77,20 @@ def _histogram(figure: Mapping[str, Any]) -> dict[str, Any]:
     return {"bars": bars, "width": round(width - 1, 1), "line": line}
 
 
-def write(folder: Path, title: str, batches: Sequence[Mapping[str, Any]], least_effect: float) -> Path:
-    """Write the page over the batches below ``folder``, and give its place. Raises PipelineError.
-
-    ``batches``: oldest first, each ``name``, ``finished``, ``manifest``, ``drift`` and ``report``: its address, or nothing.
-    """
-    names = [name for name in WORDS if any(name in _effects(one) for one in batches)]
+def write(folder: Path, batches: Sequence[Past], least_effect: float) -> Path:
+    """Write the page over the batches below ``folder``, oldest first, and give its place. Raises PipelineError."""
+    names = [name for name in WORDS if any(name in one.figures for one in batches)]
     lines = [line(name, batches, least_effect) for name in names]
     page = html.render(
-        "drift.html.jinja", title=title, batches=batches, lines=lines, changes=_changes(batches), long=LONG, high=HIGH
+        "drift.html.jinja", title=TITLE, batches=batches, lines=lines, changes=_changes(batches), long=LONG, high=HIGH
     )
     html.write(folder / NAME, page)
     return folder / NAME
 
 
-def line(name: str, batches: Sequence[Mapping[str, Any]], least_effect: float) -> dict[str, Any]:
+def line(name: str, batches: Sequence[Past], least_effect: float) -> dict[str, Any]:
     """Draw the effects of a figure over batches: pieces of a line, broken where a batch lacks it, and a dot for each."""
-    effects = [_effects(one).get(name) for one in batches]
+    effects = [one.figures.get(name) for one in batches]
     top = max([2 * least_effect, *(one["effect"] for one in effects if one)])
     pieces: list[list[str]] = [[]]
     dots = []
@@ -85,7 +101,7 @@ def line(name: str, batches: Sequence[Mapping[str, Any]], least_effect: float) -
         x, y = place_of(place, len(batches)), round(HIGH - MARGIN - (HIGH - 2 * MARGIN) * one["effect"] / top, 1)
         pieces[-1].append(f"{x},{y}")
         means = "" if one["batch"] is None else f", {one['batch']:.4g} beside {one['reference']:.4g}"
-        words = f"{batch['name']}: {one['effect']:.2f}, p {one['p']:.2g}{means}"
+        words = f"{batch.name}, {batch.finished}: {one['effect']:.2f}, p {one['p']:.2g}{means}"
         dots.append({"x": x, "y": y, "has_drifted": one["has_drifted"], "words": words})
     bound = round(HIGH - MARGIN - (HIGH - 2 * MARGIN) * least_effect / top, 1)
     drawn = [" ".join(one) for one in pieces if one]
@@ -97,15 +113,11 @@ def place_of(number: int, count: int) -> float:
     return round(MARGIN + (LONG - 2 * MARGIN) * (number / (count - 1) if count > 1 else 0.5), 1)
 
 
-def _changes(batches: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _changes(batches: Sequence[Past]) -> list[dict[str, Any]]:
     """Find where another model begins."""
-    models = [one["manifest"].get("model", "") for one in batches]
+    models = [one.model for one in batches]
     return [
         {"x": round((place_of(place, len(models)) + place_of(place - 1, len(models))) / 2, 1), "model": model}
         for place, model in enumerate(models)
         if place and model != models[place - 1]
     ]
-
-
-def _effects(batch: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {one["name"]: one for one in batch["drift"].get("figures", ())}

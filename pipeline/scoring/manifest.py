@@ -1,6 +1,7 @@
 """The file ``manifest.json``: what was scored, with which model, and what came of it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,12 +74,7 @@ class Manifest:
     @property
     def drift_words(self) -> str:
         """Say what the comparison with the model's profile came to."""
-        if not self.drift:
-            return ""
-        if why := self.drift["why"]:
-            return f"drift unknown: {why}"
-        named = f": {', '.join(self.drift['drifted'])}" if self.drift["drifted"] else ""
-        return f"{self.drift['verdict']} from the {self.drift['against']} of {self.model}{named}"
+        return words_of(self.drift, self.model)
 
     @property
     def certified_words(self) -> str:
@@ -103,6 +99,16 @@ class Manifest:
     def to_json(self) -> str:
         """Write it as it stands in the file."""
         return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def words_of(drift: Mapping[str, Any], model: str) -> str:
+    """Say what a comparison came to; nothing where there is none."""
+    if not drift:
+        return ""
+    if why := drift["why"]:
+        return f"drift unknown: {why}"
+    named = f": {', '.join(drift['drifted'])}" if drift["drifted"] else ""
+    return f"{drift['verdict']} from the {drift['against']} of {model}{named}"
 
 
 def write(folder: Path, manifest: Manifest) -> None:

@@ -1,5 +1,8 @@
 """A scored batch is compared with the profile of its model, and says so in its manifest and report."""
 
+import json
+import os
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -11,9 +14,12 @@ import numpy as np
 import pytest
 
 from pipeline.datasets import sample
+from pipeline.errors import PipelineError
 from pipeline.quality import profile
 from pipeline.registry import contents
 from pipeline.registry.contents import ScoringModel
+from pipeline.reports import drift
+from pipeline.scoring import history
 from pipeline.scoring.manifest import Manifest
 from tests.conftest import Project
 from tests.scored import Scans
@@ -160,3 +166,87 @@ def test_rows_of_an_earlier_version_are_compared_by_what_they_have(scans: Scans)
 
     assert (manifest.reused, manifest.scored) == (ROWS, 1)
     assert [one["name"] for one in manifest.drift["figures"]] == ["digits", *profile.KINDS]
+
+
+@pytest.fixture
+def history_of_three(scans: Scans, tmp_path: Path) -> Path:
+    """Three batches: of test images, of large ones, and of these by another model and without a time."""
+    folder = tmp_path / "history"
+    scans.score(out=folder / "b-first")
+    change(scans, lambda picture: np.asarray(cv2.resize(picture, None, fx=4, fy=4)))
+    scans.score(out=folder / "a-second")
+    scans.model = replace(scans.model, version="v1.1.0")
+    scans.score(out=folder / "c <third>")
+    for name, second in (("b-first", 1), ("a-second", 2)):
+        edit(folder / name, finished_at=f"2030-01-01T00:00:0{second}+00:00")
+    edit(folder / "c <third>", finished_at="")
+    os.utime(folder / "c <third>/manifest.json", (2e9, 2e9))
+    return folder
+
+
+def edit(folder: Path, **values: object) -> None:
+    file = folder / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def test_the_history_of_a_folder_is_oldest_first_whatever_the_names_are(history_of_three: Path) -> None:
+    first, second, third = history.read(history_of_three, pytest.fail)
+
+    assert [one.name for one in (first, second, third)] == ["b-first", "a-second", "c <third>"]
+    assert [one.figures["side"]["has_drifted"] for one in (first, second, third)] == [False, True, True]
+    assert (first.finished, third.finished) == ("2030-01-01 00:00:01", "2033-05-18 03:33:20")
+    assert third.words.startswith("drift from the validation images of v1.1.0: side")
+    assert first.review.endswith("%")
+
+
+def test_the_page_over_all_has_a_line_for_each_figure_and_says_where_another_model_begins(history_of_three: Path) -> None:
+    batches = history.read(history_of_three, pytest.fail)
+
+    page = drift.write(history_of_three, batches, 0.2).read_text(encoding="utf-8")
+
+    assert page.count("<svg") == page.count('<polyline class="line"') == len(drift.WORDS)
+    assert page.count('<circle class="bar"') + page.count('<rect class="bar doubt"') == 3 * len(drift.WORDS)
+    assert page.count(">v1.1.0</text>") == len(drift.WORDS)
+    assert "c &lt;third&gt;" in page
+    assert "<third>" not in page
+    assert 'href="c%20%3Cthird%3E/report.html"' in page
+
+
+def test_what_is_older_or_broken_in_a_history_does_not_hide_the_rest(history_of_three: Path) -> None:
+    manifest = json.loads((history_of_three / "b-first/manifest.json").read_text())
+    older = {name: value for name, value in manifest.items() if name not in ("drift", "finished_at")}
+    (history_of_three / "b-first/manifest.json").write_text(json.dumps(older | {"schema_version": 5}))
+    (history_of_three / "a-second/manifest.json").write_text("{")
+    said: list[str] = []
+
+    batches = history.read(history_of_three, said.append)
+
+    assert {one.name: (one.words, bool(one.figures)) for one in batches} == {
+        "b-first": (history.UNTOLD, False),
+        "c <third>": (next(one.words for one in batches if one.figures), True),
+    }
+    assert len(said) == 1
+    assert re.fullmatch(r"warning: .*/a-second/manifest\.json: left out, for it cannot be read: .*", said[0])
+    assert drift.write(history_of_three, batches, 0.2).read_text(encoding="utf-8").count("<circle") <= len(drift.WORDS)
+
+
+def test_a_folder_without_a_scored_batch_is_said_in_one_line(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "gone"):
+        with pytest.raises(PipelineError, match=r"^.*: no scored batch in it, .* `digits score FOLDER` scores one\.$"):
+            history.read(folder, pytest.fail)
+
+
+def test_the_command_lists_the_last_batches_with_a_chart(history_of_three: Path, registered_project: Project) -> None:
+    done = registered_project.digits("drift", str(history_of_three), "--last", "2")
+
+    assert [name for name in ("b-first", "a-second", "c <third>") if name in done.stdout] == ["a-second", "c <third>"]
+    assert re.search(r"longest side, pixels +│ ██ +│ drifted 2 times", done.stdout)
+    assert done.stdout.endswith(f"{history_of_three}/drift.html\n")
+
+
+@pytest.mark.parametrize(
+    ("effects", "blocks"),
+    [([0.0, None, 0.4], "▁ █"), ([0.2, 0.2], "▅▅"), ([0.0, 1.0], "▁█"), ([None], " "), ([], "")],
+)
+def test_a_chart_has_a_block_for_each_batch(effects: list[float | None], blocks: str) -> None:
+    assert history.chart(effects, 0.2) == blocks

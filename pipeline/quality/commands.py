@@ -1,0 +1,44 @@
+"""The commands of ``digits`` that tell what has come to be unlike what it was, or may be wrong."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import layout
+
+
+def drift(
+    folder: Annotated[
+        Path, typer.Argument(help="A folder of scored batches, data/scores by default.", exists=False, file_okay=False)
+    ] = layout.SCORES,
+    last: Annotated[int, typer.Option(help="How many batches are listed; the page has all.", min=1)] = 20,
+) -> None:
+    """List the last scored batches beside what is usual for their models, and write drift.html over all."""
+    from pipeline import console, params
+    from pipeline.names import shown
+    from pipeline.reports import drift as report
+    from pipeline.scoring import history
+
+    least = params.load(layout.PARAMS).score.drift_effect
+    batches = history.read(folder, console.say)
+    page = report.write(folder, batches, least)
+    some = batches[-last:]
+    columns = ("batch", "finished (UTC)", "model", "rows", "for review", "expected right", "beside what is usual")
+    console.table(
+        columns,
+        [(one.name, one.finished, one.model, str(one.rows), one.review, one.expected, one.words) for one in some],
+    )
+    lines = []
+    for name, words in report.WORDS.items():
+        found = [one.figures.get(name) for one in some]
+        if any(found):
+            blocks = history.chart([one["effect"] if one else None for one in found], least)
+            times = sum(one["has_drifted"] for one in found if one)
+            lines.append((words, blocks, f"drifted {times} times" if times > 1 else "drifted once" if times else ""))
+    if lines:
+        console.table(("figure", "effect, oldest first", f"at least {least:g} counts"), lines)
+    print(shown(page))
+
+
+COMMANDS = (drift,)
