@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import cv2
@@ -30,6 +30,7 @@ from pipeline.registry.contents import ScoringModel
 from pipeline.scoring import batch as batches
 from pipeline.scoring import comparison, run
 from pipeline.scoring.batch import Options
+from pipeline.scoring.row import MOST_COMPARED
 from pipeline.scoring.store import opened
 from pipeline.stages import evaluate
 
@@ -88,7 +89,10 @@ def main() -> None:
     if len(sys.argv) == 3:
         known = with_own(Path(sys.argv[1]), model.sha256, settings)
         for name, bound, place in zip(("those scans", "other scans in their place"), (FEW, MANY), sys.argv[1:], strict=True):
-            scans = score_folder(Path(place), model, settings)
+            files = sorted(path for path in Path(place).iterdir() if path.suffix == ".png")
+            scans = score(
+                [np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8) for path in files], model, settings
+            )
             words = f"a model with own test scans: {name}"
             lines.append(_row(words, bound, scans, any_of(scans), known, settings))
     replace_table("drift", "\n".join(lines))
@@ -149,8 +153,11 @@ def shares(rows: Rows, words: str, labels: Labels, priors: Doubles) -> list[str]
                 chosen = np.concatenate(
                     [random.choice(of_it, count, replace=False), random.choice(others, SHARED - count, replace=False)]
                 )
-                found = prevalence.estimate(rows.probabilities[chosen], priors, seed)
-                errors.append((abs(found.raw[digit] - share), abs(found.estimated[digit] - share)))
+                some = rows.probabilities[chosen]
+                is_sure = some.max(axis=1) >= prevalence.SURE
+                sure, raw = (np.bincount(one.argmax(axis=1), minlength=10) for one in (some[is_sure], some))
+                found = prevalence.estimate(sure.astype(np.float64), some[~is_sure], np.ones(sum(~is_sure)), priors, seed)
+                errors.append((abs(raw[digit] / SHARED - share), abs(found.estimated[digit] - share)))
         every += errors
         lines.append(_errors(f"{share:.0%}{words}", errors))
     return [*lines, _errors(f"all{words}", every)]
@@ -170,11 +177,14 @@ def with_own(folder: Path, model_sha256: str, settings: Params) -> Profile:
 
 
 def score(pictures: list[Gray], model: ScoringModel, settings: Params) -> Rows:
-    """Score pictures as PNG files."""
-    with tempfile.TemporaryDirectory() as name:
-        for number, picture in enumerate(pictures):
-            Path(name, f"{number:05d}.png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-        return score_folder(Path(name), model, settings)
+    """Score pictures as PNG files, in folders so small that all are compared."""
+    found = []
+    for start in range(0, len(pictures), MOST_COMPARED):
+        with tempfile.TemporaryDirectory() as name:
+            for number, picture in enumerate(pictures[start : start + MOST_COMPARED]):
+                Path(name, f"{number:05d}.png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+            found.append(score_folder(Path(name), model, settings))
+    return Rows(*(np.concatenate([getattr(one, column.name) for one in found]) for column in fields(Rows)))
 
 
 def score_folder(folder: Path, model: ScoringModel, settings: Params) -> Rows:
@@ -183,13 +193,13 @@ def score_folder(folder: Path, model: ScoringModel, settings: Params) -> Rows:
         batch = batches.prepare(folder, Path(name, "scores"), model, settings.score, Options(report=False))
         run.score(batch, model, lambda _: None)
         with opened(batch.out) as store:
-            described, confidences, probabilities = comparison.read(store)
+            known, probabilities = comparison.read(store)
             answers, statuses, reasons = zip(
                 *store.execute("select coalesce(label, -1), status, reason from row order by path, page"), strict=True
             )
     found = np.array(answers, np.int64)
     values, chances = np.zeros((len(found), 8), np.float32), np.zeros((len(found), 10), np.float32)
-    values[found >= 0] = np.column_stack([described.astype(np.float32), confidences])
+    values[found >= 0] = known
     chances[found >= 0] = probabilities
     return Rows(values, chances, found, np.array(statuses), np.array(reasons))
 

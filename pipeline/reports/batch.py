@@ -13,7 +13,7 @@ import os
 import shlex
 from binascii import b2a_base64
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
@@ -39,16 +39,29 @@ SHOWN = 8
 
 
 def write(
-    folder: Path, given: Path, manifest: Any, confidences: Counter[int], pictures: Pictures, reviewed: Reviewed | None = None
+    folder: Path,
+    given: Path,
+    manifest: Callable[[], Any],
+    confidences: Counter[int],
+    pictures: Pictures,
+    reviewed: Reviewed | None = None,
 ) -> None:
     """Write the page of a batch into ``folder``. Raises PipelineError.
 
-    ``given``: what the names of the rows start from; ``manifest``: that of scoring; ``confidences``: how many labelled rows
-    there are by confidence, in hundredths; ``pictures``: line of the CSV, field and thumbnail of each row that is shown;
-    ``reviewed``: what a person keyed.
+    ``given``: what the names of the rows start from; ``manifest``: gives that of scoring, when the pictures are written;
+    ``confidences``: how many labelled rows there are by confidence, in hundredths; ``pictures``: line of the CSV, field and
+    thumbnail of each row that is shown; ``reviewed``: what a person keyed.
     """
+
+    def page() -> str:
+        return _page(folder, given, manifest(), confidences, reviewed or {})
+
+    html.write(folder / NAME, page, _lines(pictures))
+
+
+def _page(folder: Path, given: Path, manifest: Any, confidences: Counter[int], reviewed: Reviewed) -> str:
     doubtful = manifest.statuses.get("review", 0) + manifest.statuses.get("error", 0)
-    page = html.render(
+    return html.render(
         TEMPLATE,
         "sheet.js",
         title=f"Scores of {shown(Path(manifest.folder).name or manifest.folder)}",
@@ -59,11 +72,10 @@ def write(
         figures=drift.of_batch(manifest.drift),
         bins=_bars(confidences, manifest.settings["minimum_confidence"]) if confidences else [],
         labelled=confidences.total(),
-        about={"bases": [address_of(given, folder)], "rows": manifest.rows, "doubtful": doubtful, "reviewed": reviewed or {}},
+        about={"bases": [address_of(given, folder)], "rows": manifest.rows, "doubtful": doubtful, "reviewed": reviewed},
         headline=headline(manifest.rows, manifest.statuses),
         batch=shlex.quote(shown(folder.name if folder.parent == layout.SCORES else folder)),
     )
-    html.write(folder / NAME, page, _lines(pictures))
 
 
 def headline(rows: int, statuses: Mapping[str, int]) -> str:

@@ -5,9 +5,11 @@ A page loads nothing and runs no script but its own, whatever text is in it: its
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from pipeline import atomic
@@ -19,6 +21,7 @@ FOLDER = Path(__file__).parent
 STYLE = "page.css"
 # A page's lines, which no template needs to see, go here. No name of a file has this character in it.
 HOLE = "\0"
+COPIED = 2**20
 BEFORE_LINES = b'<script type="application/x-ndjson" id="rows">\n'
 AFTER_LINES = b"</script>"
 
@@ -49,12 +52,17 @@ def render(template: str, script: str = "", *, connects: bool = False, **values:
     )
 
 
-def write(target: Path, page: str, lines: Iterable[bytes] = ()) -> None:
-    """Write a page in one step, with its ``lines`` where the template has HOLE. Raises PipelineError."""
-    head, _, tail = page.partition(HOLE)
-    with atomic.replacing(target) as temporary, temporary.open("wb") as file:
+def write(target: Path, page: str | Callable[[], str], lines: Iterable[bytes] = ()) -> None:
+    """Write a page in one step, with its ``lines`` where the template has HOLE. Raises PipelineError.
+
+    A page that is a function is asked for when the lines are there.
+    """
+    with atomic.replacing(target) as temporary, TemporaryFile(dir=target.parent) as body, temporary.open("wb") as file:
+        body.writelines(lines)
+        body.seek(0)
+        head, _, tail = (page if isinstance(page, str) else page()).partition(HOLE)
         file.write(head.encode())
-        file.writelines(lines)
+        shutil.copyfileobj(body, file, COPIED)
         file.write(tail.encode())
 
 

@@ -146,16 +146,16 @@ def publish(out: Path) -> Summary:
     busy = f"{shown(out)}: a run is writing its scores here. Wait for it, and run `digits review {shown(out.name)} --summary`."
     with kept.opened(out) as answers, exclusive.held(out / LOCK_FILE, busy), store_opened(out) as store:
         summary = of_batch(answers)
-        manifest = manifests.read(out)
-        if manifest is None or not (summary.keyed or manifest.review):
+        last = manifests.read(out)
+        if last is None or not (summary.keyed or last.review):
             return summary
-        manifest = replace(manifest, review=summary.as_shown() if summary.keyed else {})
+        manifest = replace(last, review=summary.as_shown() if summary.keyed else {})
+        fault = manifest.report_fault
         if (out / report.NAME).exists():
             _, counted = export.count_rows(store, manifest.files)
             folder = Path(os.fsdecode(pictures.source(answers)))
-            fault = export.write_report(store, out, folder, manifest, counted, reviewed=reviewed(answers))
-            manifest = replace(manifest, report_fault=fault)
-        manifests.write(out, manifest)
+            fault = export.write_report(store, out, folder, lambda: manifest, manifest.rows, counted, reviewed(answers))
+        manifests.write(out, replace(manifest, report_fault=fault))
     return summary
 
 

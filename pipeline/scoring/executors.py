@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -127,6 +128,17 @@ def foreseen(folder: Path, out: Path, asked: int | None) -> int:
     if not is_full:
         return 0
     return 1 if (out / manifest.NAME).exists() else min(asked or cores.usable(), cores.usable())
+
+
+def at_last(executor: Executor | None, task: Callable[[], Result]) -> Callable[[], Result]:
+    """Give what waits for the result of a task. Where other processes scored here, another one does it while these end."""
+    if executor and not executor.is_elsewhere:
+        from pipeline.scoring import launching
+
+        task = launching.beside(task)
+    if executor:
+        executor.close()
+    return cache(task)
 
 
 class _CanHangError(Exception):

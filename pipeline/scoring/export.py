@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -87,22 +87,30 @@ def suspicions(store: Store, counts: dict[str, Any], answers: Answers, maximum_s
     return doubtful | suspicion.find_identical(answers, most_alike, maximum_share)
 
 
+def drift(*given: Any) -> dict[str, Any]:
+    """Compare the batch with what is usual, as ``comparison.of_batch`` does: where numpy is, if it may."""
+    from pipeline.scoring import comparison
+
+    return comparison.of_batch(*given)
+
+
 def write_report(
     store: Store,
     out: Path,
     folder: Path,
-    manifest: manifests.Manifest,
+    manifest: Callable[[], manifests.Manifest],
+    rows: int,
     answers: Answers,
     reviewed: report.Reviewed | None = None,
 ) -> str:
-    """Write the report, or say why there is none: scores stand without it. ``reviewed``: as the report has it."""
+    """Write the report, or say why there is none: scores stand without it. ``manifest``, ``reviewed``: as the report has it."""
     confidences = Counter[int]()
     for (_, hundredths), number in answers.items():
         confidences[hundredths] += number
     try:
         if not store.has_room:
             raise PipelineError(f"{shown(out / report.NAME)}: no room for the pictures. Make room on the disk, then run again.")
-        report.write(out, folder, manifest, confidences, _pictures(store, manifest.rows), reviewed)
+        report.write(out, folder, manifest, confidences, _pictures(store, rows), reviewed)
     except PipelineError as fault:
         return str(fault)
     return ""

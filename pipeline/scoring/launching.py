@@ -5,17 +5,21 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing import current_process, forkserver, parent_process
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import Pipe, current_process, forkserver, parent_process
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.popen_forkserver import Popen
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
+from pipeline.errors import PipelineError
 from pipeline.scoring.executors import Result, Task
 from pipeline.scoring.shard import Shard
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 # What a process notes, of a shard that it scores, where the run sees it: its own number, a file's, and a page's.
 NOTES = PROCESS, FILE, PAGE = range(3)
@@ -111,6 +115,26 @@ def become_ready(shared: Any) -> None:
     notes.append(shared)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.freeze()  # what was imported is never searched for cycles again
+
+
+def beside(task: Callable[[], Result]) -> Callable[[], Result]:
+    """Do a task in a process of its own, and give what waits for its result: this one does it where that one ends without."""
+    receiver, sender = Pipe(duplex=False)
+    Context().Process(target=_tell, args=(sender, task), daemon=True).start()
+    sender.close()
+
+    def result() -> Result:
+        with receiver, suppress(EOFError):
+            return cast("Result", receiver.recv())
+        return task()
+
+    return result
+
+
+def _tell(sender: "Connection[Any, Any]", task: Callable[[], Any]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(PipelineError):  # which the other one will find, and say
+        sender.send(task())
 
 
 def _end_with_parent() -> None:

@@ -19,7 +19,7 @@ from pipeline.digits.pictures.normalising import Glyph
 from pipeline.digits.pictures.traits import Shades
 from pipeline.reports import thumbnails
 from pipeline.scoring import files
-from pipeline.scoring.row import Row, Rules, name_in_csv
+from pipeline.scoring.row import Row, Rules, is_compared, name_in_csv
 from pipeline.scoring.shard import Begin, Content, Shard
 
 # Pictures that go through one step before any goes through the next: the processor's caches hold the code of one step.
@@ -36,7 +36,8 @@ class Reading(NamedTuple):
     """A page as it was normalised, or the reason why it was not, and the picture itself where it is to be shown.
 
     ``file``: its file's number, from 0; ``page``: from 1; ``thumbnail``: (h, w) uint8, of at most so many pixels on a side;
-    ``pixels``: the same for pictures that are the same to the pixel; ``shades``: the picture as it was before.
+    ``pixels``: the same for pictures that are the same to the pixel; ``shades``: those of a picture
+    that is compared with others, before it was normalised.
     """
 
     file: int
@@ -44,7 +45,7 @@ class Reading(NamedTuple):
     glyph: Glyph | str
     thumbnail: Gray | None
     pixels: int
-    shades: Shades
+    shades: Shades | None
 
     @property
     def field(self) -> Gray | None:
@@ -67,8 +68,12 @@ def picture_of(reading: Reading) -> tuple[int, bytes, bytes]:
     return reading.page, field, b"" if reading.thumbnail is None else thumbnails.encoded(reading.thumbnail, field)
 
 
-def read(folder: bytes, shard: Shard, rules: Rules, begin: Begin, thumbnail_side: int = 0) -> Iterator[Reading]:
+def read(
+    folder: bytes, shard: Shard, rules: Rules, begin: Begin, thumbnail_side: int = 0, compared_share: float = 1.0
+) -> Iterator[Reading]:
     """Decode and normalise every page of files. No thumbnail is larger than ``thumbnail_side`` pixels; 0 for none.
+
+    The pages of a share of the files have shades.
 
     Raises StorageError where the folder is away.
     """
@@ -79,8 +84,9 @@ def read(folder: bytes, shard: Shard, rules: Rules, begin: Begin, thumbnail_side
             for group in _in_groups(_pages(contents, start, shard, rules, begin)):
                 numbers, pages, pictures, _ = zip(*group, strict=True)
                 shrunk = [thumbnails.shrunk(one, thumbnail_side) for one in pictures]
-                facts = map(_pixels, pictures), map(traits.shades, pictures)
-                yield from map(Reading, numbers, pages, _normalised(group), shrunk, *facts)
+                chosen = [is_compared(shard.paths[number], compared_share) for number in numbers]
+                shades = [traits.shades(one) if is_one else None for one, is_one in zip(pictures, chosen, strict=True)]
+                yield from map(Reading, numbers, pages, _normalised(group), shrunk, map(_pixels, pictures), shades)
 
 
 def rows(paths: Sequence[bytes], readings: Sequence[Reading], classifier: Classifier, model: str, rules: Rules) -> list[Row]:
@@ -97,10 +103,10 @@ def rows(paths: Sequence[bytes], readings: Sequence[Reading], classifier: Classi
 
 
 def traits_of(readings: Sequence[Reading]) -> list[bytes | None]:
-    """Give the traits of pages, (7,) float16 as bytes each; None where there is no picture."""
-    found = [(one.shades, one.glyph) for one in readings if not isinstance(one.glyph, str)]
+    """Give the traits of pages, (7,) float16 as bytes each; None where there is no picture, or it has no shades."""
+    found = [(one.shades, one.glyph) for one in readings if one.shades and not isinstance(one.glyph, str)]
     each = iter(traits.of([before for before, _ in found], [glyph for _, glyph in found]))
-    return [None if isinstance(one.glyph, str) else next(each).tobytes() for one in readings]
+    return [next(each).tobytes() if one.shades and not isinstance(one.glyph, str) else None for one in readings]
 
 
 def can_hang(start: bytes) -> bool:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Rows that people are shown of a batch.
 MOST_SHOWN = 10_000
+# Files, about so many of which are compared with what is usual, which tells shares to a hundredth.
+MOST_COMPARED = 2000
 DIGITS = tuple(range(10))
 # Spreadsheets run what begins so, the first four in full width too; and the sign that keeps them from it marks itself.
 FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n", "'")
@@ -104,6 +106,16 @@ def name_in_csv(path: bytes) -> str:
 def share_shown(files: int) -> float:
     """Give the share of the sure rows of a batch, 0 to 1, that people are shown."""
     return min(1.0, MOST_SHOWN / files)
+
+
+def share_compared(files: int) -> float:
+    """Give the share of the files of a batch, 0 to 1, whose rows are compared with what is usual."""
+    return min(1.0, MOST_COMPARED / max(1, files))
+
+
+def is_compared(path: bytes, share: float) -> bool:
+    """Tell whether the rows of a file are of that share, as chance has it, which is one for a path."""
+    return share >= 1 or zlib.crc32(path) < share * 2**32
 
 
 def is_shown(name: str, status: str, share: float) -> bool:

@@ -15,18 +15,19 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from os import fsencode
+from typing import Any
 
 from pipeline import cores, exclusive, layout
 from pipeline.names import shown
 from pipeline.registry.contents import ScoringModel
 from pipeline.reports import batch as report
 from pipeline.reports import html
-from pipeline.scoring import comparison, executors, export, files, shard
+from pipeline.scoring import executors, export, files, shard
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring.batch import Batch, hash_of, require
 from pipeline.scoring.executors import Executor
 from pipeline.scoring.manifest import Manifest
-from pipeline.scoring.row import share_shown
+from pipeline.scoring.row import share_compared, share_shown
 from pipeline.scoring.shard import Shard
 from pipeline.scoring.store import Plan, Store, opened
 
@@ -74,9 +75,9 @@ def score(batch: Batch, model: ScoringModel, tell: Tell, early: Executor | None 
         kept = plan.reused + plan.resumed
         progress = Progress(plan.files, kept, kept, remarks=remarks)
         workers = _score_new(batch, model, store, plan, progress, tell, early)
-        if early:
-            early.close()
-        return _export(batch, store, model, plan, progress, workers, started)
+        bounds = batch.settings.drift_significance, batch.settings.drift_effect
+        comparison = partial(export.drift, batch.out, model.profile, model.sha256, batch.rules.minimum_confidence, *bounds)
+        return _export(batch, store, model, plan, progress, workers, executors.at_last(early, comparison), started)
 
 
 def _look_into_archives(batch: Batch, store: Store, early: Executor | None, stack: ExitStack) -> Executor | None:
@@ -108,7 +109,7 @@ def _score_new(
     is_little = plan.pending <= executors.FEW and plan.size <= executors.FEW_BYTES and not plan.is_resumed
     share = share_shown(plan.files) if batch.options.report else None
     known = partial(shard.score, folder=_place_of(batch), model=(model.version, model.content))
-    task = partial(known, rules=batch.rules, shown_share=share)
+    task = partial(known, rules=batch.rules, shown_share=share, compared_share=share_compared(plan.files))
     with executors.chosen(early, asked, needed, is_little=is_little) as executor:
         results = executor.run(task, store.shards(batch.settings.shard_size), batch.rules.maximum_seconds)
         with closing(results):
@@ -140,13 +141,20 @@ def _claimed(batch: Batch) -> Iterator[Store]:
 
 
 def _export(
-    batch: Batch, store: Store, model: ScoringModel, plan: Plan, progress: Progress, workers: int, started: float
+    batch: Batch,
+    store: Store,
+    model: ScoringModel,
+    plan: Plan,
+    progress: Progress,
+    workers: int,
+    drift: Callable[[], dict[str, Any]],
+    started: float,
 ) -> Manifest:
     edited = export.set_aside(batch.out)
     scores_sha256 = export.write_rows(store, batch.out, batch.rules.columns)
     counts, answers = export.count_rows(store, plan.files)
     seconds = time.monotonic() - started
-    manifest = Manifest(
+    known = Manifest(
         folder=layout.words_of(batch.given),
         dataset=model.dataset,
         model=model.version,
@@ -166,11 +174,16 @@ def _export(
         images_per_second=round(progress.statuses.total() / seconds, 1),
         edited=edited,
         suspicions=export.suspicions(store, counts, answers, batch.settings.maximum_suspect_share),
-        drift=comparison.of_batch(store, counts, model, batch.rules, batch.settings),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+    def compared() -> Manifest:
+        return replace(known, drift=drift())
+
+    fault = ""
     if batch.options.report:
-        manifest = replace(manifest, report_fault=export.write_report(store, batch.out, batch.folder, manifest, answers))
+        fault = export.write_report(store, batch.out, batch.folder, compared, known.rows, answers)
+    manifest = replace(compared(), report_fault=fault)
     manifests.write(batch.out, manifest)
     store.finish(manifest.to_json())
     return manifest

@@ -49,25 +49,31 @@ class Scored(NamedTuple):
 
 
 def score(
-    shard: Shard, begin: Begin, *, folder: bytes, model: tuple[str, bytes], rules: Rules, shown_share: float | None
+    shard: Shard,
+    begin: Begin,
+    *,
+    folder: bytes,
+    model: tuple[str, bytes],
+    rules: Rules,
+    shown_share: float | None,
+    compared_share: float = 1.0,
 ) -> Scored:
     """Decode, normalise and read files: a row for each page, in order; a broken one never stops the rest.
 
     ``model``: its version, which stands in the rows, and its content; ``shown_share``: of the rows that are sure, drawn by
-    chance, people are shown, 0 to 1; None where they are shown nothing.
+    chance, people are shown, 0 to 1; None where they are shown nothing; ``compared_share``: of the files have traits.
     """
     from pipeline.reports import thumbnails
     from pipeline.scoring import page
 
     version, content = model
-    readings = list(page.read(folder, shard, rules, begin, 0 if shown_share is None else thumbnails.SIDE))
+    readings = list(page.read(folder, shard, rules, begin, 0 if shown_share is None else thumbnails.SIDE, compared_share))
     found = page.rows(shard.paths, readings, _classifier(content), version, rules)
     pairs = list(zip(found, readings, strict=True))
+    lines = csv_lines(row.values(rules) for row in found)
     stored = [
-        (shard.paths[reading.file], *_columns(row), reading.pixels, line, traits)
-        for (row, reading), line, traits in zip(
-            pairs, csv_lines(row.values(rules) for row in found), page.traits_of(readings), strict=True
-        )
+        (shard.paths[reading.file], *_columns(row), reading.pixels, line, described)
+        for (row, reading), line, described in zip(pairs, lines, page.traits_of(readings), strict=True)
     ]
     pictures = [
         (shard.paths[reading.file], *page.picture_of(reading))

@@ -16,8 +16,8 @@ from pipeline.digits.pictures.normalising import Glyph
 NAMES = ("side", "shade", "contrast", "ink", "softness", "aspect", "slant")
 LIGHT, FULL = 32, 224
 ROWS, COLUMNS = np.mgrid[:FIELD, :FIELD].reshape(2, -1).astype(np.float32)
-# A field's pixels times this matrix give its mass, and the moments that a slant is made of.
-MOMENTS = np.stack([np.ones_like(ROWS), ROWS, COLUMNS, ROWS * COLUMNS, ROWS**2], axis=1)
+# A field's pixels times each of these rows give its mass, and the moments that a slant is made of.
+MOMENTS = np.stack([np.ones_like(ROWS), ROWS, COLUMNS, ROWS * COLUMNS, ROWS**2])
 # Both sides of a comparison are rounded alike. The largest number of this kind is 65,504.
 Traits = npt.NDArray[np.float16]
 LONGEST = 60_000
@@ -43,7 +43,7 @@ def of(before: Sequence[Shades], glyphs: Sequence[Glyph]) -> Traits:
     """Give the traits of N pictures, (N, 7) float16, in the order of NAMES; ``before``: what the same were measured as."""
     fields = np.array([glyph.field for glyph in glyphs], np.uint8).reshape(-1, FIELD * FIELD)
     inked, full = (np.count_nonzero(fields >= shade, axis=1) for shade in (LIGHT, FULL))
-    moments: npt.NDArray[Any] = (fields.astype(np.float32) @ MOMENTS).astype(np.float64)
+    moments: npt.NDArray[Any] = np.einsum("ij,kj->ik", fields.astype(np.float32), MOMENTS).astype(np.float64)
     mass = np.maximum(moments[:, 0], 1)
     row, column, both, rows = (moments[:, 1:] / mass[:, np.newaxis]).T
     columns = (

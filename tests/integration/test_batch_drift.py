@@ -156,6 +156,24 @@ def test_a_batch_that_grew_is_compared_as_one_that_was_scored_at_once(scans: Sca
     assert grown.drift == fresh.drift
 
 
+def test_of_a_large_batch_some_are_compared_and_all_are_counted(scans: Scans, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = scans.score(out=scans.out.with_name("whole"))
+    monkeypatch.setattr("pipeline.scoring.row.MOST_COMPARED", 60)
+
+    some = scans.score()
+
+    with closing(sqlite3.connect(scans.out / "scores.db")) as connection:
+        ((compared,),) = connection.execute("select count(*) from row where traits is not null")
+    assert 40 < compared < 80
+    assert some.drift["expected_accuracy"] == whole.drift["expected_accuracy"]
+    names = ("digits", *profile.KINDS)
+    counted, known = ([one["effect"] for one in two.drift["figures"] if one["name"] in names] for two in (some, whole))
+    assert counted == known
+    for one, other in zip(some.drift["shares"], whole.drift["shares"], strict=True):
+        assert (one["count"], one["raw"]) == (other["count"], other["raw"])
+        assert one["estimated"] == pytest.approx(other["estimated"], abs=0.05)
+
+
 def test_rows_of_an_earlier_version_are_compared_by_what_they_have(scans: Scans) -> None:
     scans.score()
     with closing(sqlite3.connect(scans.out / "scores.db")) as connection:
