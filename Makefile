@@ -71,6 +71,7 @@ bench-quality: .venv/ready ## Measure what expectations and drift catch: make be
 	@$(BIN)/dvc repro --quiet
 	@$(BIN)/python -m bench.quality
 	@$(BIN)/python -m bench.drift $(filter-out $@,$(MAKECMDGOALS))
+	@$(BIN)/python -m bench.audit $(filter-out $@,$(MAKECMDGOALS))
 
 score-only: ## Install into .venv-score what scoring needs, which is no TensorFlow, and show the size
 	@$(PYTHON) -m venv --clear .venv-score

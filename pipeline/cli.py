@@ -82,11 +82,11 @@ def validate(
         stage.main()
         return
     from pipeline import params
-    from pipeline.quality import audit, publishing
+    from pipeline.quality import folders, publishing
 
     settings = params.load(layout.PARAMS)
     out = out or layout.VALIDATION.with_name("validations") / (folder.resolve().name or "root")
-    findings = audit.check_folder(folder, out, settings.score, settings.validate, print)
+    findings = folders.check_folder(folder, out, settings.score, settings.validate, print)
     print(*publishing.conclude(findings, out / layout.REPORT_PAGE), shown(out / layout.REPORT_PAGE), sep="\n")
 
 
@@ -122,8 +122,7 @@ def collect(
     if source is not None and name is not None:
         with project.tracking(layout.LABELLED / name):
             added = adding.add(source, name, settings)
-        kept = f"{added.folder}.dvc and {layout.LABELLED / '.gitignore'}"
-        print(added, f"tracked by `dvc add {added.folder}`: commit {kept}. `dvc repro` trains on them.", sep="\n")
+        print(added, added.for_git, sep="\n")
     elif source is not None or name is not None:
         raise typer.BadParameter("name both, as in: digits collect scans/ --as forms-2026", param_hint="FOLDER and --as")
     if listed:

@@ -24,6 +24,7 @@ PREDICTIONS = Path("metrics/predictions.csv")
 PROFILE = Path("metrics/profile.npz")
 PLOTS = Path("plots")
 
+AUDITS = Path("data/audits")
 INBOX = Path("data/inbox")
 SCORES = Path("data/scores")
 REPORTS = Path("reports")

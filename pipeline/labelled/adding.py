@@ -18,7 +18,6 @@ from pipeline.labelled.choosing import TRACKED
 from pipeline.names import shown
 from pipeline.params import Score
 from pipeline.scoring.listing import list_folder, name_some
-from pipeline.scoring.row import csv_lines, name_in_csv
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 # Says where the scans of a folder are from, and when they came.
@@ -33,6 +32,15 @@ class Added:
     folder: Path
     digits: list[int]
     left: list[tuple[str, str]]
+
+    @property
+    def for_git(self) -> str:
+        """Say what is to be committed."""
+        table = labels.beside(self.folder)
+        files = [f"{self.folder}{TRACKED}", *([str(table)] if table.exists() else []), str(layout.LABELLED / ".gitignore")]
+        return (
+            f"tracked by `dvc add {self.folder}`: commit {', '.join(files[:-1])} and {files[-1]}. `dvc repro` trains on them."
+        )
 
     def __str__(self) -> str:
         """Say it in lines."""
@@ -58,7 +66,7 @@ def add(source: Path, name: str, settings: Score) -> Added:
     The pictures of a file lie in its folder, or below. Raises PipelineError, also where there is such a name already.
     """
     target = named(name)
-    if taken := next(filter(os.path.lexists, (target, layout.LABELLED / f"{name}{TRACKED}")), None):
+    if taken := next(filter(os.path.lexists, (target, layout.LABELLED / f"{name}{TRACKED}", labels.beside(target))), None):
         raise PipelineError(f"{shown(taken)}: exists already, and nothing is overwritten. Name another: --as {name}-2.")
     folder = source if source.is_dir() else source.with_suffix("") if labels.is_table(source) else source.parent
     listing = list_folder(folder, settings.image_suffixes, layout.LABELLED)
@@ -79,7 +87,7 @@ def add(source: Path, name: str, settings: Score) -> Added:
     with atomic.replacing(target) as temporary:
         _copy(folder, dict.fromkeys(path for path, _, _ in found), temporary)
         if table:
-            write_table(temporary, found)
+            write_table(target, found)
         write_origin(temporary, shown(source.resolve()))
     return Added(target, count(label for _, _, label in found), left)
 
@@ -99,10 +107,9 @@ def named(name: str) -> Path:
 
 
 def write_table(folder: Path, found: Iterable[Labelled]) -> None:
-    """Write the labels of the scans in a folder. Raises PipelineError."""
-    words = {LABEL_OF_NONE: labels.NO_DIGIT}
-    rows = ((name_in_csv(path), words.get(label, label), page or "") for path, page, label in found)
-    atomic.write_text(folder / labels.FILE, "".join(csv_lines([("file", "label", "page"), *rows])))
+    """Write the labels of the scans of a folder beside it, for Git: DVC keeps the scans. Raises PipelineError."""
+    lines = ((path, page, labels.written(label)) for path, page, label in found)
+    atomic.write_text(labels.beside(folder), labels.to_csv(lines))
 
 
 def write_origin(folder: Path, source: str) -> None:

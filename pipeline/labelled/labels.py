@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.datasets.own import LABEL_OF_NONE
 from pipeline.errors import PipelineError
 from pipeline.names import shown
-from pipeline.scoring.row import name_in_csv
+from pipeline.scoring.row import csv_lines, name_in_csv
 
 FILE = "labels.csv"
 DIGITS = tuple(map(str, range(10)))
@@ -44,7 +44,12 @@ class Labels:
 
 def table_of(folder: Path) -> Path | None:
     """Find the table of a folder's labels: ``labels.csv`` in it, or ``FOLDER.csv`` beside it."""
-    return next(filter(Path.is_file, (folder / FILE, folder.with_name(f"{folder.name}.csv"))), None)
+    return next(filter(Path.is_file, (folder / FILE, beside(folder))), None)
+
+
+def beside(folder: Path) -> Path:
+    """Give where the table of a folder's labels is where it is not in the folder."""
+    return folder.with_name(f"{folder.name}.csv")
 
 
 def is_table(file: Path) -> bool:
@@ -73,6 +78,17 @@ def of_lines(lines: Iterable[Line], paths: Iterable[bytes], table: str) -> Label
         if found.given.setdefault((path, page), label) != label:
             found.given[path, page] = f"{table} gives it two labels"
     return found
+
+
+def written(label: int) -> str:
+    """Write a label as a table has it."""
+    return NO_DIGIT if label == LABEL_OF_NONE else str(label)
+
+
+def to_csv(lines: Iterable[tuple[bytes, int, str]]) -> str:
+    """Write a table of files, their pages or ALL_PAGES, and their labels."""
+    rows = ((name_in_csv(path), label, page or "") for path, page, label in lines)
+    return "".join(csv_lines([("file", "label", "page"), *rows]))
 
 
 def parsed(text: str) -> int | str:

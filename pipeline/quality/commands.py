@@ -41,4 +41,33 @@ def drift(
     print(shown(page))
 
 
-COMMANDS = (drift,)
+def audit(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Labelled scans, as `digits collect` takes them; without it the data set.", exists=True),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where it goes; data/audits/NAME by default.", file_okay=False)] = None,
+    first: Annotated[int, typer.Option(help="How many labels are listed; the CSV has all.", min=0)] = 20,
+) -> None:
+    """Find labels that are likely wrong, by a model that never saw the pictures."""
+    from pipeline import console, params
+    from pipeline.names import shown
+    from pipeline.quality import audit as audits
+    from pipeline.reports import batch as report
+
+    settings = params.load(layout.PARAMS)
+    if folder is None:
+        found = audits.of_dataset(out or layout.AUDITS / settings.ingest.dataset, settings, console.say, console.progress)
+    else:
+        out = out or layout.AUDITS / (folder.resolve().name or "root")
+        found = audits.of_folder(folder, out, settings, console.say, console.progress)
+    if fault := console.publish_answers(found.out):
+        console.say(f"warning: {fault}")
+    console.table(tuple(column.replace("_", " ") for column in audits.COLUMNS), found.lines[:first])
+    left = f"; {found.left:,} pictures have no label of a digit, or cannot be read" if found.left else ""
+    print(f"{found.likely:,} of {len(found.lines):,} labels are likely wrong{left}")
+    print(shown(found.out / audits.CSV), shown(found.out / report.NAME), sep="\n")
+    print(f"Settle them, a key each: `digits review {shown(found.out)}`")
+
+
+COMMANDS = (drift, audit)

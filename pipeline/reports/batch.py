@@ -31,6 +31,7 @@ Pictures = Iterable[tuple[str, bytes, bytes]]
 # What was keyed and by whom, by `PAGE/FILE` with the name as in the CSV.
 Reviewed = dict[str, list[str]]
 TEMPLATE = "batch.html.jinja"
+PARTS = ("layout.html.jinja", "_drift.html.jinja", "_sheet.html.jinja")
 MOST_REASONS = 10
 # The bins of the histogram of confidence, and the height of its highest bar in pixels.
 BINS, HEIGHT = 20, 125
@@ -59,12 +60,22 @@ def write(
     html.write(folder / NAME, page, _lines(pictures))
 
 
+def _name(folder: str) -> str:
+    return shown(Path(folder).name or folder)
+
+
+def get_ready() -> None:
+    """Load what a page is made of."""
+    for template in (TEMPLATE, *PARTS):
+        html.load(template)
+
+
 def _page(folder: Path, given: Path, manifest: Any, confidences: Counter[int], reviewed: Reviewed) -> str:
     doubtful = manifest.statuses.get("review", 0) + manifest.statuses.get("error", 0)
     return html.render(
         TEMPLATE,
         "sheet.js",
-        title=f"Scores of {shown(Path(manifest.folder).name or manifest.folder)}",
+        title=f"Labels of {manifest.audit['words']}" if manifest.audit else f"Scores of {_name(manifest.folder)}",
         manifest=manifest,
         reasons=list(islice(manifest.reasons.items(), MOST_REASONS)),
         more_reasons=max(0, len(manifest.reasons) - MOST_REASONS),

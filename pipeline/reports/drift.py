@@ -65,16 +65,16 @@ def in_markdown(drift: Mapping[str, Any], certified: str) -> str:
 
 
 def _histogram(figure: Mapping[str, Any]) -> dict[str, Any]:
-    """Draw bars of the batch, and in steps the line of the reference."""
+    """Draw bars of the batch, and in steps the line of the reference, as an SVG path each."""
     shape, usual = figure["shape"], figure["usual_shape"]
     if not shape:
-        return {"bars": [], "line": ""}
-    top, width = max(*shape, *usual), WIDTH / len(shape)
-    heights = [round(HEIGHT * share / top, 1) for share in shape]
-    levels = [round(HEIGHT - HEIGHT * share / top, 1) for share in usual]
-    bars = [{"x": round(width * place, 1), "height": height} for place, height in enumerate(heights)]
-    line = " ".join(f"{width * place:.1f},{level} {width * (place + 1):.1f},{level}" for place, level in enumerate(levels))
-    return {"bars": bars, "width": round(width - 1, 1), "line": line}
+        return {"bars": "", "line": ""}
+    unit, width = HEIGHT / max(*shape, *usual), WIDTH / len(shape)
+    bars = "".join(
+        f"M{width * place:.1f} {HEIGHT}v{-unit * share:.1f}h{width - 1:.1f}V{HEIGHT}" for place, share in enumerate(shape)
+    )
+    line = "".join(f"V{HEIGHT - unit * share:.1f}h{width:.1f}" for share in usual)
+    return {"bars": bars, "line": f"M0 {HEIGHT}{line}V{HEIGHT}"}
 
 
 def write(folder: Path, batches: Sequence[Past], least_effect: float) -> Path:

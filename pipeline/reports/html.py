@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import atomic
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
 FOLDER = Path(__file__).parent
 STYLE = "page.css"
@@ -29,11 +29,16 @@ AFTER_LINES = b"</script>"
 @cache
 def load(template: str) -> "Template":
     """Load a template, which takes a moment the first time."""
+    return _environment().get_template(template)
+
+
+@cache
+def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["thousands"] = "{:,}".format
-    return environment.get_template(template)
+    return environment
 
 
 def render(template: str, script: str = "", *, connects: bool = False, **values: Any) -> str:

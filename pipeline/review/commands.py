@@ -100,8 +100,7 @@ def learn(
         place = learning.place_of(out)
         with project.tracking(place):
             added = learning.learn(out, settings)
-        kept = f"{place}.dvc and {layout.LABELLED / '.gitignore'}"
-        print(added, f"tracked by `dvc add {place}`: commit {kept}. `dvc repro` trains on them.", sep="\n")
+        print(added, added.for_git, sep="\n")
 
 
 def _place_of(batch: str) -> Path:
@@ -120,7 +119,7 @@ def _place_of(batch: str) -> Path:
 
 def _serve(out: Path, reader: str | None, mode: "Mode", port: int, *, is_opened: bool, is_served: bool) -> None:
     from pipeline import params
-    from pipeline.review import summary
+    from pipeline.review import settling, summary
 
     if is_served:
         import webbrowser
@@ -138,7 +137,7 @@ def _serve(out: Path, reader: str | None, mode: "Mode", port: int, *, is_opened:
         session.require_work()
         server.serve(session, port, tell)
     found = summary.publish(out)
-    print(*found.lines, sep="\n")
+    print(*filter(None, (*found.lines, settling.settle(out))), sep="\n")
 
 
 COMMANDS = (review, certify, export, learn)

@@ -53,7 +53,7 @@ def learn(out: Path, settings: Score) -> Added:
         if not found:
             why = f": {left[0][0]}: {left[0][1]}" if left else ""
             raise PipelineError(f"{shown(out)}: nothing that was keyed can be learned from{why}. Key some: `digits review`.")
-        adding.write_table(temporary, found)
+        adding.write_table(target, found)
         adding.write_origin(temporary, f"{ORIGIN}{shown(out)}")
     return Added(target, adding.count(label for _, _, label in found), left)
 

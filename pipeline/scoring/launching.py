@@ -54,7 +54,8 @@ def start_server() -> None:
 
 def stop_server() -> None:
     """End it: what is started next may be of other code."""
-    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # noqa: SLF001
+    with _one_at_a_time:
+        forkserver._forkserver._stop()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 class Process(ForkServerProcess):
@@ -120,10 +121,16 @@ def become_ready(shared: Any) -> None:
 def beside(task: Callable[[], Result]) -> Callable[[], Result]:
     """Do a task in a process of its own, and give what waits for its result: this one does it where that one ends without."""
     receiver, sender = Pipe(duplex=False)
-    Context().Process(target=_tell, args=(sender, task), daemon=True).start()
-    sender.close()
+
+    def start() -> None:  # which takes a hundredth of a second
+        with sender:
+            Context().Process(target=_tell, args=(sender, task), daemon=True).start()
+
+    starting = threading.Thread(target=start)
+    starting.start()
 
     def result() -> Result:
+        starting.join()
         with receiver, suppress(EOFError):
             return cast("Result", receiver.recv())
         return task()

@@ -25,7 +25,8 @@ class Manifest:
     ``suspicions`` speak against the batch as a whole: a name, and words. ``report_fault``: why there is no report, where one
     was asked for. ``review``: what came of keying, and in words, where somebody keyed. ``model_remark``: what a person should
     know of how the model was chosen, where a team's remote did not tell. ``drift``: the batch beside what is usual for the
-    model, see ``scoring.comparison``. ``finished_at``: in UTC.
+    model, see ``scoring.comparison``. ``finished_at``: in UTC. ``audit``: whose labels
+    the rows have, where it is not the model that gave them, see ``quality.audit``.
     """
 
     folder: str
@@ -59,6 +60,7 @@ class Manifest:
     model_remark: str = ""
     drift: dict[str, Any] = field(default_factory=dict)
     finished_at: str = ""
+    audit: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     @property

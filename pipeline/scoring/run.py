@@ -21,7 +21,6 @@ from pipeline import cores, exclusive, layout
 from pipeline.names import shown
 from pipeline.registry.contents import ScoringModel
 from pipeline.reports import batch as report
-from pipeline.reports import html
 from pipeline.scoring import executors, export, files, shard
 from pipeline.scoring import manifest as manifests
 from pipeline.scoring.batch import Batch, hash_of, require
@@ -119,7 +118,7 @@ def _score_new(
                 progress.statuses.update(scored.statuses)
                 tell(progress)
                 if batch.options.report:
-                    html.load(report.TEMPLATE)  # once, while the others go on
+                    report.get_ready()  # once, while the others go on
     return executor.workers
 
 

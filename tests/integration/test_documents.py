@@ -16,7 +16,7 @@ from pipeline import params
 from pipeline.console import words
 from pipeline.datasets import sample
 from pipeline.errors import PipelineError
-from pipeline.quality import audit
+from pipeline.quality import folders
 from pipeline.registry import contents, difference
 from pipeline.registry.contents import ScoringModel
 from pipeline.reports import html
@@ -180,10 +180,10 @@ def test_a_document_of_one_page_again_and_again_is_suspicious(
     assert "20 of 20" in manifest.suspicions["MostlyIdentical"]
 
 
-def test_a_folder_is_audited_page_by_page(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_is_checked_page_by_page(folder: Path, tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"maximum_error_share": 0.0})
 
-    verdict = audit.check_folder(folder, tmp_path / "audit", settings, PARAMS.validate, print)
+    verdict = folders.check_folder(folder, tmp_path / "checked", settings, PARAMS.validate, print)
 
     failures = {one.expectation: one for one in verdict.failures}
     unreadable = failures["no_file_is_unreadable"]

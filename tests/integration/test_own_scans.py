@@ -106,6 +106,10 @@ def test_the_gate_compares_both_models_on_own_scans(project: Project) -> None:
     assert tree == ["data/labelled/.gitignore", "data/labelled/README.md", "data/labelled/mine.dvc"]
     compared = project.digits("compare", "v1.0.0", "v1.1.0").stdout
     assert "own_accuracy" in compared
+    # The champion learned these very scans: the version before it audits their labels.
+    audited = project.digits("audit", "data/labelled/mine", "--first", "1")
+    assert re.search(r"^\d+ of 400 labels are likely wrong; 6 pictures have no label of a digit", audited.stdout, re.MULTILINE)
+    assert json.loads((project.root / "data/audits/mine/manifest.json").read_text())["model"] == "v1.0.0"
 
 
 def test_the_report_shows_what_own_scans_brought(project: Project) -> None:
@@ -287,7 +291,8 @@ def test_what_a_person_keyed_of_a_batch_makes_the_next_model_read_other_scans_be
 
     keyed = session.state().done
     assert said.startswith(f"{keyed} labelled scans copied into data/labelled/review-batch: ")
-    assert "commit data/labelled/review-batch.dvc and data/labelled/.gitignore. `dvc repro` trains on them." in said
+    for_git = "data/labelled/review-batch.dvc, data/labelled/review-batch.csv and data/labelled/.gitignore"
+    assert f"commit {for_git}. `dvc repro` trains on them." in said
     assert keyed > 50
     known = {file.name for file in (project.root / layout.INBOX / "batch").rglob("*.png")}
     everything = choosing.of_folder(project.home / "all", settings.score, print, lambda *_: None)

@@ -16,7 +16,7 @@ from bench.corruptions import CORRUPTIONS, Corruption, files_of
 from pipeline import params
 from pipeline.datasets import idx, raw
 from pipeline.errors import PipelineError
-from pipeline.quality import audit, checks, expectations
+from pipeline.quality import checks, expectations, folders
 from pipeline.quality.checks import Finding
 from pipeline.quality.expectations import CRITICAL, Suite
 from pipeline.stages import ingest, validate
@@ -211,7 +211,7 @@ def scans(sample: raw.RawData, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def checked(folder: Path, out: Path) -> checks.Findings:
-    return audit.check_folder(folder, out, params.load(ROOT / "params.yaml").score, BOUNDS, print)
+    return folders.check_folder(folder, out, params.load(ROOT / "params.yaml").score, BOUNDS, print)
 
 
 def test_a_folder_of_labelled_scans_is_held_to_the_same_expectations(scans: Path, tmp_path: Path) -> None:

@@ -27,6 +27,10 @@ def copied(name: str) -> dict[str, bytes]:
     return {path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
 
+def table(name: str) -> str:
+    return labels.beside(layout.LABELLED / name).read_text(encoding="utf-8")
+
+
 def test_folders_are_copied_as_they_are_and_what_has_no_label_stays(in_folder: Path) -> None:
     put(in_folder / "from", "7/a.png", "7/deep/a.png", "0/b.TIF", "x/c.png", "d.png", "7/.hidden.png", "7/about.txt")
 
@@ -86,8 +90,8 @@ def test_a_table_is_copied_with_the_files_that_it_labels(in_folder: Path) -> Non
     added = adding.add(Path("from/truth.csv"), "mine", SETTINGS)
 
     found = copied("mine")
-    assert found.keys() == {"a.png", "in/b.tif", "n\n.png", adding.ORIGIN, labels.FILE}
-    assert found[labels.FILE].decode() == 'file,label,page\na.png,3,\nin/b.tif,7,2\n"n\n.png",4,\n'
+    assert found.keys() == {"a.png", "in/b.tif", "n\n.png", adding.ORIGIN}
+    assert table("mine") == 'file,label,page\na.png,3,\nin/b.tif,7,2\n"n\n.png",4,\n'
     assert dict(added.left) == {
         "gone.png": "named in truth.csv, but not there",
         "c.png": "the label 'O' is no digit from 0 to 9",
@@ -122,7 +126,7 @@ def test_label_studios_export_is_read_however_it_names_files(in_folder: Path) ->
 
     added = adding.add(Path("from"), "mine", SETTINGS)
 
-    assert copied("mine")[labels.FILE].decode() == "file,label,page\na 1.png,1,\nin/b.png,2,\n"
+    assert table("mine") == "file,label,page\na 1.png,1,\nin/b.png,2,\n"
     assert dict(added.left) == {
         "in/c.png": "export.json gives it two labels",
         "in/d.png": "the label '4, 9' is no digit from 0 to 9",
@@ -150,7 +154,7 @@ def test_cvats_export_is_read_with_labels_or_attributes(in_folder: Path) -> None
 
     added = adding.add(Path("from"), "mine", SETTINGS)
 
-    assert copied("mine")[labels.FILE].decode() == "file,label,page\nimages/a.png,0,\nimages/b.png,5,\n"
+    assert table("mine") == "file,label,page\nimages/a.png,0,\nimages/b.png,5,\n"
     assert added.left == [("images/c.png", "not in annotations.xml")]
 
 

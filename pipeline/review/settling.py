@@ -1,0 +1,43 @@
+"""From what was keyed of an audit to the table of labels that was audited."""
+
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+from pipeline.labelled import editing, labels
+from pipeline.labelled.choosing import TRACKED
+from pipeline.names import shown
+from pipeline.registry import project
+from pipeline.review import answers as kept
+from pipeline.scoring import manifest as manifests
+
+
+def settle(out: Path) -> str:
+    """Write what a person keyed of an audit into the table of labels, and say what changed; nothing where it is no audit.
+
+    Raises PipelineError.
+    """
+    manifest = manifests.read(out)
+    if manifest is None or not manifest.audit:
+        return ""
+    folder = Path(manifest.audit["folder"])
+    query = (
+        "select path, page, value, label from scores.row join keyed on picture = pixels and pixels <> 0"
+        " where value is not null and waits is null"
+    )
+    with kept.opened(out) as answers:
+        keyed = {(path, page): value for path, page, value, _ in answers.execute(query)}
+        pages = dict(answers.execute("select path, count(*) from scores.row group by path"))
+    if not folder.is_dir():
+        raise PipelineError(
+            f"{shown(folder)}: not there any more, so that nothing that was keyed could be written to its labels."
+        )
+    written = labels.read(folder, dict.fromkeys(pages))
+    changes = {place: value for place, value in keyed.items() if labels.parsed(value) != written.of(*place)}
+    if not changes:
+        return "no label was keyed otherwise than it is"
+    if folder.with_name(f"{folder.name}{TRACKED}").exists() and (folder / labels.FILE).exists():
+        with project.tracking(folder):
+            table = editing.change(folder, pages, changes, pages)
+    else:
+        table = editing.change(folder, pages, changes, pages)
+    return f"{len(changes):,} labels changed in {shown(table)}; `git diff` shows them where Git has it"
