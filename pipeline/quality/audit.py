@@ -82,7 +82,7 @@ def of_folder(folder: Path, out: Path, settings: Params, say: Say, progress: Pro
     known = np.array([given[number] for number in chosen], np.uint8)
     found = label_errors.find(known, label_errors.suited(known, probabilities[chosen]))
     lines = _lines([places[number] for number in chosen], known, found)
-    about = {"folder": str(folder.resolve()), "words": shown(folder), "labels": len(known)}
+    about = {"folder": str(folder), "words": shown(folder), "labels": len(known)}
     return _conclude(out, folder, lines, found, about, left + len(given) - len(chosen))
 
 
@@ -109,7 +109,7 @@ def of_dataset(out: Path, settings: Params, say: Say, progress: Progress) -> Aud
             labels.to_csv((places[one][0], ALL_PAGES, str(known[one])) for one in sorted(some))
         )
     _score(pictures, out, _model(data.dataset, network), settings, progress)
-    about = {"folder": str(pictures.resolve()), "words": data.dataset, "labels": len(known)}
+    about = {"folder": str(pictures), "words": data.dataset, "labels": len(known)}
     return _conclude(out, pictures, lines, found, about, 0)
 
 

@@ -75,6 +75,9 @@ const end = async (wasWhole) => {
   if (!lines.refused) write("outcome", lines);
 };
 
+// The reason of a row of an audit, whose label was given.
+const AUDITED = "label likely wrong";
+
 const guess = (item) => {
   const line = (text, strong = "") => {
     const made = paragraph("");
@@ -82,7 +85,9 @@ const guess = (item) => {
     return made;
   };
   const lines = item.guesses.map(([label, chance], place) =>
-    place ? line(`or ${label}, ${(100 * chance).toFixed(1)} %`) : line(` read, ${(100 * chance).toFixed(1)} % sure`, label));
+    place ? line(`or ${label}, ${(100 * chance).toFixed(1)} %`)
+      : item.reason === AUDITED ? line(` given, ${(100 * chance).toFixed(1)} % likely`, label)
+      : line(` read, ${(100 * chance).toFixed(1)} % sure`, label));
   if (item.reason) lines.push(line(item.reason));
   for (const { reader, value } of item.others) lines.push(line(`${reader} keyed ${worded(value)}`));
   if (item.others.length) lines.push(line("These differ. Look once more: what do you see?"));

@@ -84,8 +84,10 @@ def read(
             for group in _in_groups(_pages(contents, start, shard, rules, begin)):
                 numbers, pages, pictures, _ = zip(*group, strict=True)
                 shrunk = [thumbnails.shrunk(one, thumbnail_side) for one in pictures]
-                chosen = [is_compared(shard.paths[number], compared_share) for number in numbers]
-                shades = [traits.shades(one) if is_one else None for one, is_one in zip(pictures, chosen, strict=True)]
+                shades = [
+                    traits.shades(picture) if is_compared(shard.paths[number], compared_share) else None
+                    for number, picture in zip(numbers, pictures, strict=True)
+                ]
                 yield from map(Reading, numbers, pages, _normalised(group), shrunk, map(_pixels, pictures), shades)
 
 
@@ -104,9 +106,14 @@ def rows(paths: Sequence[bytes], readings: Sequence[Reading], classifier: Classi
 
 def traits_of(readings: Sequence[Reading]) -> list[bytes | None]:
     """Give the traits of pages, (7,) float16 as bytes each; None where there is no picture, or it has no shades."""
-    found = [(one.shades, one.glyph) for one in readings if one.shades and not isinstance(one.glyph, str)]
-    each = iter(traits.of([before for before, _ in found], [glyph for _, glyph in found]))
-    return [next(each).tobytes() if one.shades and not isinstance(one.glyph, str) else None for one in readings]
+    found = {
+        place: (one.shades, one.glyph) for place, one in enumerate(readings) if one.shades and not isinstance(one.glyph, str)
+    }
+    described = traits.of([before for before, _ in found.values()], [glyph for _, glyph in found.values()])
+    given: list[bytes | None] = [None] * len(readings)
+    for place, one in zip(found, described, strict=True):
+        given[place] = one.tobytes()
+    return given
 
 
 def can_hang(start: bytes) -> bool:

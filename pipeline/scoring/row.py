@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Rows that people are shown of a batch.
 MOST_SHOWN = 10_000
 # Files, about so many of which are compared with what is usual, which tells shares to a hundredth.
-MOST_COMPARED = 2000
+MOST_COMPARED = 1000
 DIGITS = tuple(range(10))
 # Spreadsheets run what begins so, the first four in full width too; and the sign that keeps them from it marks itself.
 FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n", "'")

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,3 +152,28 @@ def test_the_data_set_is_audited_by_networks_that_never_saw_the_pictures(
         assert given.of(f"{name}.png".encode(), 1) == getattr(data, f"{split}_labels")[int(number)]
     right = np.mean([float(line[3]) > float(line[5]) for line in found.lines])
     assert right > 0.7
+
+
+@pytest.mark.slow
+def test_labels_of_scans_that_dvc_keeps_change_in_git(
+    registered_project: Project, copy_of: Callable[[Project], Project], scans: Scans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = copy_of(registered_project)
+    monkeypatch.chdir(project.root)
+    said = project.digits("collect", str(scans.folder), "--as", "mine").stdout
+    # As an earlier version of this program kept it, in the folder.
+    (project.root / "data/labelled/mine.csv").rename(project.root / "data/labelled/mine/labels.csv")
+    project.dvc("add", "data/labelled/mine")
+    scans.folder, scans.out = layout.LABELLED / "mine", layout.AUDITS / "mine"
+
+    found = scans.audit()
+    scans.key(found.likely)
+    settled = project.digits("review", "data/audits/mine", "--summary").stdout
+
+    assert "commit data/labelled/mine.dvc, data/labelled/mine.csv and data/labelled/.gitignore." in said
+    assert re.search(r"^\d labels changed in data/labelled/mine\.csv; ", settled, re.MULTILINE)
+    assert not Path("data/labelled/mine/labels.csv").exists()
+    assert "mine" not in project.dvc("status", "data/labelled/mine.dvc").stdout
+    written = labels.read(layout.LABELLED / "mine", [f"{n:05d}.png".encode() for n in range(COUNT)])
+    keyed = [int(line[0][:5]) for line in found.lines if line[-1] == "yes"]
+    assert [written.of(f"{n:05d}.png".encode(), 1) for n in keyed] == [scans.right[n] for n in keyed]
