@@ -132,7 +132,10 @@ def _model(data: str, content: bytes) -> ScoringModel:
 
 def _learned(version: str) -> set[int]:
     """Give the keys of the own scans that a version learned from. Raises PipelineError where they are out of reach."""
-    (content,) = contents.read(versions.find(version), layout.OWN)
+    found = versions.find(version)
+    if not contents.has(found, layout.OWN):  # made before there were any
+        return set()
+    (content,) = contents.read(found, layout.OWN)
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return set(arrays["keys"][np.isin(arrays["parts"], (TRAIN, VALIDATION))].tolist())
 

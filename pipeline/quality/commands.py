@@ -10,7 +10,7 @@ from pipeline import layout
 
 def drift(
     folder: Annotated[
-        Path, typer.Argument(help="A folder of scored batches, data/scores by default.", exists=False, file_okay=False)
+        Path, typer.Argument(help="A folder of scored batches, data/scores by default.", file_okay=False)
     ] = layout.SCORES,
     last: Annotated[int, typer.Option(help="How many batches are listed; the page has all.", min=1)] = 20,
 ) -> None:
@@ -44,7 +44,11 @@ def drift(
 def audit(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Labelled scans, as `digits collect` takes them; without it the data set.", exists=True),
+        typer.Argument(
+            help="Scans in folders 0 to 9, or with a labels.csv, or FOLDER.csv beside it; without it, the data set.",
+            exists=True,
+            file_okay=False,
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where it goes; data/audits/NAME by default.", file_okay=False)] = None,
     first: Annotated[int, typer.Option(help="How many labels are listed; the CSV has all.", min=0)] = 20,

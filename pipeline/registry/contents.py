@@ -203,6 +203,11 @@ def read(version: Version, *places: Path, seconds: float = objects.MOST_SECONDS)
         ) from error
 
 
+def has(version: Version, output: Path) -> bool:
+    """Tell whether a version was made with a stage that writes this."""
+    return _recorded(version.commit, output) is not None
+
+
 def _recorded(commit: str, output: Path) -> str | None:
     return _hashes_of(commit).get(output.as_posix())
 

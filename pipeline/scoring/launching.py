@@ -123,7 +123,7 @@ def beside(task: Callable[[], Result]) -> Callable[[], Result]:
     receiver, sender = Pipe(duplex=False)
 
     def start() -> None:  # which takes a hundredth of a second
-        with sender:
+        with sender, suppress(OSError, EOFError):
             Context().Process(target=_tell, args=(sender, task), daemon=True).start()
 
     starting = threading.Thread(target=start)
@@ -131,7 +131,7 @@ def beside(task: Callable[[], Result]) -> Callable[[], Result]:
 
     def result() -> Result:
         starting.join()
-        with receiver, suppress(EOFError):
+        with receiver, suppress(OSError, EOFError):
             return cast("Result", receiver.recv())
         return task()
 

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -19,9 +20,11 @@ from pipeline.quality import profile
 from pipeline.registry import contents
 from pipeline.registry.contents import ScoringModel
 from pipeline.reports import drift
-from pipeline.scoring import history
+from pipeline.scoring import executors, history
 from pipeline.scoring.manifest import Manifest
+from pipeline.scoring.processes import Processes
 from tests.conftest import Project
+from tests.processes import ends_elsewhere, tells_where
 from tests.scored import Scans
 
 ROWS = 120
@@ -184,6 +187,14 @@ def test_rows_of_an_earlier_version_are_compared_by_what_they_have(scans: Scans)
 
     assert (manifest.reused, manifest.scored) == (ROWS, 1)
     assert [one["name"] for one in manifest.drift["figures"]] == ["digits", *profile.KINDS]
+
+
+def test_a_batch_is_compared_elsewhere_and_here_where_that_process_ends() -> None:
+    here = os.getpid()
+
+    assert executors.at_last(Processes(1), partial(tells_where, here))() != here
+    assert executors.at_last(Processes(1), partial(ends_elsewhere, here))() == "here"
+    assert executors.at_last(None, partial(tells_where, here))() == here
 
 
 @pytest.fixture
