@@ -52,5 +52,6 @@ def test_the_default_recipe_is_far_better(mnist_project: Project, copy_of: Calla
     assert metrics["accuracy"] >= 0.995
     assert metrics["ece"] <= 0.003
     assert metrics["acc_at_98"] >= 0.998
-    assert metrics["keras_agreement"] >= 0.999
-    assert metrics["accuracy"] == pytest.approx(metrics["keras_accuracy"], abs=0.0002)
+    # At the first look both have the same accuracy, but for 0.0002; the second look, which Keras is not asked for, adds to it.
+    assert metrics["keras_agreement"] >= 0.9998
+    assert metrics["accuracy"] >= metrics["keras_accuracy"] - 0.0002

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -19,6 +20,7 @@ from pipeline.errors import PipelineError
 from pipeline.quality import profile
 from pipeline.registry import contents
 from pipeline.registry.contents import ScoringModel
+from pipeline.reports import batch as report
 from pipeline.reports import drift
 from pipeline.scoring import executors, history
 from pipeline.scoring.manifest import Manifest
@@ -279,3 +281,17 @@ def test_the_command_lists_the_last_batches_with_a_chart(history_of_three: Path,
 )
 def test_a_chart_has_a_block_for_each_batch(effects: list[float | None], blocks: str) -> None:
     assert history.chart(effects, 0.2) == blocks
+
+
+def test_what_a_person_certified_stands_beside_the_expected_accuracy(scans: Scans) -> None:
+    words = "of 120 rows 100 are certified: at most 1 % wrong, 95 % sure, by 300 keyed"
+    manifest = replace(scans.score(), review={"promise": {"rows": 100}, "words": ["120 of 120 rows keyed", words]})
+
+    shown = report._page(scans.out, scans.folder, manifest, Counter(), {})
+
+    assert (
+        f"% of the labels are expected to be right, if the writing is as in training.\nBy what a person keyed, {words}."
+        in shown
+    )
+    assert f"as in training. By what a person keyed, {words}." in drift.in_markdown(manifest.drift, manifest.certified_words)
+    assert drift.in_markdown(scans.score().drift, "").count("\n| ") == len(drift.WORDS) + 1
