@@ -71,7 +71,8 @@ def audit(
     left = f"; {found.left:,} pictures have no label of a digit, or cannot be read" if found.left else ""
     print(f"{found.likely:,} of {len(found.lines):,} labels are likely wrong{left}")
     print(shown(found.out / audits.CSV), shown(found.out / report.NAME), sep="\n")
-    print(f"Settle them, a key each: `digits review {shown(found.out)}`")
+    if found.likely:
+        print(f"Settle them, a key each: `digits review {shown(found.out)}`")
 
 
 COMMANDS = (drift, audit)

@@ -137,7 +137,7 @@ def _serve(out: Path, reader: str | None, mode: "Mode", port: int, *, is_opened:
         session.require_work()
         server.serve(session, port, tell)
     found = summary.publish(out)
-    print(*filter(None, (*found.lines, settling.settle(out))), sep="\n")
+    print(*filter(None, (*found.lines, settling.settle(out) if found.keyed else "")), sep="\n")
 
 
 COMMANDS = (review, certify, export, learn)
