@@ -99,7 +99,7 @@ def to_bytes(profile: Profile) -> bytes:
 def from_bytes(content: bytes, model_sha256: str) -> Profile:
     """Read the profile of a model. Raises UnfitError where there is none, or one of another version or model."""
     if not content:
-        raise UnfitError("this model was registered without a profile")
+        raise UnfitError("this model was registered without a profile: the next one that is registered has one")
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             if int(arrays["version"]) != VERSION:
