@@ -9,27 +9,29 @@ from pathlib import Path
 from pipeline import atomic, layout
 from pipeline.labelled import labels
 from pipeline.labelled.labels import ALL_PAGES
+from pipeline.params import Score
+from pipeline.scoring.listing import list_folder
 from pipeline.scoring.row import name_in_csv
 
 # A file by its path, and a page of it, from 1.
 Place = tuple[bytes, int]
 
 
-def change(folder: Path, paths: Iterable[bytes], changes: Mapping[Place, str], pages: Mapping[bytes, int]) -> Path:
+def change(folder: Path, changes: Mapping[Place, str], pages: Mapping[bytes, int], settings: Score) -> Path:
     """Give some pictures of a folder other labels, and give the table that says so.
 
-    ``paths``: all pictures of the folder; ``changes``: the new labels; ``pages``: how many each file has. A table in a folder
-    below ``data/labelled``, which DVC keeps, moves beside it, where Git shows what changes. Where the labels are the names of
-    folders, a table of all is made. Raises PipelineError.
+    ``changes``: the new labels; ``pages``: how many each file of these has. A table in a folder below ``data/labelled``, which
+    DVC keeps, moves beside it, where Git shows what changes. Where the labels are the names of folders, a table of all pictures
+    is made, since it counts in place of these from then on. Raises PipelineError.
     """
     table = labels.table_of(folder)
     place = labels.beside(folder) if _is_collected(folder) else table or folder / labels.FILE
     if table:
         content = table.read_bytes()
     else:
-        given = labels.read(folder, paths).given
-        words = {(path, page): labels.written(label) for (path, page), label in given.items() if isinstance(label, int)}
-        content = labels.to_csv((path, page, label) for (path, page), label in sorted(words.items())).encode()
+        given = labels.read(folder, [path for path, *_ in list_folder(folder, settings.image_suffixes, place)]).given
+        found = {named: label for named, label in sorted(given.items()) if isinstance(label, int)}
+        content = labels.to_csv((*named, labels.written(label)) for named, label in found.items()).encode()
     with atomic.replacing(place) as temporary:
         temporary.write_bytes(_changed(content, changes, pages))
     if table and table != place:

@@ -33,15 +33,15 @@ def find(labels: Labels, probabilities: Floats) -> Found:
             from cleanlab.rank import get_label_quality_scores
     except ModuleNotFoundError as error:
         raise PipelineError(f"{error.name} is not installed. Install the extra `train`: `pip install -e '.[train]'`.") from None
-    there = np.unique(labels)
+    every, there = _normed(probabilities), np.unique(labels)
     # Only of digits that are labels can cleanlab say something; the others still weigh in what is suggested.
-    given, chances = np.searchsorted(there, labels), _normed(probabilities[:, there])
+    given, chances = np.searchsorted(there, labels), _normed(every[:, there])
     if len(there) < 2 or len(labels) < PARTS:
         is_wrong = np.zeros(len(labels), np.bool_)
     else:
         is_wrong = find_label_issues(given, chances, filter_by="both", n_jobs=1)
-    quality = get_label_quality_scores(labels.astype(np.int64), _normed(probabilities), method="self_confidence")
-    return Found(np.argsort(quality, kind="stable"), np.asarray(is_wrong, np.bool_), _normed(probabilities))
+    quality = get_label_quality_scores(labels.astype(np.int64), every, method="self_confidence")
+    return Found(np.argsort(quality, kind="stable"), np.asarray(is_wrong, np.bool_), every)
 
 
 def suited(labels: Labels, probabilities: Floats) -> Floats:

@@ -121,6 +121,7 @@ def _serve(out: Path, reader: str | None, mode: "Mode", port: int, *, is_opened:
     from pipeline import params
     from pipeline.review import settling, summary
 
+    settings = params.load(layout.PARAMS).score
     if is_served:
         import webbrowser
         from getpass import getuser
@@ -133,11 +134,11 @@ def _serve(out: Path, reader: str | None, mode: "Mode", port: int, *, is_opened:
             if is_opened:
                 webbrowser.open(address)
 
-        session = Session(out, shown(reader or getuser()), mode, params.load(layout.PARAMS).score)
+        session = Session(out, shown(reader or getuser()), mode, settings)
         session.require_work()
         server.serve(session, port, tell)
     found = summary.publish(out)
-    print(*filter(None, (*found.lines, settling.settle(out) if found.keyed else "")), sep="\n")
+    print(*filter(None, (*found.lines, settling.settle(out, settings) if found.keyed else "")), sep="\n")
 
 
 COMMANDS = (review, certify, export, learn)

@@ -1,17 +1,19 @@
 """From what was keyed of an audit to the table of labels that was audited."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.labelled import editing, labels
 from pipeline.labelled.choosing import TRACKED
 from pipeline.names import shown
+from pipeline.params import Score
 from pipeline.registry import project
 from pipeline.review import answers as kept
 from pipeline.scoring import manifest as manifests
 
 
-def settle(out: Path) -> str:
+def settle(out: Path, settings: Score) -> str:
     """Write what a person keyed of an audit into the table of labels, and say what changed; nothing where it is no audit.
 
     Raises PipelineError.
@@ -21,11 +23,11 @@ def settle(out: Path) -> str:
         return ""
     folder = Path(manifest.audit["folder"])
     query = (
-        "select path, page, value, label from scores.row join keyed on picture = pixels and pixels <> 0"
+        "select path, page, value from scores.row join keyed on picture = pixels and pixels <> 0"
         " where value is not null and waits is null"
     )
     with kept.opened(out) as answers:
-        keyed = {(path, page): value for path, page, value, _ in answers.execute(query)}
+        keyed = {(path, page): value for path, page, value in answers.execute(query)}
         pages = dict(answers.execute("select path, count(*) from scores.row group by path"))
     if not folder.is_dir():
         raise PipelineError(
@@ -35,9 +37,7 @@ def settle(out: Path) -> str:
     changes = {place: value for place, value in keyed.items() if labels.parsed(value) != written.of(*place)}
     if not changes:
         return "no label was keyed otherwise than it is"
-    if folder.with_name(f"{folder.name}{TRACKED}").exists() and (folder / labels.FILE).exists():
-        with project.tracking(folder):
-            table = editing.change(folder, pages, changes, pages)
-    else:
-        table = editing.change(folder, pages, changes, pages)
+    is_tracked = folder.with_name(f"{folder.name}{TRACKED}").exists() and (folder / labels.FILE).exists()
+    with project.tracking(folder) if is_tracked else nullcontext():
+        table = editing.change(folder, changes, pages, settings)
     return f"{len(changes):,} labels changed in {shown(table)}; `git diff` shows them where Git has it"

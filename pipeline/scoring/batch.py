@@ -67,8 +67,8 @@ class Options:
 class Batch:
     """Files about to be scored into ``out``. ``method``: as in the manifest.
 
-    ``finished``: the manifest of a run that scored exactly this, which is not to be done
-    again. ``store_words`` say that there are scores without the store that their rows would be taken from, or nothing.
+    ``finished``: the manifest of a run that scored exactly this, which is not to be done again. ``store_words`` say that there
+    are scores without the store that their rows would be taken from, or nothing.
     """
 
     given: Path

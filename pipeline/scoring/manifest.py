@@ -25,8 +25,8 @@ class Manifest:
     ``suspicions`` speak against the batch as a whole: a name, and words. ``report_fault``: why there is no report, where one
     was asked for. ``review``: what came of keying, and in words, where somebody keyed. ``model_remark``: what a person should
     know of how the model was chosen, where a team's remote did not tell. ``drift``: the batch beside what is usual for the
-    model, see ``scoring.comparison``. ``finished_at``: in UTC. ``audit``: whose labels
-    the rows have, where it is not the model that gave them, see ``quality.audit``.
+    model, see ``scoring.comparison``. ``finished_at``: in UTC. ``audit``: whose labels the rows have, where it is not the model
+    that gave them, see ``quality.audit``.
     """
 
     folder: str

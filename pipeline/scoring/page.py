@@ -36,8 +36,8 @@ class Reading(NamedTuple):
     """A page as it was normalised, or the reason why it was not, and the picture itself where it is to be shown.
 
     ``file``: its file's number, from 0; ``page``: from 1; ``thumbnail``: (h, w) uint8, of at most so many pixels on a side;
-    ``pixels``: the same for pictures that are the same to the pixel; ``shades``: those of a picture
-    that is compared with others, before it was normalised.
+    ``pixels``: the same for pictures that are the same to the pixel; ``shades``: those of a picture that is compared with
+    others, before it was normalised.
     """
 
     file: int
@@ -73,9 +73,7 @@ def read(
 ) -> Iterator[Reading]:
     """Decode and normalise every page of files. No thumbnail is larger than ``thumbnail_side`` pixels; 0 for none.
 
-    The pages of a share of the files have shades.
-
-    Raises StorageError where the folder is away.
+    The pages of a share of the files have shades. Raises StorageError where the folder is away.
     """
     with files.opened(folder, shard, rules.maximum_bytes) as read_some:
         for start in range(0, len(shard.paths), TOGETHER):

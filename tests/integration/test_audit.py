@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def test_what_a_person_keys_goes_into_the_table_line_by_line(scans: Scans) -> No
     keyed = [int(line[0][:5]) for line in found.lines if line[-1] == "yes"]
 
     scans.key(found.likely)
-    said = settling.settle(scans.out)
+    said = settling.settle(scans.out, SETTINGS.score)
 
     after = scans.table.read_text().splitlines()
     different = {n for n, (one, other) in enumerate(zip(before[1:], after[1:], strict=True)) if one != other}
@@ -97,14 +98,38 @@ def test_what_a_person_keys_goes_into_the_table_line_by_line(scans: Scans) -> No
     assert after[0] == before[0]
     assert all(after[n + 1] == f"Ada ;{scans.right[n]};{n:05d}.png" for n in different)
     assert said.startswith(f"{len(different)} labels changed in {scans.table}; `git diff` shows them")
-    assert settling.settle(scans.out) == "no label was keyed otherwise than it is"
+    assert settling.settle(scans.out, SETTINGS.score) == "no label was keyed otherwise than it is"
     again = scans.audit()
     assert again.likely < found.likely
     assert summary.publish(scans.out).keyed == len(keyed)
 
 
+def test_a_table_in_place_of_folders_keeps_the_labels_of_what_no_audit_judges(scans: Scans) -> None:
+    given = [(name, label) for name, _, label in labels.read_table(scans.table)]
+    scans.table.unlink()
+    for name, label in [*given, ("letter.png", labels.NO_DIGIT), ("broken.png", "4")]:
+        (scans.folder / label).mkdir(exist_ok=True)
+        if (scans.folder / name).exists():
+            (scans.folder / name).rename(scans.folder / label / name)
+    shutil.copyfile(scans.folder / given[0][1] / given[0][0], scans.folder / labels.NO_DIGIT / "letter.png")
+    (scans.folder / "4/broken.png").write_bytes(b"")
+    before = {path.relative_to(scans.folder).as_posix().encode() for path in scans.folder.rglob("*.png")}
+
+    found = scans.audit()
+    session = Session(scans.out, "ada", Mode(), SETTINGS.score)
+    ((item, _),) = session.next(1)
+    session.answer(item.picture, item.look, str(scans.right[int(item.path[2:7])]), 1.0, os.urandom(8).hex())
+    settling.settle(scans.out, SETTINGS.score)
+
+    assert found.left == 2
+    after = labels.read(scans.folder, before)
+    folders = {path: path.partition(b"/")[0].decode() for path in before}
+    different = {path for path in before if after.of(path, 1) != labels.parsed(folders[path])}
+    assert different == {item.path}
+
+
 def test_a_scored_batch_that_is_no_audit_changes_no_table(scans: Scans) -> None:
-    assert settling.settle(scans.out) == ""
+    assert settling.settle(scans.out, SETTINGS.score) == ""
 
 
 def test_labels_that_went_away_are_said(scans: Scans) -> None:
@@ -112,7 +137,7 @@ def test_labels_that_went_away_are_said(scans: Scans) -> None:
     scans.folder.rename(scans.folder.with_name("moved"))
 
     with pytest.raises(PipelineError, match=r"scans: not there any more, so that nothing that was keyed could be written"):
-        settling.settle(scans.out)
+        settling.settle(scans.out, SETTINGS.score)
 
 
 @pytest.mark.parametrize(

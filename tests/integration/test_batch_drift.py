@@ -18,7 +18,6 @@ import pytest
 from pipeline.datasets import sample
 from pipeline.errors import PipelineError
 from pipeline.quality import profile
-from pipeline.registry import contents
 from pipeline.registry.contents import ScoringModel
 from pipeline.reports import batch as report
 from pipeline.reports import drift
@@ -31,13 +30,6 @@ from tests.scored import Scans
 
 ROWS = 120
 Change = Callable[[np.ndarray], np.ndarray]
-
-
-@pytest.fixture(scope="module")
-def champion(registered_project: Project) -> ScoringModel:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(registered_project.root)
-        return contents.load("champion")
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 
 from pipeline import params
 from pipeline.datasets import sample
-from pipeline.registry import contents
 from pipeline.registry.contents import ScoringModel
 from pipeline.scoring import batch as batches
 from pipeline.scoring import run
@@ -18,13 +17,6 @@ from tests.conftest import ROOT, Project
 
 SETTINGS = params.load(ROOT / "params.yaml").score.model_copy(update={"minimum_confidence": 0.0})
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-
-
-@pytest.fixture(scope="module")
-def champion(registered_project: Project) -> ScoringModel:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(registered_project.root)
-        return contents.load("champion")
 
 
 @pytest.fixture

@@ -4,16 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import layout
+from pipeline import layout, params
 from pipeline.labelled import editing, labels
+from tests.conftest import ROOT
 
+SETTINGS = params.load(ROOT / "params.yaml").score
 PAGES = {b"a.png": 1, b"b.png": 1, b"many.tif": 3, b"'=x.png": 1, "ü, \n.png".encode(): 1}
 
 
 def changed(table: bytes, changes: dict[tuple[bytes, int], str], folder: Path) -> bytes:
     folder.mkdir(exist_ok=True)
     (folder / labels.FILE).write_bytes(table)
-    assert editing.change(folder, PAGES, changes, PAGES) == folder / labels.FILE
+    assert editing.change(folder, changes, PAGES, SETTINGS) == folder / labels.FILE
     return (folder / labels.FILE).read_bytes()
 
 
@@ -61,7 +63,11 @@ def test_only_lines_that_change_are_written_anew(
 def test_a_folder_whose_folders_are_the_labels_gets_a_table_of_all(tmp_path: Path) -> None:
     paths = (b"3/a.png", b"7/b.png", b"none/c.png", b"other/d.png")
 
-    table = editing.change(tmp_path, paths, {(b"3/a.png", 1): "8"}, dict.fromkeys(paths, 1))
+    for path in paths:
+        (tmp_path / path.decode()).parent.mkdir(exist_ok=True)
+        (tmp_path / path.decode()).touch()
+
+    table = editing.change(tmp_path, {(b"3/a.png", 1): "8"}, {b"3/a.png": 1}, SETTINGS)
 
     assert table.read_text() == "file,label,page\n3/a.png,8,\n7/b.png,7,\nnone/c.png,none,\n"
     assert labels.read(tmp_path, paths).of(b"7/b.png", 1) == 7
@@ -72,10 +78,10 @@ def test_the_table_of_a_folder_that_dvc_keeps_moves_beside_it(in_folder: Path) -
     folder.mkdir(parents=True)
     (folder / labels.FILE).write_text("file,label\na.png,3\nb.png,4\n")
 
-    table = editing.change(layout.LABELLED / "forms", (b"a.png", b"b.png"), {(b"a.png", 1): "8"}, PAGES)
+    table = editing.change(layout.LABELLED / "forms", {(b"a.png", 1): "8"}, PAGES, SETTINGS)
 
     assert table == layout.LABELLED / "forms.csv"
     assert table.read_text() == "file,label\na.png,8\nb.png,4\n"
     assert not (folder / labels.FILE).exists()
-    again = editing.change(layout.LABELLED / "forms", (b"a.png", b"b.png"), {(b"b.png", 1): "1"}, PAGES)
+    again = editing.change(layout.LABELLED / "forms", {(b"b.png", 1): "1"}, PAGES, SETTINGS)
     assert again.read_text() == "file,label\na.png,8\nb.png,1\n"
