@@ -1,6 +1,7 @@
 """The flow ``score-inbox``: every batch in the inbox that has no up-to-date scores is scored with the champion."""
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from flows import labelled, standalone, states
 from flows.artifacts import link, meter, name_run, plain, warn
 from pipeline import console, layout, params
 from pipeline.errors import PipelineError
-from pipeline.names import shown
+from pipeline.names import counted, shown
 from pipeline.params import Score
 from pipeline.registry import contents, serving, versions
 from pipeline.reports import batch as report
@@ -33,6 +34,7 @@ from pipeline.scoring.manifest import Manifest
 
 # Seconds for one batch; a million pictures take minutes. The next run keeps the rows that are there by then.
 TIME_LIMIT = 2 * 60 * 60
+DOUBTS = {"review": "to review", "error": "unreadable"}
 # Sent for a batch whose labels are not to be trusted, and for one that has drifted; `automations.yaml` can start a training.
 SUSPECT_EVENT, DRIFT_EVENT = "digits.batch.suspect", "digits.drift"
 
@@ -76,7 +78,7 @@ def score_batch(folder: Path, model: contents.ScoringModel, settings: Score, *, 
         logger.info("%s: unchanged", name)
         return Outcome(undone=undone, unread=unread)
     manifest = run.score(batch, model, _teller(f"Files of {name} that have their rows"))
-    logger.info("%s: %s, in %s", name, manifest.statuses, shown(batch.out / SCORES))
+    logger.info("%s: %s, in %s", name, _came_of(manifest), shown(batch.out / SCORES))
     fault = console.publish_answers(batch.out)
     for words in filter(None, (batch.store_words, *manifest.warnings, fault)):
         logger.warning("%s: %s", name, words)
@@ -141,19 +143,18 @@ def _conclude(done: dict[Path, State[Outcome]], loose: list[str], inbox: Path, r
     outcomes = {batch: state.result() for batch, state in done.items() if state.is_completed()}
     scored = {batch: outcome.manifest for batch, outcome in outcomes.items() if outcome.manifest}
     failures = [f"{shown(batch.name)}: {state.result(raise_on_failure=False)}" for batch, state in failed.items()]
-    sizes = ", ".join(f"{shown(batch.name)} ({manifest.size_words})" for batch, manifest in scored.items())
     suspicions = [f"{shown(batch.name)}: {words}" for batch, one in scored.items() for words in one.suspicion_words]
     undone = [f"{shown(batch.name)}: {outcome.undone}" for batch, outcome in outcomes.items() if outcome.undone]
     if loose:
         undone.append(f"beside the batches in {shown(inbox)}, and not looked at: {name_some(loose)}")
     waiting = [f"{shown(batch.name)} {outcome.waits}" for batch, outcome in outcomes.items() if outcome.waits]
     unread = [f"{shown(batch.name)}: {outcome.unread}" for batch, outcome in outcomes.items() if outcome.unread]
-    did = f"scored {sizes}" if scored else "nothing new to score"
-    message = "; ".join([*failures, did, *suspicions, *undone, *waiting, *unread, *filter(None, [remark])])
+    did = [f"{shown(batch.name)}: {_came_of(manifest)}" for batch, manifest in scored.items()] or ["nothing new to score"]
+    message = "; ".join([*failures, *did, *suspicions, *undone, *waiting, *unread, *filter(None, [remark])])
     _publish(scored)
     if failed:
         return _named(f"{name_some([batch.name for batch in failed])} failed", states.failure(message, *failed.values()))
-    what = name_some([batch.name for batch in scored])
+    what = f"{name_some([batch.name for batch in scored])}: {_came_of(*scored.values())}" if scored else ""
     if suspicions:
         return _named(what, Completed(name=states.SUSPECT, message=message))
     if undone:
@@ -162,6 +163,14 @@ def _conclude(done: dict[Path, State[Outcome]], loose: list[str], inbox: Path, r
         return _named(what, Completed(message=message))
     name = states.WAITING if waiting else "Unchanged"
     return _named(name.lower(), Completed(name=name, message=message))
+
+
+def _came_of(*manifests: Manifest) -> str:
+    """Say what came of a batch, or of some together: ``35 images, 5 to review, 3 unreadable``."""
+    statuses = sum((Counter(one.statuses) for one in manifests), Counter())
+    size = manifests[0].size_words if len(manifests) == 1 else counted(statuses.total(), "image")
+    doubts = [f"{statuses[status]:,} {words}" for status, words in DOUBTS.items() if statuses[status]]
+    return ", ".join([size, *doubts])
 
 
 def _named(what: str, state: State[None]) -> State[None]:

@@ -19,6 +19,7 @@ from flows.experiment import Overrides
 from flows.stages import fetch_run_cache, read_graph, run_stage
 from pipeline import console, layout, params
 from pipeline.errors import PipelineError
+from pipeline.names import counted
 from pipeline.registry import catalogue, registering, versions
 from pipeline.reports import training
 from pipeline.reports.training import OwnTest
@@ -102,15 +103,16 @@ def _publish_validation() -> None:
         for one in report["expectations"]
         if not one["success"]
     )
+    found = f"{report['critical']} critical, {counted(report['warnings'], 'warning')}"
     create_markdown_artifact(
         key="validation",
         markdown=(
             f"# Validation of {report['dataset']}\n\n"
-            f"{report['critical']} critical, {report['warnings']} warnings, {report['passed']} passed. "
+            f"{found}, {report['passed']} passed. "
             f"See {' and '.join(_validation_pages())}.\n\n"
             + (f"| severity | expectation | broken by | why |\n|---|---|---|---|\n{failed}\n" if failed else "")
         ),
-        description=f"Expectations of {report['dataset']}: {report['critical']} critical, {report['warnings']} warnings",
+        description=f"Expectations of {report['dataset']}: {found}",
     )
 
 

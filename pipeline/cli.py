@@ -1,31 +1,23 @@
 """The command ``digits``: parse, read the settings, call, print errors."""
 
 import gc
-import re
 import sys
-from functools import partial
-from importlib import import_module
+from collections.abc import Callable
+from importlib import import_module, metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
-from pipeline import git, layout
+from pipeline import layout, terminal
+from pipeline.command import STANDARD_INPUT, Command, Group, digits_in, folders, in_project, versions
 from pipeline.errors import PipelineError, exit_on_error
-from pipeline.names import shown
-from pipeline.quality import commands as quality_commands
-from pipeline.registry import commands
-from pipeline.review import commands as review_commands
+from pipeline.names import counted, shown
+from pipeline.quality import commands as quality
+from pipeline.registry import commands as registry
+from pipeline.review import commands as reviewing
 
-STANDARD_INPUT = Path("-")
-
-app = typer.Typer(
-    help="Train, register and use a classifier of handwritten digits.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(cls=Group, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def main() -> None:
@@ -38,34 +30,32 @@ def main() -> None:
         gc.freeze()
 
 
-class InProject(TyperCommand):
-    """A command that works in the project's root alone."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command. Raises PipelineError elsewhere."""
-        layout.require_root()
-        git.have_user_name()
-        return super().invoke(ctx)
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"digit-pipeline {metadata.version('digit-pipeline')}")
+        raise typer.Exit
 
 
-command = partial(app.command, cls=InProject)
+@app.callback()
+def digits(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Train, register and use a classifier of handwritten digits."""
 
 
-def add_stage(name: str, what: str) -> None:
-    """Add the command that runs a stage without asking DVC."""
+def stage(name: str, what: str) -> Callable[[], None]:
+    """Make the command that runs a stage without asking DVC."""
 
-    def stage() -> None:
+    def run() -> None:
         import_module(f"pipeline.stages.{name}").main()
-        print(f"{name}: done")
+        terminal.out(f"{name}: done")
 
-    stage.__name__ = name
-    command(help=f"Stage: {what}.")(stage)
-
-
-add_stage("ingest", "fetch the data set and verify every byte")
+    run.__name__, run.__doc__ = name, f"{what}."
+    return run
 
 
-@command()
 def validate(
     folder: Annotated[
         Path | None,
@@ -75,7 +65,7 @@ def validate(
         Path | None, typer.Option(help="Where the report on FOLDER goes; data/validations/NAME by default.", file_okay=False)
     ] = None,
 ) -> None:
-    """Stage: hold the data to the expectations; or those of any FOLDER."""
+    """Hold the data to the expectations; or the pictures of any FOLDER."""
     if folder is None:
         from pipeline.stages import validate as stage
 
@@ -90,10 +80,6 @@ def validate(
     print(*publishing.conclude(findings, out / layout.REPORT_PAGE), shown(out / layout.REPORT_PAGE), sep="\n")
 
 
-add_stage("reshape", "split and shape the images for Keras")
-
-
-@command()
 def collect(
     source: Annotated[
         Path | None,
@@ -108,7 +94,7 @@ def collect(
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="Show what there is, and what the last model learned from.")] = False,
 ) -> None:
-    """Stage: read your own labelled scans; or copy those of FOLDER in, or list them."""
+    """Read your own labelled scans; or copy those of FOLDER in, or list them."""
     if source is None and name is None and not listed:
         from pipeline.stages import collect as stage
 
@@ -122,42 +108,37 @@ def collect(
     if source is not None and name is not None:
         with project.tracking(layout.LABELLED / name):
             added = adding.add(source, name, settings)
-        print(added, added.for_git, sep="\n")
+        terminal.out(str(added), added.for_git)
     elif source is not None or name is not None:
         raise typer.BadParameter("name both, as in: digits collect scans/ --as forms-2026", param_hint="FOLDER and --as")
     if listed:
         console.labelled(overview.overview(settings))
 
 
-for name, what in (
-    ("train", "fit the network and write it for Keras and for scoring"),
-    ("evaluate", "test the model that scores"),
-):
-    add_stage(name, what)
-
-
-for one in (*commands.COMMANDS, *review_commands.COMMANDS, *quality_commands.COMMANDS):
-    command()(one)
-
-
-@command()
 def score(
     folder: Annotated[
-        Path, typer.Argument(help="A folder or archive of pictures, s3://BUCKET/PREFIX, a file of paths, or - for those.")
+        Path,
+        typer.Argument(
+            help="A folder or archive of pictures, s3://BUCKET/PREFIX, a file of paths, or - for those.", autocompletion=folders
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="Where the CSV goes; data/scores/NAME by default.", file_okay=False)] = None,
-    model: Annotated[str, typer.Option(help="champion, or a version such as v1.2.0.")] = "champion",
+    model: Annotated[
+        str, typer.Option(help="champion, or such as v1.2.0.", metavar="VERSION", autocompletion=versions)
+    ] = "champion",
     confidence: Annotated[
         float | None, typer.Option(help="Less becomes `review`; score.minimum_confidence by default.", min=0, max=1)
     ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes; the cores by default, and none but this one for few pictures.", min=1)
     ] = None,
-    cluster: Annotated[str, typer.Option(envvar="DASK_ADDRESS", help="A scheduler of Dask, whose workers score.")] = "",
+    cluster: Annotated[
+        str, typer.Option(envvar="DASK_ADDRESS", metavar="ADDRESS", help="A scheduler of Dask, whose workers score.")
+    ] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Score again what was scored before.")] = False,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Ten more columns, p0 to p9.")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.html.")] = False,
-    allow: Annotated[str, typer.Option(help="The digits that can occur, such as 0-5 or 0,1,7.")] = "0-9",
+    allow: Annotated[str, typer.Option(help="The digits that can occur, such as 0-5 or 0,1,7.", metavar="DIGITS")] = "0-9",
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest, and nothing else.")] = False,
 ) -> None:
     """Label a folder of scanned digits: one row of a CSV for every picture.
@@ -179,7 +160,7 @@ def score(
         raise typer.BadParameter(f"{shown(folder)} does not exist.", param_hint="FOLDER")
     if folder == STANDARD_INPUT and out is None:
         raise typer.BadParameter("name a folder where the paths come from standard input.", param_hint="--out")
-    digits = _digits(allow)
+    digits = digits_in(allow)
     gc.disable()  # what is made for a million rows has no cycles, and takes a tenth longer while they are looked for
     out = out or layout.scores_of(folder)
     try:
@@ -195,7 +176,7 @@ def score(
                 raise typer.BadParameter(f"{shown(folder)} is a picture: name its folder.", param_hint="FOLDER")
             if confidence is not None:
                 settings = settings.model_copy(update={"minimum_confidence": confidence})
-            scoring_model = serving.model(model, settings.remote_seconds, console.say)
+            scoring_model = serving.model(model, settings.remote_seconds, terminal.say)
             batch = batches.prepare(
                 folder,
                 out,
@@ -209,6 +190,9 @@ def score(
         raise typer.Exit(130) from None
     if as_json:
         print(manifest.to_json(), end="")
+    elif terminal.is_quiet:
+        for words in manifest.warnings:
+            terminal.say(f"warning: {words}")
     else:
         console.summary(batch, manifest)
     faults = [words for words in (batch.listing.unreadable_words, console.too_many_errors(manifest, settings)) if words]
@@ -216,7 +200,6 @@ def score(
         raise PipelineError(f"{shown(out / export.SCORES)}: {'; '.join(faults)}.")
 
 
-@command()
 def sample(
     folder: Annotated[Path, typer.Argument(help="The folder to make.")],
     count: Annotated[int, typer.Option(help="How many pictures.", min=1)] = 1000,
@@ -224,17 +207,42 @@ def sample(
     """Cut a batch of PNG pictures from the test set, to try scoring on."""
     from pipeline.datasets import sample as cutter
 
-    print(f"{cutter.cut(layout.ARRAYS, folder, count=count)} pictures in {shown(folder)}")
+    terminal.out(f"{counted(cutter.cut(layout.ARRAYS, folder, count=count), 'picture')} in {shown(folder)}")
 
 
-def _digits(text: str) -> tuple[int, ...]:
-    """Read digits and ranges of them, such as ``0-5,8``."""
-    digits: set[int] = set()
-    for piece in text.split(","):
-        first, _, last = piece.strip().partition("-")
-        if not re.fullmatch("[0-9]", first) or not re.fullmatch("[0-9]", last or first) or first > (last or first):
-            raise typer.BadParameter(
-                f"{text!r}: name digits, or ranges such as 0-5, with commas between.", param_hint="--allow"
-            )
-        digits |= set(range(int(first), int(last or first) + 1))
-    return tuple(sorted(digits))
+# In the order of the help, each with an example.
+COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    "Every day": {
+        "digits score data/inbox/monday": score,
+        "digits review monday --open": reviewing.review,
+        "digits certify monday --error 0.01": reviewing.certify,
+        "digits export monday": reviewing.export,
+        "digits models": registry.models,
+        "digits drift": quality.drift,
+    },
+    "Models": {
+        "digits report": registry.report,
+        "digits register": registry.register,
+        "digits compare v1.0.0 v1.1.0 --on data/inbox/monday": registry.compare,
+        'digits promote v1.0.0 --because "fewer errors on forms"': registry.promote,
+        "digits history": registry.history,
+    },
+    "Stages": {
+        "digits ingest": stage("ingest", "Fetch the data set and verify every byte"),
+        "digits validate": validate,
+        "digits reshape": stage("reshape", "Split and shape the images for Keras"),
+        "digits collect scans/ --as forms-2026": collect,
+        "digits train": stage("train", "Fit the network and write it for Keras and for scoring"),
+        "digits evaluate": stage("evaluate", "Test the model that scores"),
+    },
+    "Data and upkeep": {
+        "digits sample data/inbox/try --count 20": sample,
+        "digits learn monday": reviewing.learn,
+        "digits audit data/labelled/forms-2026": quality.audit,
+        "digits remote": registry.remote,
+        "digits gc --force": registry.gc,
+    },
+}
+for group, commands in COMMANDS.items():
+    for example, one in commands.items():
+        app.command(cls=Command, rich_help_panel=group, epilog=f"Example: {example}")(in_project(one))

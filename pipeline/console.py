@@ -1,4 +1,4 @@
-"""What a person sees of a scoring run: how far it is, and at the end its outcome; and tables."""
+"""What a person sees of a scoring run: how far it is, and at the end its outcome."""
 
 import sys
 import time
@@ -8,9 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import layout
+from pipeline import layout, terminal
 from pipeline.errors import PipelineError
-from pipeline.names import shown
+from pipeline.names import counted, shown
 from pipeline.registry import versions
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 10
 MOST_REASONS = 10
 STATUSES = ("ok", "review", "error")
-# Outside a terminal a table is so wide that no line is ever broken.
-WIDTH = 10_000
 
 
 def score(batch: "Batch", model: "ScoringModel", early: "Processes | None") -> "Manifest":
@@ -36,7 +34,7 @@ def score(batch: "Batch", model: "ScoringModel", early: "Processes | None") -> "
     with progress() as tell:
         manifest = run.score(batch, model, tell, early)
     if fault := publish_answers(batch.out):
-        say(f"warning: {fault}")
+        terminal.say(f"warning: {fault}")
     return manifest
 
 
@@ -56,16 +54,13 @@ def publish_answers(out: Path) -> str:
 @contextmanager
 def progress() -> "Iterator[Tell]":
     """Give the function that shows progress on standard error: a bar in a terminal, else a line every ten seconds."""
-    if sys.stderr.isatty():
+    if terminal.is_quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty():
         with _bar() as tell:
             yield tell
     else:
-        yield ticker(say)
-
-
-def say(words: str) -> None:
-    """Say on standard error what a person should know while a command works."""
-    print(words, file=sys.stderr, flush=True)
+        yield ticker(terminal.say)
 
 
 def ticker(write: Callable[[str], None]) -> "Tell":
@@ -94,38 +89,30 @@ def words(progress: "Progress", seconds: float) -> str:
 
 def summary(batch: "Batch", manifest: "Manifest") -> None:
     """Print the counts, the places of the files, and warnings."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Column, Table
-
     from pipeline.scoring import export
 
     has_pages = manifest.files != manifest.rows
-    table = Table("status or reason", Column("images", justify="right"), *([Column("files", justify="right")] * has_pages))
-    for status in STATUSES:
-        if status in manifest.statuses:
-            table.add_row(status, str(manifest.statuses[status]), *([str(manifest.file_statuses[status])] * has_pages))
-    table.add_section()
-    for reason, number in islice(manifest.reasons.items(), MOST_REASONS):
-        table.add_row(escape(shown(reason)), str(number))
+    rows = [
+        (status, str(manifest.statuses[status]), str(manifest.file_statuses[status]))
+        for status in STATUSES
+        if status in manifest.statuses
+    ]
+    reasons = [(reason, str(number), "") for reason, number in islice(manifest.reasons.items(), MOST_REASONS)]
     if (others := len(manifest.reasons) - MOST_REASONS) > 0:
-        table.add_row(f"and {others} other reasons", "")
-    Console(highlight=False).print(table)
+        reasons.append((f"and {counted(others, 'other reason')}", "", ""))
+    columns = ("status or reason", "images", "files")[: 3 if has_pages else 2]
+    terminal.table(columns, [*rows, *reasons], section=len(rows))
     is_new = not batch.finished
     effort = _effort(manifest) if is_new else "nothing changed since these scores were written"
     size = f"{manifest.size_words} with {versions.NAME} {manifest.model} ({manifest.dataset}): {effort}"
-    print(*filter(None, (size, manifest.drift_words)), sep="\n")
+    terminal.lay(*filter(None, (size, manifest.drift_words)))
     _name_files(batch, manifest)
     if not is_new and export.is_edited(batch.out, manifest):
-        print("scores.csv itself was changed; --fresh writes it anew, and keeps what it is now beside it")
+        terminal.lay("scores.csv itself was changed; --fresh writes it anew, and keeps what it is now beside it")
     if is_new and manifest.edited:
-        print(f"what somebody made of the last scores.csv is kept in {shown(batch.out / manifest.edited)}")
-    if batch.store_words:
-        print(batch.store_words)
-    for words in manifest.warnings:
-        print(f"warning: {words}")
-    if batch.listing.unread_words:
-        print(batch.listing.unread_words)
+        terminal.lay(f"what somebody made of the last scores.csv is kept in {shown(batch.out / manifest.edited)}")
+    warnings = [f"warning: {words}" for words in manifest.warnings]
+    terminal.lay(*filter(None, (batch.store_words, *warnings, batch.listing.unread_words)))
 
 
 def too_many_errors(manifest: "Manifest", settings: "Score") -> str:
@@ -197,25 +184,12 @@ def _bar() -> "Iterator[Tell]":
         yield tell
 
 
-def table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print a table, a row for each tuple."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(escape(shown(cell)) for cell in row))
-    console = Console(highlight=False)
-    console.width = console.width if console.is_terminal else WIDTH
-    console.print(table)
-
-
 def labelled(folders: "Sequence[Overview]") -> None:
     """Print what own labelled scans there are."""
     if not folders:
-        print("There are no labelled scans yet. `digits collect FOLDER --as NAME` copies some in.")
+        terminal.lay("There are no labelled scans yet. `digits collect FOLDER --as NAME` copies some in.")
         return
-    columns = ("folder", "scans", *map(str, range(10)), "learned", "added", "from")
+    digits = tuple(map(str, range(10)))
+    columns = ("folder", "scans", *digits, "learned", "added", "from")
     rows = [(one.name, str(sum(one.digits)), *map(str, one.digits), str(one.learned), one.added, one.origin) for one in folders]
-    table(columns, rows)
+    terminal.table(columns, rows, wide=(*digits, "from"), instead="`digits collect --list | cat`")

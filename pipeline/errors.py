@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class PipelineError(Exception):
@@ -17,6 +18,13 @@ def exit_on_error() -> Iterator[None]:
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def unreadable(place: Path, error: Exception, mending: str) -> PipelineError:
+    """Say that a file that a stage makes is not there yet, or cannot be read, and the command that mends it."""
+    if isinstance(error, FileNotFoundError):
+        return PipelineError(f"{place}: not there yet. Run {mending}.")
+    return PipelineError(f"{place}: cannot be read: {error}. Run {mending}.")
 
 
 class StorageError(PipelineError):

@@ -1,5 +1,6 @@
 """Where everything lies, relative to the project's root."""
 
+import os
 from pathlib import Path
 
 from pipeline.errors import PipelineError
@@ -44,6 +45,9 @@ CLASSES = "classes.csv"
 RELIABILITY = "reliability.csv"
 SLICES_TABLE = "slices.csv"
 
+# The way from the root to where the user stood when a command began.
+stood_in = Path()
+
 
 def address_of(given: Path) -> str:
     """Give the address that a path was made from, such as ``s3://bucket/folder``; nothing for a path on this machine."""
@@ -68,6 +72,24 @@ def scores_of(given: Path) -> Path:
     """Give the folder that scores go to unless told otherwise: ``data/scores/NAME``, for a list ``NAME.txt`` too."""
     place = given.resolve()
     return SCORES / ((place.name if place.is_dir() else place.stem) or "root")
+
+
+def enter_root() -> None:
+    """Go to the root of the project that the working folder lies in, and keep in ``stood_in`` where that was.
+
+    Raises PipelineError where no folder above is a project.
+    """
+    global stood_in  # noqa: PLW0603 - one process has one user
+    here = Path.cwd()
+    for root in (here, *here.parents):
+        if all((root / path).is_file() for path in (PARAMS, STAGES)):
+            os.chdir(root)
+            stood_in = here.relative_to(root)
+            return
+    raise PipelineError(
+        f"{shown(here)}: no project, here or in a folder above: none has a {PARAMS} and a {STAGES}. "
+        f"Go to the folder that you cloned the project into, and run this again."
+    )
 
 
 def require_root() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline import atomic
 from pipeline.digits.arrays import Images, Labels
-from pipeline.errors import PipelineError
+from pipeline.errors import unreadable
 
 
 @dataclass(frozen=True)
@@ -49,4 +49,4 @@ def read(path: Path) -> Dataset:
         with np.load(path, allow_pickle=False) as arrays:
             return Dataset(str(arrays["name"]), *(arrays[field.name] for field in fields(Dataset)[1:]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise PipelineError(f"{path}: cannot be read: {error}. Run `dvc repro reshape`.") from error
+        raise unreadable(path, error, "`dvc repro reshape`") from error

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pipeline import atomic
 from pipeline.datasets.dataset import identity
 from pipeline.digits.arrays import Images, Labels
-from pipeline.errors import PipelineError
+from pipeline.errors import unreadable
 
 TRAIN, VALIDATION, TEST, NO_DIGIT = range(4)
 # The label of what shows no digit, which nothing is trained on: how often that is doubted is measured.
@@ -91,4 +91,4 @@ def read(path: Path) -> Own:
         with np.load(path, allow_pickle=False) as arrays:
             return Own(*(arrays[field.name] for field in fields(Own)))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise PipelineError(f"{path}: cannot be read: {error}. Run `dvc repro collect`.") from error
+        raise unreadable(path, error, "`dvc repro collect`") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline import atomic
 from pipeline.datasets import idx
 from pipeline.digits.arrays import Images, Labels
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, unreadable
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
@@ -100,7 +100,7 @@ def read_dataset(folder: Path) -> str:
     try:
         return str(json.loads((folder / DATASET).read_text(encoding="utf-8"))["name"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PipelineError(f"{folder / DATASET}: cannot be read: {error}. {_NEXT}") from error
+        raise unreadable(folder / DATASET, error, "`dvc repro ingest`") from error
 
 
 def _read(path: Path) -> Images:
@@ -114,7 +114,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise PipelineError(f"{path}: {error}. {_NEXT}") from error
+        raise unreadable(path, error, "`dvc repro ingest`") from error
 
 
 _NEXT = "Delete data/raw and run `dvc repro ingest` again."

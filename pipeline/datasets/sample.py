@@ -13,13 +13,16 @@ from pipeline.names import shown
 def cut(arrays: Path, folder: Path, *, count: int) -> int:
     """Write the first ``count`` test images as PNG files, dark on white as a scanner gives them, and give their number.
 
-    Raises PipelineError.
+    A folder that is there may hold nothing but such pictures. Raises PipelineError.
     """
-    if folder.exists():
-        raise PipelineError(f"{shown(folder)}: exists already. Name another folder, or delete this one.")
     images = dataset.read(arrays).test_images[:count, :, :, 0]
-    with atomic.replacing(folder) as temporary:
-        temporary.mkdir()
-        for index, image in enumerate(images):
-            (temporary / f"{index:05d}.png").write_bytes(cv2.imencode(".png", 255 - image)[1].tobytes())
+    pictures = {f"{index:05d}.png": cv2.imencode(".png", 255 - image)[1].tobytes() for index, image in enumerate(images)}
+    there = list(folder.iterdir()) if folder.is_dir() else [folder] if folder.exists() else []
+    if not all(place.name in pictures and place.is_file() and place.read_bytes() == pictures[place.name] for place in there):
+        raise PipelineError(f"{shown(folder)}: holds something else. Name another folder, or delete this one.")
+    if len(there) < len(pictures):
+        with atomic.replacing(folder) as temporary:
+            temporary.mkdir()
+            for name, content in pictures.items():
+                (temporary / name).write_bytes(content)
     return len(images)

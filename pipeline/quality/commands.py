@@ -5,29 +5,32 @@ from typing import Annotated
 
 import typer
 
-from pipeline import layout
+from pipeline import layout, terminal
 
 
 def drift(
     folder: Annotated[
-        Path, typer.Argument(help="A folder of scored batches, data/scores by default.", file_okay=False)
-    ] = layout.SCORES,
+        Path | None, typer.Argument(help="A folder of scored batches, data/scores by default.", file_okay=False)
+    ] = None,
     last: Annotated[int, typer.Option(help="How many batches are listed; the page has all.", min=1)] = 20,
 ) -> None:
     """List the last scored batches beside what is usual for their models, and write drift.html over all."""
-    from pipeline import console, params
+    from pipeline import params
     from pipeline.names import shown
     from pipeline.reports import drift as report
     from pipeline.scoring import history
 
+    folder = folder or layout.SCORES
     least = params.load(layout.PARAMS).score.drift_effect
-    batches = history.read(folder, console.say)
+    batches = history.read(folder, terminal.say)
     page = report.write(folder, batches, least)
     some = batches[-last:]
     columns = ("batch", "finished (UTC)", "model", "rows", "for review", "expected right", "beside what is usual")
-    console.table(
+    terminal.table(
         columns,
         [(one.name, one.finished, one.model, str(one.rows), one.review, one.expected, one.words) for one in some],
+        wide=("finished (UTC)", "model", "expected right"),
+        instead="drift.html",
     )
     lines = []
     for name, words in report.WORDS.items():
@@ -37,7 +40,7 @@ def drift(
             times = sum(one["has_drifted"] for one in found if one)
             lines.append((words, blocks, f"drifted {times} times" if times > 1 else "drifted once" if times else ""))
     if lines:
-        console.table(("figure", "effect, oldest first", f"at least {least:g} counts"), lines)
+        terminal.table(("figure", "effect, oldest first", f"at least {least:g} counts"), lines)
     print(shown(page))
 
 
@@ -61,18 +64,17 @@ def audit(
 
     settings = params.load(layout.PARAMS)
     if folder is None:
-        found = audits.of_dataset(out or layout.AUDITS / settings.ingest.dataset, settings, console.say, console.progress)
+        found = audits.of_dataset(out or layout.AUDITS / settings.ingest.dataset, settings, terminal.say, console.progress)
     else:
         out = out or layout.AUDITS / (folder.resolve().name or "root")
-        found = audits.of_folder(folder, out, settings, console.say, console.progress)
+        found = audits.of_folder(folder, out, settings, terminal.say, console.progress)
     if fault := console.publish_answers(found.out):
-        console.say(f"warning: {fault}")
-    console.table(tuple(column.replace("_", " ") for column in audits.COLUMNS), found.lines[:first])
+        terminal.say(f"warning: {fault}")
+    columns = tuple(column.replace("_", " ") for column in audits.COLUMNS)
+    wide = ("page", "suggested probability")
+    terminal.table(columns, found.lines[:first], wide=wide, instead=audits.CSV)
     left = f"; {found.left:,} pictures have no label of a digit, or cannot be read" if found.left else ""
-    print(f"{found.likely:,} of {len(found.lines):,} labels are likely wrong{left}")
+    terminal.lay(f"{found.likely:,} of {len(found.lines):,} labels are likely wrong{left}")
     print(shown(found.out / audits.CSV), shown(found.out / report.NAME), sep="\n")
     if found.likely:
-        print(f"Settle them, a key each: `digits review {shown(found.out)}`")
-
-
-COMMANDS = (drift, audit)
+        terminal.lay(f"Settle them, a key each: `digits review {shown(found.out)}`")

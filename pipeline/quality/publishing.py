@@ -12,7 +12,7 @@ import cv2
 from pipeline import atomic, layout
 from pipeline.digits.arrays import Gray
 from pipeline.errors import PipelineError
-from pipeline.names import shown
+from pipeline.names import counted, shown
 from pipeline.quality import checks
 from pipeline.quality.checks import Finding, Findings
 from pipeline.quality.expectations import Suite
@@ -46,8 +46,9 @@ def conclude(findings: Findings, page: Path) -> list[str]:
             f"the data is not valid: {'; '.join(critical[:MOST_NAMED])}{more}. See {shown(page)}; mend the data, or its bounds "
             f"in params.yaml, and run again."
         )
+    counts = findings.counts()
     warnings = [f"warning: {one}" for one in findings.failures]
-    return [*warnings, "validate: {passed} expectations hold, {warnings} warnings".format(**findings.counts())]
+    return [*warnings, f"validate: {counted(counts['passed'], 'expectation')} hold, {counted(counts['warnings'], 'warning')}"]
 
 
 def _write(folder: Path, dataset: str, splits: list[Split], findings: Findings) -> None:

@@ -9,7 +9,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline import git, layout
-from pipeline.console import table
 from pipeline.digits.network.slices import OWN
 from pipeline.errors import PipelineError
 from pipeline.names import shown
@@ -18,6 +17,7 @@ from pipeline.registry.difference import Difference
 from pipeline.registry.gate import Pairs
 from pipeline.registry.remotes import tags
 from pipeline.registry.versions import CHAMPION, NAME, Reign, Version
+from pipeline.terminal import lay, table
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -56,16 +56,21 @@ def show_models(known: list[Version], reigns: list[Reign], waiting: list[str] | 
         row = (one.version, mark, f"{one.registered_at:%Y-%m-%d}", one.dataset, *figures, promoted)
         rows.append(row if waiting is None else (*row, published))
     columns = ("version", CHAMPION, "registered", "dataset", "accuracy", "worst slice", "calibration error", "promoted")
-    table(columns if waiting is None else (*columns, "published"), rows)
+    table(
+        columns if waiting is None else (*columns, "published"),
+        rows,
+        wide=("dataset", "calibration error", "promoted"),
+        instead="`digits models VERSION`",
+    )
 
 
 def show_trial(what: str, trial: "Trial") -> None:
     """Print what came of trying a remote, and what mends it."""
-    print(shown(f"{what} {trial.name}: {trial.address}".rstrip(": ")))
+    lay(shown(f"{what} {trial.name}: {trial.address}".rstrip(": ")))
     for kind, fault in (("reading", trial.reading), ("writing", trial.writing)):
-        print(shown(f"  {kind} fails: {fault}" if fault else f"  {kind} works"))
+        lay(shown(f"  {kind} fails: {fault}" if fault else f"  {kind} works"))
     if trial.mending:
-        print(f"  what mends it: {trial.mending}")
+        lay(f"  what mends it: {trial.mending}")
 
 
 def show_history(reigns: list[Reign]) -> None:
@@ -77,18 +82,19 @@ def show_history(reigns: list[Reign]) -> None:
         how = f"by {one.how}, back" if one.version in before else f"by {one.how}"
         rows.append((one.version, f"{one.since:%Y-%m-%d %H:%M}", until, how, one.by, one.because))
         before.append(one.version)
-    table((CHAMPION, "from", "until", "promoted", "who", "why"), rows)
+    columns = (CHAMPION, "from", "until", "promoted", "who", "why")
+    table(columns, rows, wide=("who", "why"), instead="`digits models VERSION`")
 
 
 def show_model(one: Version, reigns: list[Reign]) -> None:
     """Print all that is known of one version, and how to have it and make it again."""
-    print(f"{NAME} {one.version}{f', the {CHAMPION}' if one.is_champion else ''}")
-    print(f"registered {one.registered_at:%Y-%m-%d %H:%M} by {shown(one.registered_by)}, commit {one.commit}")
+    lay(f"{NAME} {one.version}{f', the {CHAMPION}' if one.is_champion else ''}")
+    lay(f"registered {one.registered_at:%Y-%m-%d %H:%M} by {shown(one.registered_by)}, commit {one.commit}")
     for reign in reigns:
         if reign.version == one.version:
             until = f" until {reign.until:%Y-%m-%d %H:%M}" if reign.until else ""
             why = f": {reign.because}" if reign.because else ""
-            print(shown(f"{CHAMPION} from {reign.since:%Y-%m-%d %H:%M}{until}, by {reign.how}, {reign.by}{why}"))
+            lay(shown(f"{CHAMPION} from {reign.since:%Y-%m-%d %H:%M}{until}, by {reign.how}, {reign.by}{why}"))
     parameters = parameters_of(git.show(one.commit, layout.DVC_LOCK) or "")
     slices = [f"{name}: accuracy {row['accuracy']:.4f}, for review {row['review']:.4f}" for name, row in _slices(one).items()]
     for title, lines in (
@@ -96,10 +102,13 @@ def show_model(one: Version, reigns: list[Reign]) -> None:
         ("Metrics", [f"{name} {value}" for name, value in one.metrics.items()]),
         *([("Slices of the test set", slices)] if slices else []),
         ("Parameters", [f"{name} {value}" for name, value in parameters.items()]),
-        ("Its files\n", [f"dvc artifacts get . {NAME} --rev {one.version} --out {NAME}-{one.version}"]),
-        ("Make it again, and see that the metrics are the same to the byte\n", commands_again(one, one.commit)),
     ):
-        print(f"\n{title}", *(f"  {shown(line)}" for line in lines), sep="\n")
+        lay("", title, *(f"  {shown(line)}" for line in lines))
+    for title, commands in (
+        ("Its files", [f"dvc artifacts get . {NAME} --rev {one.version} --out {NAME}-{one.version}"]),
+        ("Make it again, and see that the metrics are the same to the byte", commands_again(one, one.commit)),
+    ):
+        print(f"\n{title}\n", *(f"  {shown(command)}" for command in commands), sep="\n")
 
 
 def origin(settings: "Params") -> "Origin":
@@ -110,6 +119,8 @@ def origin(settings: "Params") -> "Origin":
     try:
         recorded = layout.DVC_LOCK.read_text(encoding="utf-8")
         version, verdict = registering.standing(settings)
+    except FileNotFoundError as error:
+        raise PipelineError(f"no model is trained here yet: {error.filename} is not there. Run `dvc repro` first.") from error
     except (OSError, ValueError) as error:
         raise PipelineError(f"nothing to report on: {error}. Run `dvc repro` first.") from error
     commit = version.commit if version else git.output("rev-parse", "HEAD").strip()
@@ -158,12 +169,12 @@ def parameters_of(lock: str) -> dict[str, Any]:
 def show_comparison(first: Version, second: Version) -> None:
     """Print metrics and slices of two versions side by side, and how they answer the same test images."""
     names = (first.version, second.version)
-    print(f"{NAME} {names[0]} and {names[1]}")
+    lay(f"{NAME} {names[0]} and {names[1]}")
     sides = first.metrics, second.metrics
     rows = [_row(name, *(side.get(name) for side in sides)) for name in dict.fromkeys([*sides[0], *sides[1]])]
     if any(sides[0].get(name) != sides[1].get(name) for name in ("dataset", "test_set")):
         table(("metric", *names), [row[:-1] for row in rows])
-        print("They were tested on different images: their figures cannot be compared.")
+        lay("They were tested on different images: their figures cannot be compared.")
         return
     has_other_scans = len({side.get("own_test_set") for side in sides} - {None}) == 2
     if has_other_scans:
@@ -178,18 +189,18 @@ def show_comparison(first: Version, second: Version) -> None:
     ]
     table(("slice", *names, "change"), rows)
     if has_other_scans:
-        print("They were tested on different own scans: figures of these cannot be compared.")
-    print(_paired_words(first, second))
+        lay("They were tested on different own scans: figures of these cannot be compared.")
+    lay(_paired_words(first, second))
 
 
 def show_difference(found: Difference) -> None:
     """Print how many rows change, in which direction, and where they are."""
-    print(found)
+    lay(str(found))
     labels = [(words, str(number)) for words, number in islice(found.labels.items(), MOST_LABELS)]
     if labels:
         table(("label", "rows"), labels)
-    print(shown(found.file))
-    print(f"warning: no page: {found.page_fault}" if found.page_fault else shown(found.page))
+    lay(shown(found.file))
+    lay(f"warning: no page: {found.page_fault}" if found.page_fault else shown(found.page))
 
 
 def _paired_words(first: Version, second: Version) -> str:

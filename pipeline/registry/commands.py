@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline import layout
+from pipeline import layout, terminal
+from pipeline.command import versions as known_versions
 from pipeline.names import shown
 
 VERSION = "champion, or a version such as v1.2.0."
@@ -23,7 +24,7 @@ def report() -> None:
     from pipeline.registry import catalogue
     from pipeline.reports import training
 
-    print(shown(training.write(catalogue.origin(params.load(layout.PARAMS)))))
+    terminal.out(shown(training.write(catalogue.origin(params.load(layout.PARAMS)))))
 
 
 def register() -> None:
@@ -32,14 +33,16 @@ def register() -> None:
     from pipeline.registry import registering
 
     try:
-        print(registering.register(params.load(layout.PARAMS), console.say, console.progress).message)
+        terminal.out(registering.register(params.load(layout.PARAMS), terminal.say, console.progress).message)
     except registering.GateRefusal as refusal:
-        print(refusal.verdict)
+        terminal.lay(str(refusal.verdict))
         raise
 
 
 def models(
-    version: Annotated[str | None, typer.Argument(help="One, to see it whole: champion, or such as v1.2.0.")] = None,
+    version: Annotated[
+        str | None, typer.Argument(help="One, to see it whole: champion, or such as v1.2.0.", autocompletion=known_versions)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all that is known, bounds and verdicts too.")] = False,
 ) -> None:
     """List the registered models, or show one VERSION whole."""
@@ -57,43 +60,41 @@ def models(
     elif known:
         catalogue.show_models(known, reigns, waiting)
     else:
-        print(versions.left_out() or NONE_YET)
+        terminal.lay(versions.left_out() or NONE_YET)
 
 
 def promote(
-    version: Annotated[str, typer.Argument(help="A registered version, such as v1.2.0.")],
+    version: Annotated[str, typer.Argument(help="A registered version, such as v1.2.0.", autocompletion=known_versions)],
     because: Annotated[str, typer.Option(help="The reason, which is kept with the promotion.")] = "",
 ) -> None:
     """Make a registered version the champion: forward, or back to an older one."""
-    from pipeline import console
     from pipeline.registry import publishing, versions
 
-    changed, outcome = publishing.promote(version, because, console.say)
-    print(f"{versions.NAME} {version} is {'now' if changed else 'already'} the {versions.CHAMPION}")
-    if outcome:
-        print(outcome)
+    changed, outcome = publishing.promote(version, because, terminal.say)
+    state = f"{versions.NAME} {version} is {'now' if changed else 'already'} the {versions.CHAMPION}"
+    terminal.out(*filter(None, (state, outcome)))
 
 
 def remote() -> None:
     """Say what a team's clone shares, try to read and to write each remote, and name what is not published yet."""
-    from pipeline import console
     from pipeline.errors import PipelineError
     from pipeline.registry import catalogue, publishing, versions
     from pipeline.registry.remotes import checking, tags, team
 
     clone = team.here()
     if not clone:
-        print(NO_TEAM)
+        terminal.lay(NO_TEAM)
         return
     trials = {"tags, in Git's": checking.of_tags(clone), "bytes, in DVC's": checking.of_objects(clone)}
     for what, trial in trials.items():
         catalogue.show_trial(what, trial)
     if not trials["tags, in Git's"].reading:
-        for remark in tags.follow(clone, console.say):
-            console.say(f"warning: {remark}")
+        for remark in tags.follow(clone, terminal.say):
+            terminal.say(f"warning: {remark}")
     waiting = tags.unpublished()
-    print("published:", ", ".join(one for one in versions.tag_names() if one not in waiting) or "nothing")
-    print("not published:", f"{', '.join(waiting)}. {publishing.NEXT}" if waiting else "nothing")
+    published = ", ".join(one for one in versions.tag_names() if one not in waiting)
+    terminal.lay(f"published: {published or 'nothing'}")
+    terminal.lay(f"not published: {', '.join(waiting)}. {publishing.NEXT}" if waiting else "not published: nothing")
     if not all(trial.is_well for trial in trials.values()):
         raise PipelineError("a remote does not work: what mends it stands above.")
 
@@ -106,12 +107,12 @@ def history() -> None:
     if reigns:
         catalogue.show_history(reigns)
     else:
-        print(versions.left_out() or "There was no champion yet.")
+        terminal.lay(versions.left_out() or f"There was no champion yet. {NONE_YET}")
 
 
 def compare(
-    first: Annotated[str, typer.Argument(help=VERSION)],
-    second: Annotated[str, typer.Argument(help="Another.")],
+    first: Annotated[str, typer.Argument(help=VERSION, autocompletion=known_versions)],
+    second: Annotated[str, typer.Argument(help="Another.", autocompletion=known_versions)],
     on: Annotated[
         list[Path] | None,
         typer.Option(help="A folder of pictures, with or without labels, to score with both.", exists=True, file_okay=False),
@@ -146,11 +147,8 @@ def gc(
 
     found = project.free(dry=not force)
     if not found:
-        print("DVC's cache holds nothing that nothing names.")
+        terminal.out("DVC's cache holds nothing that nothing names.")
     elif force:
-        print(f"removed {found}")
+        terminal.out(f"removed {found}")
     else:
-        print(f"{found} of DVC's cache are named by no tag, branch or experiment: `digits gc --force` removes them")
-
-
-COMMANDS = (report, register, models, promote, history, compare, remote, gc)
+        terminal.lay(f"{found} of DVC's cache are named by no tag, branch or experiment: `digits gc --force` removes them")

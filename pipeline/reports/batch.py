@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline import layout
-from pipeline.names import shown
+from pipeline.names import counted, shown
 from pipeline.reports import drift, html
 
 NAME = "report.html"
@@ -92,7 +92,9 @@ def _page(folder: Path, given: Path, manifest: Any, confidences: Counter[int], r
 def headline(rows: int, statuses: Mapping[str, int]) -> str:
     """Say what came of the images of a batch."""
     words = {"ok": "read", "review": "to check", "error": "could not be read"}
-    return f"{rows:,} images: " + ", ".join(f"{statuses[one]:,} {what}" for one, what in words.items() if statuses.get(one))
+    return f"{counted(rows, 'image')}: " + ", ".join(
+        f"{statuses[one]:,} {what}" for one, what in words.items() if statuses.get(one)
+    )
 
 
 def line(values: Sequence[str], field: bytes, thumbnail: bytes, *more: object) -> bytes:

@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline import layout
+from pipeline import layout, terminal
+from pipeline.command import batches as known_batches
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 
 if TYPE_CHECKING:
     from pipeline.review.queue import Mode
 
-Batch = Annotated[str, typer.Argument(help="A scored batch: its name, or its folder.", metavar="BATCH")]
+Batch = Annotated[
+    Path, typer.Argument(help="A scored batch: its name, or its folder.", metavar="BATCH", autocompletion=known_batches)
+]
 Reader = Annotated[str | None, typer.Option(help="Who keys; the user of this machine by default.")]
 Port = Annotated[int, typer.Option(help="Where the page is served on this machine; a free port by default.", min=0, max=65535)]
 Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
@@ -41,7 +44,7 @@ def review(
     if taken_from is not None:
         from pipeline.review import exporting
 
-        print(exporting.read_tasks(out, taken_from))
+        terminal.out(str(exporting.read_tasks(out, taken_from)))
         summary = True
     if second is not None:
         reader = second
@@ -81,14 +84,17 @@ def export(
 
     out = _place_of(batch)
     if form == "csv":
-        print(shown(exporting.write_csv(out)))
+        terminal.out(shown(exporting.write_csv(out)))
         return
-    print(shown(exporting.write_tasks(out, params.load(layout.PARAMS).score)))
-    print(f"labelling configuration: {exporting.CONFIGURATION}")
+    terminal.out(shown(exporting.write_tasks(out, params.load(layout.PARAMS).score)))
+    terminal.out(f"labelling configuration: {exporting.CONFIGURATION}")
 
 
 def learn(
-    batches: Annotated[list[str], typer.Argument(help="Scored batches, of which rows were keyed.", metavar="BATCH...")],
+    batches: Annotated[
+        list[Path],
+        typer.Argument(help="Scored batches, of which rows were keyed.", metavar="BATCH...", autocompletion=known_batches),
+    ],
 ) -> None:
     """Copy what was keyed of batches below data/labelled: the next training has it."""
     from pipeline import params
@@ -100,15 +106,14 @@ def learn(
         place = learning.place_of(out)
         with project.tracking(place):
             added = learning.learn(out, settings)
-        print(added, added.for_git, sep="\n")
+        terminal.out(str(added), added.for_git)
 
 
-def _place_of(batch: str) -> Path:
+def _place_of(batch: Path) -> Path:
     """Find the output folder of a batch. Raises PipelineError where it has no scores."""
     from pipeline.scoring.database import NAME
 
-    given = Path(batch)
-    places = [given, layout.SCORES / given, layout.scores_of(given)]
+    places = [batch, layout.SCORES / batch, layout.scores_of(batch)]
     found = next((place for place in places if (place / NAME).is_file()), None)
     if found is None:
         known = sorted(shown(place.parent.name) for place in layout.SCORES.glob(f"*/{NAME}"))
@@ -138,7 +143,4 @@ def _serve(out: Path, reader: str | None, mode: "Mode", port: int, *, is_opened:
         session.require_work()
         server.serve(session, port, tell)
     found = summary.publish(out)
-    print(*filter(None, (*found.lines, settling.settle(out, settings) if found.keyed else "")), sep="\n")
-
-
-COMMANDS = (review, certify, export, learn)
+    terminal.lay(*filter(None, (*found.lines, settling.settle(out, settings) if found.keyed else "")))

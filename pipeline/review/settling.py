@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.labelled import editing, labels
 from pipeline.labelled.choosing import TRACKED
-from pipeline.names import shown
+from pipeline.names import counted, shown
 from pipeline.params import Score
 from pipeline.registry import project
 from pipeline.review import answers as kept
@@ -40,4 +40,4 @@ def settle(out: Path, settings: Score) -> str:
     is_tracked = folder.with_name(f"{folder.name}{TRACKED}").exists() and (folder / labels.FILE).exists()
     with project.tracking(folder) if is_tracked else nullcontext():
         table = editing.change(folder, changes, pages, settings)
-    return f"{len(changes):,} labels changed in {shown(table)}; `git diff` shows them where Git has it"
+    return f"{counted(len(changes), 'label')} changed in {shown(table)}; `git diff` shows them where Git has it"

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline import exclusive
 from pipeline.labelled.labels import NO_DIGIT
-from pipeline.names import shown
+from pipeline.names import counted, shown
 from pipeline.reports import batch as report
 from pipeline.review import answers as kept
 from pipeline.review import pictures, sample
@@ -54,7 +54,7 @@ class Summary:
         lines = [
             f"{self.doubtful_keyed:,} of {self.doubtful:,} doubtful rows keyed, {self.keyed - self.doubtful_keyed:,} others",
             f"{self.otherwise:,} otherwise than they were read, {self.no_digit:,} as no digit",
-            f"{self.pictures:,} pictures in {duration(self.seconds)}, {each:.1f} s each",
+            f"{counted(self.pictures, 'picture')} in {duration(self.seconds)}, {each:.1f} s each",
             f"keying all {self.rows:,} would take {duration(each * self.rows)}",
         ]
         if self.waiting:
@@ -123,7 +123,9 @@ def of_state(out: Path, state: State) -> list[str]:
     """Say on the page what else a person should know."""
     words = [] if state.is_scored else ["The batch is being scored just now: some pictures may come later."]
     if state.unseen:
-        words.append(f"{state.unseen:,} pictures went away or changed since they were scored: score {shown(out.name)} again.")
+        words.append(
+            f"{counted(state.unseen, 'picture')} went away or changed since they were scored: score {shown(out.name)} again."
+        )
     if state.promise:
         words.append(promise_words(state.promise))
     return words

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pipeline import layout
 from pipeline.errors import PipelineError
 from pipeline.names import shown
 from pipeline.scoring.kinds import ARCHIVES, PICTURES, is_hidden, is_kept_by_a_system
@@ -147,12 +148,14 @@ def list_storage(address: str, suffixes: Collection[str]) -> Listing:
 def list_paths(text: Path) -> Listing:
     """List the files that a text names, one path a line, or standard input where it is ``-``.
 
-    Every path counts once, whatever it leads to. Raises PipelineError where it cannot be read or is no text.
+    A path starts where the user stands. Each counts once, whatever it leads to. Raises PipelineError where the text cannot be
+    read or is none.
     """
     listing = Listing()
     try:
         with sys.stdin.buffer if text == STANDARD_INPUT else text.open("rb") as lines:
-            listing.fill(_looked_up(b"", _named_in(lines)))
+            start = os.fsencode(layout.stood_in) if layout.stood_in.parts else b""
+            listing.fill(_looked_up(b"", (os.path.join(start, name) for name in _named_in(lines))))  # noqa: PTH118 - of any bytes
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PipelineError(f"{shown(text)}: {reason}. Name a folder, or a text file with one path a line.") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import atomic
+from pipeline.names import counted
 
 SCHEMA_VERSION = 6
 NAME = "manifest.json"
@@ -66,7 +67,7 @@ class Manifest:
     @property
     def size_words(self) -> str:
         """Say how many rows there are, and of how many files where that is another number."""
-        return f"{self.rows} images" + (f" of {self.files} files" if self.files != self.rows else "")
+        return counted(self.rows, "image") + (f" of {counted(self.files, 'file')}" if self.files != self.rows else "")
 
     @property
     def suspicion_words(self) -> list[str]:

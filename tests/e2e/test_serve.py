@@ -288,7 +288,7 @@ def test_a_folder_in_the_inbox_is_scored_without_another_hand_moved_and_all_its_
     run = served.wait_for(lambda: [one for one in served.runs("score-inbox", "COMPLETED") if "monday" in one["name"]])[0]
 
     assert (project.root / "data/scores/monday-forms/scores.csv").read_text().count("\n") == 6
-    assert run["name"] == "score-inbox/monday-forms"
+    assert run["name"].startswith("score-inbox/monday-forms: 5 images")
     artifacts = served.ask("artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})
     assert {one["type"] for one in artifacts} == {"progress", "table", "markdown"}
     (summary,) = (one["data"] for one in artifacts if one["key"] == "scoring-summary")

@@ -234,7 +234,7 @@ def test_every_new_batch_of_the_inbox_is_scored_once(project: Project) -> None:
     first = score_inbox(return_state=True)
     second = score_inbox(return_state=True)
 
-    assert first.message == "scored monday (5 images), tuesday (5 images)"
+    assert re.fullmatch(r"monday: 5 images(, \d to review)?; tuesday: 5 images(, \d to review)?", first.message or "")
     assert second.name == "Unchanged"
     assert (project.root / "data/scores/tuesday/scores.csv").exists()
     assert task_states(first) == {"monday": "Completed", "tuesday": "Completed"}
@@ -322,7 +322,7 @@ def test_what_has_no_row_is_named_and_makes_the_run_incomplete(project: Project)
 
     states = [score_inbox(return_state=True) for _ in range(2)]
 
-    for state, scored in zip(states, ("scored monday (2 images); ", "nothing new to score; "), strict=True):
+    for state, scored in zip(states, ("monday: 2 images; ", "nothing new to score; "), strict=True):
         assert state.is_completed()
         assert state.name == "Incomplete"
         message = state.message or ""
@@ -341,7 +341,7 @@ def test_a_batch_whose_name_is_no_utf_8_is_scored(project: Project) -> None:
     state = score_inbox(return_state=True)
 
     assert state.is_completed()
-    assert state.message == r"scored caf\xe9 (3 images), caf\xe9 (2 images)"
+    assert state.message == r"caf\xe9: 3 images; caf\xe9: 2 images"
     assert task_states(state) == {r"caf\xe9": "Completed"}
     rows = json.loads(artifact("scores"))
     assert {row["batch"] for row in rows} == {r"caf\xe9"}
@@ -370,7 +370,7 @@ def test_a_batch_of_blank_pages_is_scored_and_makes_the_run_suspect(project: Pro
 
     assert state.is_completed()
     assert state.name == "Suspect"
-    assert "scored blank (12 images); blank: MostlyBlank: 12 of 12 pictures are blank: " in (state.message or "")
+    assert "blank: 12 images, 12 to review; blank: MostlyBlank: 12 of 12 pictures are blank: " in (state.message or "")
     assert (project.root / "data/scores/blank/scores.csv").is_file()
 
 
@@ -391,6 +391,17 @@ def test_a_batch_that_has_drifted_says_so_beside_its_counts(project: Project) ->
     assert re.search(r"^By confidence, \d+\.\d% of the labels are expected to be right", summary, re.MULTILINE)
 
 
+def test_a_run_says_how_many_rows_a_person_has_to_look_at(project: Project) -> None:
+    project.set(score__maximum_error_share=0.5, score__minimum_confidence=1.0)
+    project.sample("data/inbox/monday", 3)
+    (project.root / "data/inbox/monday/broken.png").write_bytes(b"\x89PNG")
+
+    state = score_inbox(return_state=True)
+
+    assert (state.message or "").startswith("monday: 4 images, 3 to review, 1 unreadable")
+    assert name_of(state) == "score-inbox/monday: 4 images, 3 to review, 1 unreadable"
+
+
 def test_runs_are_called_after_what_they_did(project: Project) -> None:
     for name in ("monday", "tuesday"):
         project.sample(f"data/inbox/{name}", 2)
@@ -398,7 +409,7 @@ def test_runs_are_called_after_what_they_did(project: Project) -> None:
     first, second = score_inbox(return_state=True), score_inbox(return_state=True)
     training = train(return_state=True)
 
-    assert [name_of(state) for state in (first, second)] == ["score-inbox/monday, tuesday", "score-inbox/unchanged"]
+    assert [name_of(state) for state in (first, second)] == ["score-inbox/monday, tuesday: 4 images", "score-inbox/unchanged"]
     assert name_of(training) == "train/v1.0.0 unchanged"
 
 
@@ -410,7 +421,7 @@ def test_a_folder_of_a_batch_belongs_to_it_and_more_of_it_is_all_that_is_scored_
 
     state = score_inbox(return_state=True)
 
-    assert state.message == "scored monday (4 images)"
+    assert state.message == "monday: 4 images"
     manifest = json.loads((project.root / "data/scores/monday/manifest.json").read_text())
     assert (manifest["reused"], manifest["scored"]) == (2, 2)
     assert sorted(path.name for path in (project.root / "data/inbox").rglob("*") if not path.name.endswith(".png")) == [
@@ -434,7 +445,7 @@ def test_a_batch_waits_for_its_ready_file_where_the_settings_say_so(project: Pro
     assert early.is_completed()
     assert (early.name, name_of(early)) == ("Waiting", "score-inbox/waiting")
     assert early.message == f"nothing new to score; {waits.format('empty')}; {waits.format('monday')}"
-    assert late.message == f"scored monday (2 images); {waits.format('empty')}"
+    assert late.message == f"monday: 2 images; {waits.format('empty')}"
 
 
 def test_another_inbox_another_model_and_all_anew(project: Project, tmp_path: Path) -> None:
@@ -445,7 +456,7 @@ def test_another_inbox_another_model_and_all_anew(project: Project, tmp_path: Pa
     ]
     unknown = score_inbox(folder=tmp_path / "elsewhere", model="v7.0.0", return_state=True)
 
-    assert [state.message for state in states] == ["scored monday (2 images)"] * 2
+    assert [state.message for state in states] == ["monday: 2 images"] * 2
     assert unknown.message == "v7.0.0: no such version of digit-cnn. Registered: v1.0.0. See `digits models`."
 
 
@@ -552,7 +563,7 @@ def test_a_batch_that_takes_too_long_keeps_its_rows_and_the_next_run_goes_on(
     late = score_inbox(return_state=True)
 
     assert (early.type.value, early.name, name_of(early)) == ("FAILED", "TimedOut", "score-inbox/large failed")
-    assert (late.message or "").startswith("scored large (300 images)")
+    assert (late.message or "").startswith("large: 300 images")
     manifest = json.loads((project.root / "data/scores/large/manifest.json").read_text())
     assert manifest["resumed"] > 0
     assert manifest["resumed"] + manifest["scored"] == 300

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline import console
+from pipeline import terminal
 from pipeline.registry import publishing, registering
 from pipeline.reports import html
 from tests.conftest import DIGITS, ROOT, Project, copy_project
@@ -222,7 +222,7 @@ def test_the_registry_may_change_while_a_model_is_judged_which_is_judged_again_t
     def judge_and_meanwhile(*arguments: Any, **options: Any) -> Any:
         verdict = judge(*arguments, **options)
         judged.append(verdict.comparison.promotes if verdict.comparison else None)
-        publishing.promote("v1.0.0", "meanwhile", console.say)
+        publishing.promote("v1.0.0", "meanwhile", terminal.say)
         return verdict
 
     monkeypatch.setattr(registering, "_judge", judge_and_meanwhile)

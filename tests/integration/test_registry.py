@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from dvc.repo import Repo
 
-from pipeline import console
+from pipeline import terminal
 from pipeline.datasets import dataset
 from pipeline.digits.network import metrics
 from pipeline.digits.network.model import Classifier, probabilities
@@ -164,7 +164,7 @@ def test_a_dozen_promotions_in_a_second_leave_the_last_one_champion(
     project = copy_of(second_version[0])
     monkeypatch.chdir(project.root)
     for turn in range(12):
-        publishing.promote(f"v1.{1 - turn % 2}.0", "", console.say)
+        publishing.promote(f"v1.{1 - turn % 2}.0", "", terminal.say)
 
     version = next(one.version for one in of_registry.registered() if one.is_champion)
     with Repo(".") as repo:

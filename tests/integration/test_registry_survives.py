@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import console, params
+from pipeline import console, params, terminal
 from pipeline.errors import PipelineError
 from pipeline.registry import contents, publishing, registering, versions
 from pipeline.registry import project as dvc_project
@@ -38,7 +38,7 @@ def work_in(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 def register() -> registering.Registration:
-    return registering.register(params.load(Path("params.yaml")), console.say, console.progress)
+    return registering.register(params.load(Path("params.yaml")), terminal.say, console.progress)
 
 
 def forget(project: Project) -> None:
@@ -256,11 +256,11 @@ def test_a_tag_that_a_clock_made_too_early_is_warned_of(
 
     commit = registered.git("rev-parse", "digit-cnn@v1.0.0^{}").strip()
     at(1924000000)  # in 2030
-    publishing.Publication(console.say).add(versions.assignment("v1.0.0", commit, versions.HAND, ""))
+    publishing.Publication(terminal.say).add(versions.assignment("v1.0.0", commit, versions.HAND, ""))
     assert capfd.readouterr().err == ""
 
     at(1800000000)
-    publishing.Publication(console.say).add(versions.assignment("v1.0.0", commit, versions.HAND, ""))
+    publishing.Publication(terminal.say).add(versions.assignment("v1.0.0", commit, versions.HAND, ""))
 
     said = capfd.readouterr().err
     assert said.startswith("warning: the tag digit-cnn#champion#2 was made on 2030-12-20, by a clock that was ahead.")
@@ -277,7 +277,7 @@ def test_a_folder_with_spaces_and_letters_of_other_alphabets(
 
     assert register().is_champion
 
-    assert publishing.promote("v1.0.0", "", console.say) == (False, "")
+    assert publishing.promote("v1.0.0", "", terminal.say) == (False, "")
     assert_dvc_finds_the_champion(project, tmp_path / "model")
 
 
@@ -301,7 +301,7 @@ def test_a_lightweight_tag_with_the_name_of_a_champion_is_none(registered: Proje
 
     assert done.version == "v1.2.0"
     assert champion() == "v1.0.0"
-    assert publishing.promote("v1.2.0", "by hand", console.say) == (True, "")
+    assert publishing.promote("v1.2.0", "by hand", terminal.say) == (True, "")
     assert champion() == "v1.2.0"
 
 
@@ -331,7 +331,7 @@ def test_packed_tags_are_read_and_added_to(registered: Project, tmp_path: Path) 
     forget(registered)
 
     done = register()
-    publishing.promote(done.version, "", console.say)
+    publishing.promote(done.version, "", terminal.say)
 
     assert (done.version, champion()) == ("v1.1.0", "v1.1.0")
     assert_dvc_finds_the_champion(registered, tmp_path / "model")

@@ -432,7 +432,7 @@ def test_without_such_a_copy_it_is_left_out_and_counted(sitting: Sitting, out: P
     assert session.state().unseen == 0
     assert item(session) != gone
     assert summary.of_state(out, session.state()) == [
-        "1 pictures went away or changed since they were scored: score batch again."
+        "1 picture went away or changed since they were scored: score batch again."
     ]
 
 

@@ -536,3 +536,49 @@ def test_a_csv_that_was_edited_is_named(project: Project) -> None:
     assert "what somebody made of the last scores.csv is kept in data/scores/batch/scores.edited.csv" in fresh.stdout
     assert (project.root / "data/scores/batch/scores.edited.csv").read_text() == "my own"
     assert len(rows(project)) == 20
+
+
+def test_from_a_folder_below_the_root_paths_start_where_the_user_stands(project: Project) -> None:
+    below = dataclasses.replace(project, root=project.root / "data/inbox")
+    (below.root / "list.txt").write_text("batch/00003.png\n")
+
+    done = below.digits("score", "batch")
+    listed = below.digits("score", "list.txt", "--out", "listed", "--quiet")
+    names = below.digits("models")
+
+    assert done.stderr.startswith(f"in {project.root}\n")
+    assert len(rows(project)) == 20
+    assert (listed.stdout, listed.stderr) == ("", "")
+    assert [row["file"] for row in rows(project, "data/inbox/listed")] == ["data/inbox/batch/00003.png"]
+    assert "v1.0.0" in names.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("digits promote v", ["v1.0.0"]),
+        ("digits score --model ", ["champion", "v1.0.0"]),
+        ("digits review b", ["batch"]),
+        ("digits score data/in", ["data/inbox/batch"]),
+    ],
+)
+def test_a_shell_completes_versions_batches_and_folders(line: str, expected: list[str], project: Project) -> None:
+    project.digits("score", "data/inbox/batch")
+
+    done = project.digits(_DIGITS_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(line.count(" ")))
+
+    assert done.stdout.split() == expected
+
+
+def test_a_sample_can_be_cut_again_and_made_larger_but_never_into_other_files(project: Project) -> None:
+    assert project.digits("sample", "new", "--count", "1").stdout == "1 picture in new\n"
+    assert project.digits("sample", "new", "--count", "3").stdout == "3 pictures in new\n"
+    assert project.digits("sample", "new", "--count", "3").stdout == "3 pictures in new\n"
+
+    (project.root / "new/mine.txt").write_text("mine")
+    refused = project.digits("sample", "new", "--count", "3", check=False)
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "error: new: holds something else. Name another folder, or delete this one.\n",
+    )
+    assert len(list((project.root / "new").iterdir())) == 4

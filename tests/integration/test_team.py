@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import console, exclusive, params
+from pipeline import console, exclusive, params, terminal
 from pipeline.registry import registering
 from pipeline.registry.remotes import tags, team
 from pipeline.registry.remotes.team import Team
@@ -117,7 +117,7 @@ def test_of_two_registrations_at_once_the_second_is_judged_again_and_gets_the_ne
     for name, value in another.environment.items():
         monkeypatch.setenv(name, value)
 
-    done = registering.register(params.load(Path("params.yaml")), console.say, console.progress)
+    done = registering.register(params.load(Path("params.yaml")), terminal.say, console.progress)
 
     assert pushed == ["digit-cnn@v1.0.0 digit-cnn#champion#1", "digit-cnn@v1.1.0"]
     assert (done.version, done.is_champion) == ("v1.1.0", False)
@@ -362,7 +362,7 @@ def test_a_password_is_never_asked_for_at_a_terminal(training: Project) -> None:
         done = training.run("script", "-qec", f"{sys.executable} -m pipeline register", "/dev/null")
 
     assert "Username for '" not in done.stdout.replace("could not read Username for '", "")
-    assert "origin: fatal: could not read Username" in done.stdout
+    assert "origin: fatal: could not read Username" in " ".join(done.stdout.split())
 
 
 @contextmanager

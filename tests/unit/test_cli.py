@@ -1,12 +1,13 @@
 """The command line, in the process of the test."""
 
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from pipeline import cli
+from pipeline import cli, command
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [str(getattr(command.callback, "__name__", "")) for command in cli.app.registered_commands]
@@ -23,28 +24,60 @@ def digits(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_outside_the_root_every_command_says_so_in_the_same_line(
+def test_outside_a_project_every_command_says_so_in_the_same_line(
     command: str, in_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert digits(monkeypatch, command, *ARGUMENTS.get(command, [])) == 1
 
     assert capsys.readouterr().err == (
-        f"error: {in_folder}: not the project's root, it has no params.yaml and no dvc.yaml. "
-        "Run this in the project's root folder.\n"
+        f"error: {in_folder}: no project, here or in a folder above: none has a params.yaml and a dvc.yaml. "
+        "Go to the folder that you cloned the project into, and run this again.\n"
     )
     assert list(in_folder.iterdir()) == []
 
 
-def test_a_sub_folder_is_not_the_root(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.chdir(ROOT / "data")
-
-    assert digits(monkeypatch, "models") == 1
-    assert capsys.readouterr().err.startswith(f"error: {ROOT / 'data'}: not the project's root")
-
-
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_is_given_anywhere(command: str, in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_is_given_anywhere_in_words_and_with_an_example(
+    command: str, in_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
     assert digits(monkeypatch, command, "--help") == 0
+
+    said = capsys.readouterr().out
+    assert f"Example: digits {command}" in said
+    assert "--quiet" in said
+    assert "<" not in re.sub(r"\[[^]]*\]", "", said)
+    assert max(map(len, said.splitlines())) <= 80
+
+
+def test_the_commands_stand_in_groups_and_score_first(
+    in_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert digits(monkeypatch, "--help") == 0
+
+    said = capsys.readouterr().out
+    first = [re.findall(r"─ ([A-Z][a-z ]+) ─|^│ (\w+) ", line) for line in said.splitlines()]
+    assert [name for found in first for one in found for name in one if name][:3] == ["Options", "Every day", "score"]
+    assert all(group in said for group in cli.COMMANDS)
+    assert "<bool>" not in said
+
+
+def test_the_version_is_that_of_the_package(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert digits(monkeypatch, "--version") == 0
+    assert re.fullmatch(r"digit-pipeline \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_below_the_root_a_command_works_in_the_root_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT / "docs/images")
+
+    assert digits(monkeypatch, "score", "../no-such-folder") == 2
+
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert f"in {ROOT} " in said
+    assert "docs/images/../no-such-folder does not exist" in said
 
 
 @pytest.mark.parametrize(
@@ -75,7 +108,7 @@ def test_bad_usage_of_score_exits_2(
     ("text", "allowed"), [("0-9", range(10)), ("0-5", range(6)), ("7", [7]), ("0, 1,7-8", [0, 1, 7, 8]), ("3-3,1", [1, 3])]
 )
 def test_digits_and_ranges_of_them_can_be_allowed(text: str, allowed: Iterable[int]) -> None:
-    assert cli._digits(text) == tuple(allowed)
+    assert command.digits_in(text) == tuple(allowed)
 
 
 def test_the_help_of_score_names_every_column(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,6 +33,7 @@ GROUND = {
 # From the ground up: a module may import from its own floor and from those before it.
 FLOORS = [
     ["pipeline/errors.py", "pipeline/faults.py", "pipeline/imports.py", "pipeline/names.py", "pipeline/layout.py"],
+    ["pipeline/terminal.py"],
     ["pipeline/calling.py"],
     ["pipeline/digits/arrays.py", "pipeline/digits/field.py", "pipeline/digits/pictures/files/limits.py"],
     ["pipeline/atomic.py", "pipeline/params/", "pipeline/git.py", "pipeline/exclusive.py", "pipeline/cores.py"],
@@ -52,7 +53,7 @@ FLOORS = [
     ["pipeline/quality/audit.py", "pipeline/quality/folders.py"],
     ["pipeline/registry/publishing.py"],
     ["pipeline/registry/registering.py"],
-    ["pipeline/registry/catalogue.py", "pipeline/console.py"],
+    ["pipeline/registry/catalogue.py", "pipeline/console.py", "pipeline/command.py"],
     ["pipeline/registry/commands.py", "pipeline/review/commands.py", "pipeline/quality/commands.py"],
     ["pipeline/stages/"],
     ["pipeline/cli.py", "pipeline/__main__.py", "flows/"],
@@ -197,6 +198,7 @@ def test_only_the_command_line_and_the_stages_print() -> None:
         f"pipeline/{module}.py"
         for module in (
             "cli",
+            "terminal",
             "console",
             "errors",
             "registry/commands",
