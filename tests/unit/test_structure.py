@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -311,6 +312,15 @@ def test_the_pictures_of_the_pages_are_there_and_small() -> None:
 def test_no_page_takes_away_what_dvc_would_still_give() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         assert not re.search("unassign|deregister|deprecate", page.read_text(encoding="utf-8"))
+
+
+def test_the_citation_names_the_version_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    cited = YAML(typ="safe").load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+
+    assert [cited[name] for name in ("title", "version", "license")] == [
+        project[name] for name in ("name", "version", "license")
+    ]
 
 
 def test_every_locked_package_has_hashes_and_no_address() -> None:
