@@ -17,6 +17,7 @@ import psutil
 
 from pipeline import atomic
 from pipeline.errors import PipelineError
+from pipeline.names import counted
 
 HOME = Path(".prefect")
 # These write a log. The worker, and with it the flows, writes to the terminal.
@@ -60,7 +61,10 @@ def end_runs(worker: subprocess.Popen[bytes], runs: set[psutil.Process]) -> None
     """End a worker's runs while they can still report to the server. The worker is halted meanwhile, and starts no others."""
     worker.send_signal(signal.SIGSTOP)
     runs |= {*children(worker.pid)}
-    for run in filter(works, runs):
+    working = [run for run in runs if works(run)]
+    if working:
+        print(f"waiting for {counted(len(working), 'run')} to end, {STOP_SECONDS} s at most", flush=True)
+    for run in working:
         run.terminate()
     for _ in range(5 * STOP_SECONDS):
         if not any(map(works, runs)):

@@ -24,12 +24,15 @@ from prefect.states import Crashed
 from pydantic import Field, TypeAdapter
 
 from flows import deploy, password
+from flows import inbox as inboxes
 from flows.artifacts import PAGES_URL
 from flows.processes import HOME, children, end_runs, holding, process, require, works
 from flows.server import HOST, command, locked
 from pipeline import atomic, exclusive, layout
 from pipeline.errors import PipelineError, exit_on_error
 from pipeline.registry import versions
+from pipeline.scoring.listing import name_some
+from pipeline.scoring.manifest import NAME as MANIFEST
 
 PORTS = HOME / "ports.json"
 Port = Annotated[int, Field(gt=0, lt=2**16)]
@@ -81,8 +84,8 @@ def serve(lock: BinaryIO, started: ExitStack, umask: int) -> None:
     running["worker"] = started.enter_context(process("worker", worker, lock, umask=umask))
     runs: set[psutil.Process] = set()
     started.callback(end_runs, running["worker"], runs)
-    where = [f"UI at {ui}", f"password in {password.FILE}", f"inbox in {layout.INBOX}"]
-    print("\n".join([*where, _champion(), *lines, "Ctrl-C stops all of it"]), flush=True)
+    where = [f"password in {password.FILE}", "Ctrl-C stops all of it", f"UI at {ui}"]
+    print("\n".join([_champion(), *lines, _inbox(), *where]), flush=True)
     while True:
         require(running)
         runs -= {run for run in runs if not works(run)}
@@ -96,6 +99,16 @@ def _champion() -> str:
         return f"champion {versions.find(versions.CHAMPION).version}"
     except PipelineError as error:
         return str(error)
+
+
+def _inbox() -> str:
+    """Name the batches that have no scores yet, and say how to score them without waiting for the schedule."""
+    try:
+        new = [one.name for one in inboxes.look_into(layout.INBOX).batches if not (layout.scores_of(one) / MANIFEST).exists()]
+    except PipelineError as error:
+        return str(error)
+    waiting = f"{name_some(new)} not scored yet; `python -m flows.scoring` does it now" if new else "nothing waits"
+    return f"inbox {layout.INBOX}: {waiting}"
 
 
 def _use_own_home() -> None:
