@@ -416,7 +416,7 @@ def test_the_flow_says_in_its_state_and_log_that_the_remotes_are_away(training: 
         done = scoring.run(sys.executable, "-m", "flows.scoring")
 
     words = "the team's registry is out of reach: origin: fatal:"
-    assert done.stdout.startswith("Completed: scored batch (3 images); the team's registry is out of reach: origin: fatal: ")
+    assert done.stdout.startswith("Completed: batch: 3 images; the team's registry is out of reach: origin: fatal: ")
     assert len([line for line in done.stderr.splitlines() if "| WARNING |" in line and words in line]) == 1
     manifest = json.loads((scoring.root / "data/scores/batch/manifest.json").read_text())
     assert manifest["model_remark"].startswith(words)
