@@ -45,11 +45,17 @@ def digits(
     """Train, register and use a classifier of handwritten digits."""
 
 
+def run_stage(name: str) -> None:
+    """Run a stage without asking DVC."""
+    with terminal.hushed():
+        import_module(f"pipeline.stages.{name}").main()
+
+
 def stage(name: str, what: str) -> Callable[[], None]:
     """Make the command that runs a stage without asking DVC."""
 
     def run() -> None:
-        import_module(f"pipeline.stages.{name}").main()
+        run_stage(name)
         terminal.out(f"{name}: done")
 
     run.__name__, run.__doc__ = name, f"{what}."
@@ -67,9 +73,7 @@ def validate(
 ) -> None:
     """Hold the data to the expectations; or the pictures of any FOLDER."""
     if folder is None:
-        from pipeline.stages import validate as stage
-
-        stage.main()
+        run_stage("validate")
         return
     from pipeline import params
     from pipeline.quality import folders, publishing
@@ -96,9 +100,7 @@ def collect(
 ) -> None:
     """Read your own labelled scans; or copy those of FOLDER in, or list them."""
     if source is None and name is None and not listed:
-        from pipeline.stages import collect as stage
-
-        stage.main()
+        run_stage("collect")
         return
     from pipeline import console, params
     from pipeline.labelled import adding, overview

@@ -1,8 +1,10 @@
 """How a command speaks to a person: words and tables that fit the terminal, and less of them with ``--quiet``."""
 
+import io
 import sys
 import textwrap
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from shutil import get_terminal_size
 
 from pipeline.names import shown
@@ -10,6 +12,7 @@ from pipeline.names import shown
 # From here on a table shows every column; outside a terminal it is so wide that no line is ever broken.
 ALL_COLUMNS_FROM = 130
 UNBROKEN = 10_000
+WARNING = "warning: "
 
 is_quiet = False
 
@@ -27,8 +30,24 @@ def width() -> int:
 
 def say(words: str) -> None:
     """Say on standard error what a person should know while a command works; with ``--quiet`` warnings alone."""
-    if not is_quiet or words.startswith("warning: "):
+    if not is_quiet or words.startswith(WARNING):
         print(words, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Print what the block prints; with ``--quiet`` its warnings alone, on standard error."""
+    if not is_quiet:
+        yield
+        return
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        for line in printed.getvalue().splitlines():
+            if line.startswith(WARNING):
+                say(line)
 
 
 def out(*texts: str) -> None:
@@ -60,7 +79,8 @@ def table(
     kept = [number for number, column in enumerate(columns) if column not in wide or width() >= ALL_COLUMNS_FROM]
     table = Table()
     for number in kept:
-        is_number = all(row[number].replace(",", "").isdecimal() for row in rows if row[number])
+        cells = [row[number].replace(",", "") for row in rows if row[number]]
+        is_number = bool(cells) and all(map(str.isdecimal, cells))
         table.add_column(columns[number], overflow="fold", justify="right" if is_number else "left")
     for number, row in enumerate(rows, 1):
         table.add_row(*(escape(shown(row[one])) for one in kept), end_section=number == section)

@@ -582,3 +582,10 @@ def test_a_sample_can_be_cut_again_and_made_larger_but_never_into_other_files(pr
         "error: new: holds something else. Name another folder, or delete this one.\n",
     )
     assert len(list((project.root / "new").iterdir())) == 4
+
+
+def test_a_quiet_stage_prints_nothing(project: Project) -> None:
+    for stage in ("validate", "reshape", "collect"):
+        done = project.digits(stage, "--quiet")
+
+        assert (done.stdout, done.stderr) == ("", "")

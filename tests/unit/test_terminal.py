@@ -118,3 +118,14 @@ def test_quiet_leaves_out_what_was_done_and_keeps_warnings_and_what_was_asked_fo
     assert "asked for" in said.out
     assert "did it" not in said.out
     assert said.err == "warning: look\n"
+
+
+def test_of_what_a_quiet_stage_prints_only_warnings_are_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for quiet in (False, True):
+        monkeypatch.setattr(terminal, "is_quiet", quiet)
+        with terminal.hushed():
+            print("epoch 1 of 8\nwarning: look")
+
+    assert capsys.readouterr() == ("epoch 1 of 8\nwarning: look\n", "warning: look\n")
