@@ -16,20 +16,21 @@ const paragraph = (text) => Object.assign(document.createElement("p"), { textCon
 const write = (id, lines) => part(id).replaceChildren(...lines.map(paragraph));
 const pause = (time) => new Promise((done) => { setTimeout(done, time); });
 
-// Asks the server, again and again while it does not answer. What it refuses is said, and nothing is given.
+// Asks the server, again and again while it does not answer to the end. What it refuses is said, and nothing is given.
 const ask = async (path, body, lost) => {
   const sent = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
   for (;;) {
-    let reply;
+    let reply, found;
     try {
       reply = await fetch(`api/${path}`, sent);
+      found = reply.status === 204 ? {} : await (reply.ok ? reply.json() : reply.json().catch(() => ({ detail: reply.statusText })));
     } catch {
       warn(lost);
       await pause(RETRY);
       continue;
     }
-    if (reply.ok) return reply.status === 204 ? {} : reply.json();
-    const { detail } = await reply.json().catch(() => ({ detail: reply.statusText }));
+    if (reply.ok) return found;
+    const { detail } = found;
     warn(typeof detail === "string" ? detail : "The page and the program do not fit: load the page again.");
     return { refused: reply.status };
   }

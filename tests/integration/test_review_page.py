@@ -44,6 +44,8 @@ MOVED_ON = """before => {
   const one = (id) => document.getElementById(id);
   return one("original").getAttribute("src") !== before || !one("end").hidden;
 }"""
+# What a browser says when a server is killed: before an answer, or in the middle of one.
+KILLED = ["net::ERR_CONNECTION", "net::ERR_EMPTY_RESPONSE", "net::ERR_CONTENT_LENGTH_MISMATCH"]
 in_browser = pytest.mark.skipif(not CHROMIUM, reason="needs a browser: `apt-get install chromium`")
 Serve = Callable[..., "Served"]
 Look = Callable[..., Any]
@@ -209,7 +211,7 @@ def test_blind_no_guess_is_in_the_page_until_it_comes_again_and_undo_and_reload_
 @in_browser
 def test_a_server_that_is_killed_loses_no_answer_and_doubles_none(serve: Serve, look: Look, root: Path) -> None:
     served = serve()
-    page = look(served.address, "net::ERR_CONNECTION", "net::ERR_EMPTY_RESPONSE")
+    page = look(served.address, *KILLED)
     done = [press(page, "5") for _ in range(3)]
     served.stop(signal.SIGKILL)
 
@@ -226,6 +228,28 @@ def test_a_server_that_is_killed_loses_no_answer_and_doubles_none(serve: Serve, 
     assert name not in done
     press(again, "7")
     assert keyed(root) == ["5", "5", "5", "7"]
+
+
+@in_browser
+def test_an_answer_that_breaks_off_is_asked_for_again(serve: Serve, look: Look, root: Path) -> None:
+    page = look(serve().address)
+    page.evaluate(
+        """() => {
+            const real = fetch;
+            let broken = 0;
+            window.fetch = async (...sent) => {
+                const reply = await real(...sent);
+                if (!sent[0].endsWith("answers") || broken++) return reply;
+                const cut = new ReadableStream({ start: (body) => body.error(new TypeError("cut")) });
+                return new Response(cut, { status: reply.status });
+            };
+        }"""
+    )
+
+    done = [press(page, "5"), press(page, "6")]
+
+    assert len(set(done)) == 2
+    assert keyed(root) == ["5", "6"]
 
 
 @in_browser
