@@ -127,6 +127,7 @@ def origin(settings: "Params") -> "Origin":
     return Origin(
         name=NAME,
         version=version.version if version else None,
+        is_champion=version is not None and version.is_champion,
         verdict=verdict,
         made_from={
             "code": commit,

@@ -104,15 +104,15 @@ def _tag(new: str, verdict: Verdict, comparison: Comparison, publication: Public
     return Registration(new, is_new=True, is_champion=comparison.promotes, message=message, verdict=verdict.as_json())
 
 
-def standing(settings: Params) -> tuple[Version | None, str]:
-    """Give the version as which the workspace's model is registered, or None, and the gate's verdict, in lines.
+def standing(settings: Params) -> tuple[Version | None, dict[str, Any] | None]:
+    """Give the version as which the workspace's model is registered, or None, and the gate's verdict, None if it was not asked.
 
     For a model that is not registered, the verdict is what the gate says today, without a replay.
     """
     known = registered()
     if same := _of_workspace(known):
-        return same, (same.verdict or {}).get("words", "the gate was not asked")
-    return None, str(_judge(settings, known, versions.next_version(), None))
+        return same, same.verdict
+    return None, _judge(settings, known, versions.next_version(), None).as_json()
 
 
 def _of_workspace(known: list[Version]) -> Version | None:

@@ -11,11 +11,12 @@ from pipeline.errors import PipelineError
 # By Okabe and Ito (2008); the blue is lighter, so that it stands out from dark pages too.
 BLUE, VERMILION, GREY = "#1f83bd", "#d55e00", "#8888"
 TEXT = "currentColor"
-WIDTH, HEIGHT = 330, 220
+# Pixels of a chart with its axes, which the page stretches to the width that there is.
+WIDTH, HEIGHT = 480, 340
 
 
-def learning_curves(table: pd.DataFrame) -> str:
-    """Draw loss and accuracy by epoch, of training and validation; columns as Keras's CSVLogger writes them."""
+def learning_curves(table: pd.DataFrame) -> dict[str, str]:
+    """Draw ``loss`` and ``accuracy`` by epoch, of training and validation; columns as Keras's CSVLogger writes them."""
     alt = _altair()
     long = pd.concat(
         [
@@ -25,19 +26,19 @@ def learning_curves(table: pd.DataFrame) -> str:
         ]
     )
     colour = alt.Color("images:N", scale=alt.Scale(range=[BLUE, VERMILION]), legend=alt.Legend(orient="top", title=None))
-    charts = [
-        alt.Chart(long[long["kind"] == kind])
-        .mark_line(point=True, strokeWidth=2)
-        .encode(
-            x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d")),
-            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
-            color=colour,
-            strokeDash=alt.StrokeDash("images:N", legend=None),
+    return {
+        kind: _svg(
+            alt.Chart(long[long["kind"] == kind])
+            .mark_line(point=True, strokeWidth=2)
+            .encode(
+                x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d")),
+                y=alt.Y("value:Q", title=kind, scale=alt.Scale(zero=False)),
+                color=colour,
+                strokeDash=alt.StrokeDash("images:N", legend=None),
+            )
         )
-        .properties(width=WIDTH, height=HEIGHT)
-        for kind, title in (("loss", "loss, nats"), ("accuracy", "accuracy"))
-    ]
-    return _svg(alt.hconcat(*charts, spacing=40))
+        for kind in ("loss", "accuracy")
+    }
 
 
 def confusion(actual: npt.NDArray[np.integer[Any]], answered: npt.NDArray[np.integer[Any]]) -> str:
@@ -51,15 +52,21 @@ def confusion(actual: npt.NDArray[np.integer[Any]], answered: npt.NDArray[np.int
     )
     cells = base.mark_rect(color=BLUE).encode(opacity=alt.Opacity("shade:Q", scale=None))
     numbers = base.mark_text(color=TEXT, fontSize=12).encode(text="images:Q")
-    return _svg((cells + numbers).properties(width=420, height=330))
+    return _svg(cells + numbers)
 
 
 def calibration(table: pd.DataFrame) -> str:
-    """Draw accuracy by confidence; a point's area grows with its images. Columns: ``confidence``, ``accuracy``, ``images``."""
+    """Draw accuracy by confidence; a point's area grows with its images. Columns: ``confidence``, ``accuracy``, ``images``.
+
+    The axes begin at the tenth below the least point.
+    """
     alt = _altair()
-    scale = alt.Scale(domain=[0, 1])
+    starts = [float(np.floor(table[column].min() * 10) / 10) for column in ("confidence", "accuracy")]
+    scales = [alt.Scale(domain=[min(start, 0.9), 1], nice=False) for start in starts]
+    ends = [max(starts), 1]
+    tenths = alt.Axis(format=".1f", tickCount=8)
     ideal = (
-        alt.Chart(pd.DataFrame({"confidence": [0, 1], "accuracy": [0, 1]}))
+        alt.Chart(pd.DataFrame({"confidence": ends, "accuracy": ends}))
         .mark_line(color=GREY, strokeDash=[6, 4])
         .encode(x="confidence:Q", y="accuracy:Q")
     )
@@ -67,13 +74,13 @@ def calibration(table: pd.DataFrame) -> str:
         alt.Chart(table)
         .mark_circle(color=BLUE, opacity=0.85)
         .encode(
-            x=alt.X("confidence:Q", scale=scale),
-            y=alt.Y("accuracy:Q", scale=scale),
+            x=alt.X("confidence:Q", scale=scales[0], axis=tenths),
+            y=alt.Y("accuracy:Q", scale=scales[1], axis=tenths),
             size=alt.Size("images:Q", scale=alt.Scale(type="log", range=[30, 350]), legend=None),
         )
     )
-    numbers = points.mark_text(color=TEXT, dx=0, dy=16, fontSize=11).encode(text="images:Q", size=alt.value(11))
-    return _svg((ideal + points + numbers).properties(width=WIDTH, height=330))
+    numbers = points.mark_text(color=TEXT, dy=-16, fontSize=11).encode(text="images:Q", size=alt.value(11))
+    return _svg(ideal + points + numbers)
 
 
 def _altair() -> Any:
@@ -91,5 +98,7 @@ def _svg(chart: Any) -> str:
     font = {"labelFont": "sans-serif", "titleFont": "sans-serif", "labelFontSize": 12, "titleFontSize": 12}
     colours = {"labelColor": TEXT, "titleColor": TEXT}
     axis = {"domainColor": GREY, "tickColor": GREY, "gridColor": GREY, "gridOpacity": 0.4}
+    axis |= {"labelOverlap": "greedy", "labelSeparation": 6, "titlePadding": 8}
     config = {"background": None, "view": {"stroke": None}, "axis": {**axis, **colours, **font}, "legend": {**colours, **font}}
-    return str(vl_convert.vegalite_to_svg({**chart.to_dict(), "config": config}))
+    size = {"width": WIDTH, "height": HEIGHT, "autosize": {"type": "fit", "contains": "padding"}}
+    return str(vl_convert.vegalite_to_svg({**chart.to_dict(), **size, "config": config}))

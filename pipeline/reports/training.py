@@ -19,7 +19,7 @@ from pipeline.digits.arrays import Images, Labels
 from pipeline.digits.network import metrics
 from pipeline.digits.network.slices import OWN, SLICES, plain
 from pipeline.errors import PipelineError
-from pipeline.reports import charts, html
+from pipeline.reports import charts, html, verdict
 
 PAGE = layout.REPORTS / "training.html"
 MOST_ERRORS = 100
@@ -78,14 +78,15 @@ class OwnTest:
 class Origin:
     """What the model in the workspace is, and what made it.
 
-    ``version``: as which it is registered, or None; ``verdict``: the gate's, in lines; ``made_from``: hashes of code, data and
-    model; ``parameters``: the settings of the stages; ``commands``: how to make it again; ``changed``: uncommitted files;
-    ``own``: what own scans brought, None where there are none.
+    ``version``: as which it is registered, or None; ``is_champion``: today; ``verdict``: the gate's, None where it was
+    not asked; ``made_from``: hashes of code, data and model; ``parameters``: the settings of the stages; ``commands``: how to
+    make it again; ``changed``: uncommitted files; ``own``: what own scans brought, None where there are none.
     """
 
     name: str
     version: str | None
-    verdict: str
+    is_champion: bool
+    verdict: dict[str, Any] | None
     made_from: dict[str, str | None]
     parameters: dict[str, Any]
     commands: list[str]
@@ -114,6 +115,9 @@ def write(origin: Origin) -> Path:
         "training.html.jinja",
         title=f"{origin.name} {origin.version or 'not registered'}, trained on {summary['dataset']}",
         origin=origin,
+        headline=verdict.headline(origin.version, origin.verdict, is_champion=origin.is_champion),
+        bounds=verdict.bounds(origin.verdict),
+        remarks=verdict.remarks(origin.verdict),
         metrics=summary,
         card=card,
         curves=charts.learning_curves(curves),

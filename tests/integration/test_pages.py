@@ -3,14 +3,18 @@
 import csv
 import json
 import os
+import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
+import pandas as pd
 import pytest
+import vl_convert
 
 from pipeline import params
 from pipeline.datasets import sample
@@ -101,6 +105,11 @@ def rows(scores: Path) -> list[dict[str, str]]:
 def names(page: Any) -> list[str]:
     found: list[str] = page.locator("#sheet a").all_inner_texts()
     return found
+
+
+def top(page: Any, selector: str) -> float:
+    place: float = page.locator(selector).first.bounding_box()["y"]
+    return place
 
 
 def count(page: Any) -> str:
@@ -249,6 +258,17 @@ def assert_accessible(page: Any) -> None:
     assert [(one["id"], one["nodes"][0]["html"]) for one in violations(page)] == []
 
 
+def test_on_a_phone_the_first_picture_is_on_the_first_screen(view: Open, scores: Path) -> None:
+    page = view(scores / "report.html")
+    assert top(page, ".about") < top(page, "#sheet")
+
+    page.set_viewport_size({"width": 390, "height": 844})
+
+    assert top(page, ".card") + 165 < 844
+    assert top(page, ".about") > top(page, "#sheet")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_a_print_has_the_pictures_and_not_what_chooses_them(view: Open, scores: Path) -> None:
     page = view(scores / "report.html", media="print", color_scheme="dark")
 
@@ -279,8 +299,16 @@ def test_a_training_is_shown_whole(view: Open, training: Path, project: Project)
     wrong = round((1 - metrics["accuracy"]) * metrics["images"])
     assert page.locator("h1").inner_text() == "digit-cnn v1.0.0, trained on load_digits"
     assert f"accuracy {metrics['accuracy']:.4f}" in text
-    assert "champion: there was no champion" in page.locator(".verdict").inner_text()
-    assert page.locator(".chart svg").count() == 3
+    assert page.locator(".headline").inner_text() == "Champion v1.0.0: kept all five bounds, with no champion before it"
+    rows = [[cell.strip() for cell in row.split("\t")] for row in page.locator(".bounds tr").all_inner_texts()]
+    assert [row[0] for row in rows[1:3]] == ["accuracy", "smallest recall"]
+    bound = params.load(project.root / "params.yaml").register.load_digits.minimum_accuracy
+    used = (1 - metrics["accuracy"]) / (1 - bound)
+    spare = f"{metrics['accuracy'] - bound:.4f} to spare"
+    assert rows[1][1:] == [f"{metrics['accuracy']:.4f}", f"at least {bound:.4f}", spare, f"{100 * used:.0f} %"]
+    bar = page.locator(".bounds .bar").first
+    assert float(bar.get_attribute("width")) == pytest.approx(100 * used, abs=0.1)
+    assert page.locator(".charts svg").count() == 4
     assert page.locator(".slices").nth(0).locator("li").count() == 12
     assert f"{metrics['worst_slice']}, the worst" in text
     assert f"{wrong} of {metrics['images']} test images" in text
@@ -364,9 +392,25 @@ def test_plots_of_dvc_are_drawn_without_a_network(view: Open, project: Project) 
 
     page = view(project.root / "dvc_plots/index.html", may_warn=True)
 
-    page.locator("canvas, svg.marks").nth(6).wait_for()
-    assert page.locator("canvas, svg.marks").count() == 7
+    page.locator("canvas, svg.marks").nth(5).wait_for()
+    assert page.locator("canvas, svg.marks").count() == 6
     assert project.git("status", "--porcelain", ".dvc", "dvc_plots") == ""
+
+
+def test_plots_of_dvc_count_errors_and_answers(project: Project) -> None:
+    answers = pd.read_csv(project.root / "plots/confusion.csv")
+    wrong = (answers["actual"] != answers["predicted"]).groupby(answers["actual"]).sum()
+
+    def drawn(plot: str) -> Counter[str]:
+        spec = project.dvc("plots", "show", "--show-vega", plot).stdout
+        return Counter(re.findall("<text[^>]*>([0-9.%]+)</text>", vl_convert.vegalite_to_svg(spec)))
+
+    assert not Counter(map(str, wrong)) - drawn("Errors by digit")
+    assert not Counter(map(str, answers.value_counts())) - drawn("plots/confusion.csv")
+    slices = pd.read_csv(project.root / "plots/slices.csv")
+    shares = [f"{100 * share:.1f}%" for share in (*(1 - slices["accuracy"]), *slices["review"])]
+    assert not Counter(shares) - drawn("plots/slices.csv")
+    assert not Counter(map(str, pd.read_csv(project.root / "plots/reliability.csv")["images"])) - drawn("plots/reliability.csv")
 
 
 def test_of_too_many_rows_a_report_holds_some_and_says_so(
