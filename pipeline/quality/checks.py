@@ -77,8 +77,11 @@ class Findings:
         }
 
 
-def check(suites: Sequence[Suite], docs: Path | None = None) -> Findings:
-    """Check every expectation of the suites; write Data Docs, a static site, into the folder ``docs``."""
+def check(suites: Sequence[Suite], docs: Path | None = None, dataset: str = "", about: str = "") -> Findings:
+    """Check every expectation of the suites; write Data Docs, a static site, into the folder ``docs``.
+
+    ``dataset``: its name; ``about``: how many images it has, in words.
+    """
     os.environ["GX_ANALYTICS_ENABLED"] = "False"
     import great_expectations as gx
     from great_expectations.core import ExpectationSuiteValidationResult
@@ -100,7 +103,8 @@ def check(suites: Sequence[Suite], docs: Path | None = None) -> Findings:
         success=success, results=results, suite_name=data_docs.DATA, statistics=statistics, meta=meta
     )
     if docs:
-        data_docs.write(context, validation, [one for suite in suites for one in suite.expectations.values()], docs)
+        each = [one for suite in suites for one in suite.expectations.values()]
+        data_docs.write(context, validation, each, docs, dataset, about)
     worst = validation.get_max_severity_failure()
     return Findings([finding for _, finding in checked], worst.value if worst else "")
 
@@ -112,14 +116,17 @@ def _check(
 
     column = expectation.column
     severity = FailureSeverity(expectation.severity).value
-    expectation.description = f"{name} ({severity}): {expectation.notes}; {_bounds(expectation)}"
+    expectation.description = f"{name}, {suite.name} ({severity}): {expectation.notes}; {_bounds(expectation)}"
     batch = frames.get_batch({"dataframe": suite.table[[column]]})
     result = batch.validate(expectation, result_format={"result_format": "SUMMARY", "partial_unexpected_count": NAMED_ROWS})
     if "unexpected_count" not in result.result:
         raise RuntimeError(f"{name} could not be checked: {result.exception_info}")
     rows = suite.table.loc[result.result["partial_unexpected_index_list"]]
     offending = rows.assign(value=rows[column]).filter(["name", "value", "label"]).to_dict("records")
-    if offending:
+    if result.success:
+        # What is tolerated is no fault, and not listed as one.
+        result.result["partial_unexpected_list"] = result.result["partial_unexpected_counts"] = []
+    elif offending:
         result.result["unexpected_index_column_names"] = ["name"]
         result.result["unexpected_list"] = [row["value"] for row in offending]
         result.result["unexpected_index_list"] = [{"name": row["name"], column: row["value"]} for row in offending]
@@ -139,11 +146,13 @@ def _check(
 
 
 def _bounds(expectation: "Expectation") -> str:
-    """Say in words what is expected of which column."""
+    """Say in words what is allowed."""
     bounds = expectation.dict()
     limits = [f"{word} {bounds[key]:g}" for word, key in LIMITS.items() if bounds.get(key) is not None]
-    allowed = f", for all but {1 - bounds['mostly']:.1%}" if bounds["mostly"] < 1 else ""
-    return f"{bounds['column']} {' and '.join(limits) or 'empty'}{allowed}"
+    tolerated = f"{1 - bounds['mostly']:.1%}" if bounds["mostly"] < 1 else ""
+    if not limits:
+        return f"at most {tolerated} allowed" if tolerated else "none allowed"
+    return " and ".join(limits) + (f", for all but {tolerated}" if tolerated else "")
 
 
 def _short(value: Any) -> str:

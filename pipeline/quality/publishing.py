@@ -28,7 +28,8 @@ def publish(folder: Path, dataset: str, splits: list[Split], suites: Sequence[Su
     The same data gives the same bytes.
     """
     with atomic.replacing(folder) as temporary:
-        findings = checks.check(suites, temporary / layout.DATA_DOCS)
+        images = ", ".join(counted(len(split.images), f"{split.name} image") for split in splits)
+        findings = checks.check(suites, temporary / layout.DATA_DOCS, dataset, images or "no image was read")
         _write(temporary, dataset, splits, findings)
         if not (temporary / layout.DATA_DOCS / "index.html").is_file():
             raise PipelineError(

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -366,7 +367,13 @@ def test_data_docs_are_whole_without_a_network(view: Open, project: Project, sch
     docs = project.root / "data/validation/data-docs"
     assert_accessible(view(docs.with_name("report.html"), color_scheme=scheme))
     index = view(docs / "index.html", color_scheme=scheme)
-    assert "expectations hold" in index.locator("main").inner_text()
+    counts = {
+        name: f"{count:,} {name} images" for name, count in json.loads((docs / "../verdict.json").read_text())["images"].items()
+    }
+    assert f"{', '.join(counts.values())}. All " in index.locator("main").inner_text()
+    assert index.locator("h1").inner_text() == "Data Docs of load_digits"
+    day = datetime.fromtimestamp((docs / "index.html").stat().st_mtime, UTC).astimezone()
+    assert index.locator("#written").inner_text() == f"Written here on {day.day} {day:%B %Y} at {day:%H:%M}."
     assert_accessible(index)
     places = index.locator("li a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
     assert len(places) == 2
@@ -379,7 +386,11 @@ def test_data_docs_are_whole_without_a_network(view: Open, project: Project, sch
         serious = [one["id"] for one in violations(page) if one["impact"] in ("serious", "critical")]
         assert serious == []
     found = page.locator("body").inner_text()
-    assert "no_image_is_blank" in found
+    assert "no_image_is_blank, train images (warning)" in found
+    headings = [words.inner_text().strip() for words in page.locator("h5").all()]
+    assert "Ink at the border, 0 to 255" in headings
+    assert not [words for words in headings if "_" in words]
+    assert not re.search("None|null|unexpected|Sampled", found)
     assert "Evaluated Expectations" in found
     before = page.locator("tr:visible").count()
     page.get_by_label("Failed Only").check()

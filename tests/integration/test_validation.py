@@ -276,7 +276,7 @@ def test_names_that_are_html_are_shown_in_data_docs_and_hide_nothing(tmp_path: P
     assert "&lt;script&gt;alert(1).png" in text
     assert "&lt;img src=x onerror=alert(1)&gt;.png" in text
     assert "url(x).png" in text
-    assert "strangeness" in text
+    assert "Unlikeness to any digit" in text
 
 
 def test_what_cannot_be_checked_is_no_fault_of_the_data() -> None:
