@@ -19,12 +19,14 @@ NONE_YET = "No model is registered yet. Train and register one: `make run`."
 
 
 def report() -> None:
-    """Write reports/training.html: verdict, curves, errors, slices, and what made the model."""
+    """Write reports/training.html: verdict, curves, errors, slices, what made the model; and MODEL_CARD.md."""
     from pipeline import params
     from pipeline.registry import catalogue
-    from pipeline.reports import training
+    from pipeline.reports import model_card, training
 
-    terminal.out(shown(training.write(catalogue.origin(params.load(layout.PARAMS)))))
+    settings = params.load(layout.PARAMS)
+    terminal.out(shown(training.write(catalogue.origin(settings))))
+    terminal.out(shown(model_card.write(settings)))
 
 
 def register() -> None:

@@ -288,7 +288,7 @@ def test_a_report_stands_by_itself_when_the_pictures_have_gone(view: Open, score
 
 @pytest.fixture(scope="module")
 def training(project: Project) -> Path:
-    assert project.digits("report").stdout == "reports/training.html\n"
+    assert project.digits("report").stdout == "reports/training.html\nMODEL_CARD.md\n"
     return project.root / "reports/training.html"
 
 

@@ -283,15 +283,19 @@ def test_every_subcommand_is_in_the_readme_and_every_make_target_in_its_help() -
 
 
 def test_the_picture_of_the_architecture_shows_the_stages_and_the_folders() -> None:
-    drawing = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").split("```")[1]
-    boxes = dict(re.findall(r"(\w+) ?\W?[\[(/]+\"([^\"]+)\"", drawing))
-    arrows = set(re.findall(r"(\w+)(?:\[[^\]]*\])? --> (\w+)", drawing))
+    drawing = (ROOT / "docs/images/architecture.svg").read_text(encoding="utf-8")
+    boxes = {
+        name: " ".join(re.findall("<text[^>]*>([^<]*)", rest))
+        for name, rest in re.findall(r'<g class="[\w ]+" id="(\w+)">(.*)', drawing)
+    }
+    arrows = set(re.findall(r'<g class="arrow" data-from="(\w+)" data-to="(\w+)">', drawing))
     named = {path.rstrip("/") for label in boxes.values() for path in re.findall(r"[\w.-]+/[\w./-]*|[\w-]+\.yaml", label)}
 
     outs = {stage: {out if isinstance(out, str) else next(iter(out)) for out in STAGES[stage]["outs"]} for stage in WORDS}
     assert {(one, other) for one, other in arrows if {one, other} <= set(WORDS)} == {
         (one, other) for one in WORDS for other in WORDS if any(dep in outs[one] for dep in STAGES[other]["deps"])
     }
+    assert {name for arrow in arrows for name in arrow} <= boxes.keys()
     assert len(boxes.keys() - {"stages"}) <= 15
     assert all((ROOT / path).exists() for path in named if not path.startswith("data/"))
     rooms = {f"pipeline/{module.parts[1]}" for module in map(Path, modules("pipeline")) if len(module.parts) > 2}
