@@ -34,15 +34,13 @@ def load(template: str) -> "Template":
 
 @cache
 def _environment() -> "Environment":
-    from jinja2 import Environment, FileSystemLoader
+    from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=_is_html, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER), autoescape=select_autoescape(["html.jinja"]), trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters["thousands"] = "{:,}".format
     return environment
-
-
-def _is_html(template: str | None) -> bool:
-    return template is None or ".html" in template
 
 
 def render(template: str, script: str = "", *, connects: bool = False, **values: Any) -> str:

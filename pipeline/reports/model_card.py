@@ -1,4 +1,4 @@
-"""The model card: what the model in the workspace was trained on, what it reads, and where it fails, for the root of the project.
+"""The model card in the project's root: what the model was trained on, what it reads, and where it fails.
 
 It is made of what Git keeps: metrics, plots and settings. The same of these give the same card.
 """

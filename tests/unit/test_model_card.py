@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pipeline.errors import PipelineError
 from pipeline.reports import model_card
 from tests.conftest import ROOT
 
-KEPT = ["metrics", "plots", "params.yaml", "MODEL_CARD.md"]
+KEPT = ["metrics", "plots", "params.yaml", "dvc.yaml", "MODEL_CARD.md"]
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_own_scans_and_a_recipe_without_augmentation_are_said(committed: Path) -
     metrics = json.loads(layout.METRICS.read_text())
     layout.METRICS.write_text(json.dumps(metrics | {"own_accuracy": 0.9876}))
     settings = params.load(layout.PARAMS)
-    settings = settings.model_copy(update={"train": settings.train.model_copy(update={"architecture": "plain", "epochs": 3})})
+    settings = replace(settings, train=settings.train.model_copy(update={"architecture": "plain", "epochs": 3}))
 
     model_card.write(settings)
 
