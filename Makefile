@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo run serve check test test-slow style audit bench-training bench-own bench-review bench-scans bench-scoring bench-reports bench-formats bench-quality score-only lint format lock clean
+.PHONY: help demo run serve check test test-slow style audit bench-training bench-own bench-review bench-scans bench-scoring bench-reports bench-formats bench-quality score-only docs lint format lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -82,6 +82,10 @@ format: .venv/ready ## Mend style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: .venv/ready ## Make a site of the pages, in .docs/site, which opens without a network; links are checked
+	@rm -rf .docs && mkdir -p .docs/pages && cp -R *.md CITATION.cff docs .docs/pages && mv .docs/pages/docs/zensical.toml .docs
+	@cd .docs && zensical build --strict && echo .docs/site/index.html
+
 audit: .venv/ready ## Hold the lock to what is known of its packages, where pypi.org answers
 	@$(BIN)/pip-audit --progress-spinner off --strict --disable-pip --require-hashes -r requirements.lock \
 		$$(sed -n 's/^\([A-Z][^ ]*\) .*/--ignore-vuln \1/p' .ci/accepted-findings.txt)
@@ -89,8 +93,8 @@ audit: .venv/ready ## Hold the lock to what is known of its packages, where pypi
 lock: .venv/ready ## Renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes pyproject.toml -o requirements.lock
 
-clean: ## Remove the environment and the demo
-	rm -rf .venv .venv-score .demo
+clean: ## Remove the environment, the demo and the site
+	rm -rf .venv .venv-score .demo .docs
 
 # The lines of requirements.lock that pin uv, for sed.
 UV_PIN := /^uv==/,/[^\\]$$/
