@@ -50,7 +50,7 @@ class Outcome:
 
 
 def main() -> None:
-    """Train with each number of scans and each seed, in a process of its own, and write table and chart."""
+    """Train with each number of scans and each seed, in a process of its own, and write the table."""
     if len(sys.argv) < 2:
         raise SystemExit("Name a folder of labelled scans: make bench-own FOLDER [OTHER...]")
     folder, *others = map(Path, sys.argv[1:])
@@ -63,11 +63,9 @@ def main() -> None:
         "| scans | right | right of `ok` | `ok` | MNIST | other folders | seconds of `fit` |",
         "|---|---|---|---|---|---|---|",
     ]
-    means = []
     for size in sizes:
         found = [apart(measure, first(every, size), seed, others) for seed in SEEDS]
         columns = [[getattr(one, field.name) for one in found] for field in fields(Outcome)]
-        means.append(mean(columns[0]))
         shares = [f"{mean(column):.2%} ({', '.join(f'{one:.2%}' for one in column)})" for column in columns[:4]]
         beside = f"{mean(columns[4]):.2%}" if others else ""
         rows.append(f"| {size} | {' | '.join(shares)} | {beside} | {mean(columns[5]):.0f} |")
@@ -76,7 +74,7 @@ def main() -> None:
     page = PAGE.read_text(encoding="utf-8")
     if f"<!-- {place} -->" not in page:
         PAGE.write_text(page.replace(END, f"<!-- {place} -->\n<!-- /{place} -->\n\n{END}"), encoding="utf-8")
-    replace_table(place, "\n".join([*rows, "", chart(folder.name, sizes, means)]))
+    replace_table(place, "\n".join(rows))
 
 
 def apart(function: Callable[..., Result], *values: object) -> Result:
@@ -122,18 +120,6 @@ def measure(some: Own, seed: int, others: list[Path]) -> Outcome:
         others=float(np.mean([one.right for one in found])) if found else 0.0,
         seconds=seconds,
     )
-
-
-def chart(name: str, sizes: list[int], shares: list[float]) -> str:
-    """Draw the learning curve as Mermaid does."""
-    lines = [
-        "xychart-beta",
-        f'    title "{name}: scans read right, percent, by the number of own scans"',
-        f"    x-axis {list(map(str, sizes))}".replace("'", '"'),
-        f"    y-axis {100 * min(shares) - 1:.0f} --> 100",
-        f"    line [{', '.join(f'{100 * share:.2f}' for share in shares)}]",
-    ]
-    return "\n".join(["```mermaid", *lines, "```"])
 
 
 if __name__ == "__main__":

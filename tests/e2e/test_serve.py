@@ -348,16 +348,17 @@ def test_deploying_again_doubles_nothing_and_leaves_what_people_switched(served:
     assert [line for line in again if "score-inbox" not in line] == [
         "train: paused",
         "digits-notify: on",
+        "digits-skip: on",
         "digits-train-when-suspect: on",
         "digits-train-when-labelled: off, until it is switched on in the UI",
     ]
-    assert (len(served.ask("automations/filter")), len(served.ask("deployments/filter"))) == (3, 2)
+    assert (len(served.ask("automations/filter")), len(served.ask("deployments/filter"))) == (4, 2)
     file = served.project.home / "automations.yaml"
     file.write_text(run("flows.automations").replace("digits-", "mine-"))
     run("prefect", "automation", "create", "--from-file", str(file))
-    names = ["mine-notify", "mine-train-when-suspect", "mine-train-when-labelled"]
+    names = ["mine-notify", "mine-skip", "mine-train-when-suspect", "mine-train-when-labelled"]
     mine = served.ask("automations/filter", automations={"name": {"any_": names}})
-    assert len(mine) == 3
+    assert len(mine) == 4
     for one in mine:
         served.ask(f"automations/{one['id']}", "DELETE")
 
@@ -414,6 +415,18 @@ def test_batches_that_drifted_or_are_suspect_start_a_training_once_a_day_where_t
     time.sleep(5)
     runs = served.runs("train", "SCHEDULED", "PENDING", "RUNNING", "COMPLETED", "CANCELLED")
     assert [run["state"]["name"] for run in runs if not run["auto_scheduled"]] == ["Unchanged"]
+
+
+def test_a_run_that_may_not_start_beside_another_is_skipped_and_not_cancelled(served: Served) -> None:
+    deployment = served.deployment("train")["id"]
+    made = [served.ask(f"deployments/{deployment}/create_flow_run", state={"type": "SCHEDULED"})["id"] for _ in range(2)]
+
+    served.wait_for(lambda: len([run for run in served.runs("train", "COMPLETED") if run["id"] in made]) == 2)
+
+    (skipped,) = (run for run in served.runs("train", "COMPLETED") if run["id"] in made and run["state"]["name"] == "Skipped")
+    assert skipped["state"]["message"] == "the run before was not done; the next one takes what there is"
+    for one in made:
+        served.ask(f"flow_runs/{one}", "DELETE")
 
 
 def test_labelled_scans_start_a_training_on_them_where_that_is_switched_on(served: Served) -> None:

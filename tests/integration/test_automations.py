@@ -14,6 +14,7 @@ def test_only_trainings_are_off_until_they_are_switched_on(monkeypatch: pytest.M
 
     assert {one["name"]: one.get("enabled", True) for one in _read()} == {
         "digits-notify": True,
+        "digits-skip": True,
         "digits-train-when-suspect": False,
         "digits-train-when-labelled": False,
     }

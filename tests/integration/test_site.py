@@ -46,9 +46,10 @@ def test_the_site_opens_and_is_searched_without_a_network(pages: Path, browser: 
     page.get_by_placeholder("Search").fill("promise certify")
     found = page.locator("a[href*='docs/review.html']").filter(has_text="certify")
     found.first.wait_for(timeout=20_000)
-    page.goto((pages / ".docs/site/docs/registry.html").as_uri())
-
-    assert page.get_by_role("heading", name="A network of your own").count() == 1
+    for other in sorted((pages / ".docs/site").rglob("*.html")):
+        page.goto(other.as_uri())
+        page.wait_for_load_state("networkidle")
+        assert page.locator("h1").count()
     assert asked == []
     context.close()
 

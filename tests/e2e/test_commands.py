@@ -1,0 +1,178 @@
+"""The commands of the README and of docs/, run in the order of each page: they print what the page shows."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline import layout
+from pipeline.datasets import raw
+from pipeline.digits.network.slices import SLICES
+from tests.conftest import ROOT, Project, copy_project
+
+pytestmark = pytest.mark.slow
+
+PAGES = {page.relative_to(ROOT).as_posix(): page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# What is run by a test of its own, as it needs another machine, a person, or a service of the system.
+ELSEWHERE = {
+    "README.md": {"make demo": "tests/e2e/test_demo.py", "make test | tail -1": "the command that runs this"},
+    "docs/operations.md": {"*": "tests/e2e/test_serve.py; systemd is not in every container"},
+    "docs/registry.md": {"digits gc": "tests/integration/test_registry.py, with a cache that has what nothing names"},
+    "docs/review.md": {"*": "tests/integration/test_review_page.py, test_review.py: a person keys"},
+    "docs/team.md": {"*": "tests/integration/test_team_ssh.py, by a server of SSH"},
+}
+# On the small data set, and in a folder of the test's.
+INSTEAD = {
+    r"^make ": "make -o .venv/ready ",
+    r"train\.epochs=3": "train.epochs=10",
+    r"https://example\.com/digit-pipeline\.git": ".",
+}
+SERVES = ("make serve",)
+MASKS = {
+    r"\x1b\[[\d;]*m": "",
+    r"https?://[\w.:/-]+": "URL",
+    r"\bload_digits\b": "mnist",
+    rf"\b({'|'.join(SLICES)})\b": "SLICE",
+    r"((?:not )?champion: ).*": r"\1...",
+    r"(rows change).*": r"\1 ...",
+    r", \d[\d,]* (?:review|unreadable|to review)\b": "",
+    r"(experiment\(s\): ).*": r"\1NAME",
+    r"\[\w+-\w+\]": "[NAME]",
+    r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b": "DAY",
+    r"\bin [\d.]+ (?:second|minute|hour|day|s)s?\b": "in TIME",
+    r"\b(?=[0-9a-f]*\d)[0-9a-f]{7,}\b": "#",
+    r"-?\d[\d,.:-]*\d|\d": "#",
+    r"[━─┏┓┗┛┡┩└┘┳┻╇┴┬┼╋-]{2,}": "─",
+    r"[ \t]+": " ",
+}
+
+
+def commands_of(page: str) -> list[tuple[str, list[str]]]:
+    """Give the commands of a page, each with the lines that it shows."""
+    found: list[tuple[str, list[str]]] = []
+    for block in BLOCK.findall(PAGES[page].read_text(encoding="utf-8")):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append((re.sub(r"\s+#.*", "", line[2:]), []))
+            else:
+                found[-1][1].append(line)
+    return found
+
+
+def masked(text: str) -> list[str]:
+    """Put signs for what differs between runs, processors and data sets; equal lines that follow each other become one."""
+    for what, instead in MASKS.items():
+        text = re.sub(what, instead, text)
+    return [line for line, _ in groupby(one.strip() for one in text.splitlines())]
+
+
+def pattern(shown: list[str]) -> str:
+    """Give the regular expression of what is shown: ``...`` alone on a line stands for any lines."""
+    lines = [r"(?:.*\n)*" if line == "..." else f"{re.escape(line)}\n" for line in masked("\n".join(shown))]
+    return "".join(lines)
+
+
+def run(project: Project, command: str, shown: list[str]) -> str:
+    for what, instead in INSTEAD.items():
+        command = re.sub(what, instead, command)
+    process = subprocess.Popen(
+        ["bash", "-c", command],
+        cwd=project.root,
+        env=project.environment | {"NO_COLOR": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout
+    if not command.endswith("serve"):
+        return process.communicate(timeout=600)[0]
+    lines: list[str] = []
+    last, end = masked(shown[-1]), time.monotonic() + 120
+    while (not lines or masked(lines[-1]) != last) and time.monotonic() < end:
+        lines.append(process.stdout.readline())
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C in a terminal
+    process.communicate(timeout=120)
+    return "".join(lines)
+
+
+def follow(project: Project, page: str) -> None:
+    """Run the commands of a page, and compare what each prints with what the page shows."""
+    elsewhere = ELSEWHERE.get(page, {})
+    for command, shown in commands_of(page):
+        if command in elsewhere:
+            continue
+        printed = run(project, command, shown)
+        found = "\n".join(masked(printed)) + "\n" * bool(printed)
+        assert not shown or re.fullmatch(pattern(shown), found), f"{page}: {command}\n{printed}\nis not what it shows:\n{shown}"
+
+
+@pytest.fixture(scope="module")
+def fresh(fresh_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project on a small data set, trained as the demo is, in which no model beats the champion by more than luck."""
+    project = copy_project(fresh_project, tmp_path_factory.mktemp("pages"))
+    (project.root / ".venv").symlink_to(Path(subprocess.check_output(["which", "python"], text=True).strip()).parents[1])
+    with (project.root / ".git/info/exclude").open("a") as exclude:
+        exclude.write("/.venv\n")
+    project.git("config", "user.name", "Ada")
+    project.set(
+        train__architecture="compact",
+        train__compact__batch_size=64,
+        train__epochs=12,
+        register__load_digits__minimum_accuracy=0.8,
+        register__load_digits__minimum_recall=0.5,
+        register__load_digits__minimum_slice_accuracy=0.83,
+        register__load_digits__maximum_calibration_error=0.2,
+        register__significance=1e-9,
+    )
+    project.git("commit", "--quiet", "--all", "--message", "Be small")
+    return project
+
+
+def test_every_page_with_commands_is_followed_or_has_a_test_of_its_own() -> None:
+    followed = {"README.md", "docs/tour.md", "docs/registry.md", "docs/own.md"}
+    whole = {page for page, commands in ELSEWHERE.items() if "*" in commands}
+
+    assert {page for page in PAGES if commands_of(page)} == followed | whole
+    for page in followed & ELSEWHERE.keys():
+        assert ELSEWHERE[page].keys() <= {command for command, _ in commands_of(page)}
+
+
+def test_the_readme_and_the_tour_that_goes_on_from_it(fresh: Project, copy_of: Callable[[Project], Project]) -> None:
+    project = copy_of(fresh)
+
+    follow(project, "README.md")
+    follow(project, "docs/tour.md")
+
+
+def test_the_page_of_models(fresh: Project, copy_of: Callable[[Project], Project]) -> None:
+    project = copy_of(fresh)
+    project.dvc("repro")
+    project.git("commit", "--quiet", "--all", "--message", "Train")
+    project.sample("data/inbox/test-images", 300)
+
+    follow(project, "docs/registry.md")
+
+
+def test_the_page_of_own_scans(fresh: Project, copy_of: Callable[[Project], Project]) -> None:
+    project = copy_of(fresh)
+    project.set(train__architecture="plain", train__epochs=6, register__load_digits__minimum_slice_accuracy=0.1)
+    project.dvc("repro", "reshape")
+    data = raw.read(project.root / layout.RAW)
+    for number, (image, label) in enumerate(zip(data.train_images[:1000], data.train_labels, strict=False)):
+        folder = project.root / f"scans/{label if number % 100 else 9 - label}"
+        folder.mkdir(parents=True, exist_ok=True)
+        page = np.full((44, 40), 240, np.uint8)
+        page[8:36, 6:34] -= np.minimum(image, 230)
+        cv2.imwrite(str(folder / f"scan-{number:04}.png"), page)
+
+    follow(project, "docs/own.md")
