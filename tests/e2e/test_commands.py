@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -16,7 +17,9 @@ import pytest
 from pipeline import layout
 from pipeline.datasets import raw
 from pipeline.digits.network.slices import SLICES
+from tests import sshd
 from tests.conftest import ROOT, Project, copy_project
+from tests.remotes import another_model
 
 pytestmark = pytest.mark.slow
 
@@ -27,16 +30,18 @@ ELSEWHERE = {
     "README.md": {"make demo": "tests/e2e/test_demo.py", "make test | tail -1": "the command that runs this"},
     "docs/operations.md": {"*": "tests/e2e/test_serve.py; systemd is not in every container"},
     "docs/registry.md": {"digits gc": "tests/integration/test_registry.py, with a cache that has what nothing names"},
-    "docs/review.md": {"*": "tests/integration/test_review_page.py, test_review.py: a person keys"},
-    "docs/team.md": {"*": "tests/integration/test_team_ssh.py, by a server of SSH"},
+    "docs/review.md": {
+        "digits certify invoices --error 0.01 --sure 0.95": "tests/integration/test_review_page.py: a person keys"
+    },
 }
 # On the small data set, and in a folder of the test's.
 INSTEAD = {
     r"^make ": "make -o .venv/ready ",
+    r"^pip install .*|^cd .*": "true",
     r"train\.epochs=3": "train.epochs=10",
     r"https://example\.com/digit-pipeline\.git": ".",
 }
-SERVES = ("make serve",)
+SERVES = ("make -o .venv/ready serve", "digits review ")
 MASKS = {
     r"\x1b\[[\d;]*m": "",
     r"https?://[\w.:/-]+": "URL",
@@ -48,6 +53,7 @@ MASKS = {
     r"(experiment\(s\): ).*": r"\1NAME",
     r"\[\w+-\w+\]": "[NAME]",
     r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b": "DAY",
+    r"UTC, now\b": "UTC, in TIME",
     r"\bin [\d.]+ (?:second|minute|hour|day|s)s?\b": "in TIME",
     r"\b(?=[0-9a-f]*\d)[0-9a-f]{7,}\b": "#",
     r"-?\d[\d,.:-]*\d|\d": "#",
@@ -62,7 +68,7 @@ def commands_of(page: str) -> list[tuple[str, list[str]]]:
     for block in BLOCK.findall(PAGES[page].read_text(encoding="utf-8")):
         for line in block.splitlines():
             if line.startswith("$ "):
-                found.append((re.sub(r"\s+#.*", "", line[2:]), []))
+                found.append((line[2:], []))
             else:
                 found[-1][1].append(line)
     return found
@@ -82,19 +88,20 @@ def pattern(shown: list[str]) -> str:
 
 
 def run(project: Project, command: str, shown: list[str]) -> str:
+    """Run a command of a page, and give what it prints: that which serves until the last line that is shown, then Ctrl-C."""
     for what, instead in INSTEAD.items():
         command = re.sub(what, instead, command)
     process = subprocess.Popen(
         ["bash", "-c", command],
         cwd=project.root,
-        env=project.environment | {"NO_COLOR": "1"},
+        env=project.environment | {"NO_COLOR": "1", "GIT_SSH_COMMAND": sshd.ssh_of(project.home)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
     assert process.stdout
-    if not command.endswith("serve"):
+    if not command.startswith(SERVES):
         return process.communicate(timeout=600)[0]
     lines: list[str] = []
     last, end = masked(shown[-1]), time.monotonic() + 120
@@ -105,15 +112,16 @@ def run(project: Project, command: str, shown: list[str]) -> str:
     return "".join(lines)
 
 
+def compare(command: str, printed: str, shown: list[str]) -> None:
+    found = "\n".join(masked(printed)) + "\n" * bool(printed)
+    assert not shown or re.fullmatch(pattern(shown), found), f"{command}\n{printed}\nis not what is shown:\n{shown}"
+
+
 def follow(project: Project, page: str) -> None:
     """Run the commands of a page, and compare what each prints with what the page shows."""
-    elsewhere = ELSEWHERE.get(page, {})
     for command, shown in commands_of(page):
-        if command in elsewhere:
-            continue
-        printed = run(project, command, shown)
-        found = "\n".join(masked(printed)) + "\n" * bool(printed)
-        assert not shown or re.fullmatch(pattern(shown), found), f"{page}: {command}\n{printed}\nis not what it shows:\n{shown}"
+        if command not in ELSEWHERE.get(page, {}):
+            compare(command, run(project, command, shown), shown)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +147,7 @@ def fresh(fresh_project: Project, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_every_page_with_commands_is_followed_or_has_a_test_of_its_own() -> None:
-    followed = {"README.md", "docs/tour.md", "docs/registry.md", "docs/own.md"}
+    followed = {"README.md", "docs/tour.md", "docs/registry.md", "docs/own.md", "docs/review.md", "docs/team.md"}
     whole = {page for page, commands in ELSEWHERE.items() if "*" in commands}
 
     assert {page for page in PAGES if commands_of(page)} == followed | whole
@@ -176,3 +184,41 @@ def test_the_page_of_own_scans(fresh: Project, copy_of: Callable[[Project], Proj
         cv2.imwrite(str(folder / f"scan-{number:04}.png"), page)
 
     follow(project, "docs/own.md")
+
+
+def test_the_page_of_reviews(registered_project: Project, copy_of: Callable[[Project], Project]) -> None:
+    project = copy_of(registered_project)
+    project.sample("data/inbox/invoices", 20)
+    project.digits("score", "data/inbox/invoices")
+
+    follow(project, "docs/review.md")
+
+
+def test_the_page_of_a_team(trained_project: Project, tmp_path: Path) -> None:
+    hub = tmp_path / "hub"
+    (hub / "digits-objects").mkdir(parents=True)
+    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", hub / "digits.git"], check=True)
+    training = copy_project(trained_project, tmp_path / "training")
+    training.git("remote", "add", "origin", "nowhere")
+    scoring = Project(tmp_path / "scoring/digit-pipeline", tmp_path / "scoring/home")
+    with sshd.serving(tmp_path / "sshd") as server:
+        for machine in (training, scoring):
+            server.let_in(machine.home)
+        is_on = training
+        for command, shown in commands_of("docs/team.md"):
+            if command.startswith("git clone"):
+                is_on = scoring
+            if command.startswith("digits promote"):
+                is_on = training
+            if "on the scoring machine" in command or "--fresh" in command:
+                is_on = scoring
+            if "--fresh" in command:
+                server.stop()
+            if "a trial" in command:
+                another_model(training, "another")
+                training.digits("register", GIT_SSH_COMMAND=sshd.ssh_of(training.home))
+            at = replace(is_on, root=is_on.root if is_on.root.exists() else is_on.root.parent)
+            printed = run(at, command.replace("ssh://hub.example/srv", server.address(hub)), shown)
+            compare(command, printed.replace(server.address(hub), "ssh://hub.example/srv"), shown)
+            if command.startswith("git clone"):
+                training.sample(scoring.root / "data/inbox/monday", 200)

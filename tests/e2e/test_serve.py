@@ -419,7 +419,9 @@ def test_batches_that_drifted_or_are_suspect_start_a_training_once_a_day_where_t
 
 def test_a_run_that_may_not_start_beside_another_is_skipped_and_not_cancelled(served: Served) -> None:
     deployment = served.deployment("train")["id"]
-    made = [served.ask(f"deployments/{deployment}/create_flow_run", state={"type": "SCHEDULED"})["id"] for _ in range(2)]
+    said = served.project.run("prefect", "deployment", "run", "train/train", **served.access).stdout
+    made = re.findall(r"UUID: ([0-9a-f-]{36})", said)
+    made.append(served.ask(f"deployments/{deployment}/create_flow_run", state={"type": "SCHEDULED"})["id"])
 
     served.wait_for(lambda: len([run for run in served.runs("train", "COMPLETED") if run["id"] in made]) == 2)
 
