@@ -1,11 +1,14 @@
 """The commands of the README and of docs/, run in the order of each page: they print what the page shows."""
 
+import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -56,6 +59,7 @@ MASKS = {
     r"UTC, now\b": "UTC, in TIME",
     r"\bin [\d.]+ (?:second|minute|hour|day|s)s?\b": "in TIME",
     r"\b(?=[0-9a-f]*\d)[0-9a-f]{7,}\b": "#",
+    r"(?<=\| )-(?= +\|)": "#",
     r"-?\d[\d,.:-]*\d|\d": "#",
     r"[━─┏┓┗┛┡┩└┘┳┻╇┴┬┼╋-]{2,}": "─",
     r"[ \t]+": " ",
@@ -78,7 +82,7 @@ def masked(text: str) -> list[str]:
     """Put signs for what differs between runs, processors and data sets; equal lines that follow each other become one."""
     for what, instead in MASKS.items():
         text = re.sub(what, instead, text)
-    return [line for line, _ in groupby(one.strip() for one in text.splitlines())]
+    return [line for line, _ in groupby(one.strip() for one in text.rstrip().splitlines())]
 
 
 def pattern(shown: list[str]) -> str:
@@ -222,3 +226,20 @@ def test_the_page_of_a_team(trained_project: Project, tmp_path: Path) -> None:
             compare(command, printed.replace(server.address(hub), "ssh://hub.example/srv"), shown)
             if command.startswith("git clone"):
                 training.sample(scoring.root / "data/inbox/monday", 200)
+
+
+def test_the_questions_that_the_page_of_scoring_asks(
+    registered_project: Project, copy_of: Callable[[Project], Project]
+) -> None:
+    project = copy_of(registered_project)
+    project.sample("data/inbox/batch", 30)
+    project.digits("score", "data/inbox/batch")
+    asked = re.findall('^sqlite3 scores.db "(.*)"$', PAGES["docs/scoring.md"].read_text(encoding="utf-8"), re.MULTILINE)
+
+    with closing(sqlite3.connect(project.root / "data/scores/batch/scores.db")) as store:
+        labels, nearly, twins = (store.execute(question).fetchall() for question in asked)
+
+    counts = json.loads((project.root / "data/scores/batch/manifest.json").read_text())["statuses"]
+    assert sum(count for _, count, _ in labels) == counts["ok"]
+    assert all(name.endswith(".png") and 0 <= three <= 10_000 and 0 <= eight <= 10_000 for name, three, eight in nearly)
+    assert all(count > 1 for count, _ in twins)

@@ -419,7 +419,7 @@ def test_batches_that_drifted_or_are_suspect_start_a_training_once_a_day_where_t
 
 def test_a_run_that_may_not_start_beside_another_is_skipped_and_not_cancelled(served: Served) -> None:
     deployment = served.deployment("train")["id"]
-    said = served.project.run("prefect", "deployment", "run", "train/train", **served.access).stdout
+    said = served.project.run("prefect", "deployment", "run", "train/train", check=True, **served.access).stdout
     made = re.findall(r"UUID: ([0-9a-f-]{36})", said)
     made.append(served.ask(f"deployments/{deployment}/create_flow_run", state={"type": "SCHEDULED"})["id"])
 

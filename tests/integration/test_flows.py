@@ -186,7 +186,8 @@ def test_only_what_changed_runs_and_a_new_version_comes_of_it(project: Project, 
     assert f"[the training report]({(project.root / 'reports/training.html').as_uri()})" in summary
     page = (project.root / "reports/training.html").read_text()
     assert "digit-cnn v1.1.0, trained on load_digits" in page
-    assert "champion: better: of 360 test images" in page
+    assert ">Champion v1.1.0: kept all five bounds, beat v1.0.0 by " in page
+    assert ">better: of 360 test images" in page
 
 
 def test_a_refusal_of_the_gate_completes_the_run_with_the_verdict(
