@@ -280,6 +280,7 @@ def test_every_subcommand_is_in_the_readme_and_every_make_target_in_its_help() -
         assert f"digits {getattr(command.callback, '__name__', '')}" in readme
     assert set(named.split()) - set(explained) == {"style"}
     assert "make help" in readme
+    assert readme.count("\n") <= 150
 
 
 def test_the_picture_of_the_architecture_shows_the_stages_and_the_folders() -> None:
