@@ -18,8 +18,8 @@ COMPARED = {
 
 
 @dataclass(frozen=True)
-class Kept:
-    """One bound, in words, and ``used``: the share of what it allows, 0 to 1 or more where it is missed.
+class Margin:
+    """One bound, in words, and ``used``: the share of what it allows, 0 to 1; more if missed, infinite without a value.
 
     That is errors out of those allowed for what must be at least so much, and the value itself for what must be at most.
     """
@@ -37,13 +37,14 @@ class Kept:
         is_maximum = check["kind"] == "maximum"
         value, bound, distance = check["value"], check["bound"], abs(check["distance"])
         used, allowed = (value, bound) if is_maximum else (1 - value, 1 - bound)
+        share = used / allowed if allowed else math.inf * used if used else 0.0
         passed = check["outcome"] == "passed"
         return cls(
             check["name"],
             _number(value),
             f"{'at most' if is_maximum else 'at least'} {_number(bound)}",
             f"{_number(distance)} to spare" if passed else f"missed by {_number(distance)}",
-            used / allowed if allowed else math.inf * used if used else 0.0,
+            math.inf if math.isnan(share) else share,
             passed,
         )
 
@@ -63,9 +64,9 @@ def headline(version: str | None, verdict: dict[str, Any] | None, *, is_champion
     return ", ".join(filter(None, (f"{model}: kept all {_word(len(checks))} bounds", _compared(verdict.get("comparison")))))
 
 
-def bounds(verdict: dict[str, Any] | None) -> list[Kept]:
+def bounds(verdict: dict[str, Any] | None) -> list[Margin]:
     """Give what became of each bound; none where the gate was not asked."""
-    return [Kept.of(check) for check in (verdict or {}).get("checks", [])]
+    return [Margin.of(check) for check in (verdict or {}).get("checks", [])]
 
 
 def remarks(verdict: dict[str, Any] | None) -> list[str]:
@@ -80,7 +81,7 @@ def remarks(verdict: dict[str, Any] | None) -> list[str]:
 def _compared(comparison: dict[str, Any] | None) -> str:
     if comparison is None:
         return ""
-    both = comparison["pairs"], comparison["own"]
+    both = comparison.get("pairs"), comparison.get("own")
     scores = [f"{pairs['first_alone']} to {pairs['second_alone']}" for pairs in both if pairs]
     score = f" by {scores[0]}" if comparison["outcome"] == "better" and scores else f" ({scores[0]})" if scores else ""
     own = f", on own scans {scores[1]}" if len(scores) == 2 else ""

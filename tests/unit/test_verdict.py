@@ -1,5 +1,6 @@
 """What the gate said, in the words of a page."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from pipeline.registry.gate import Check, Comparison, Pairs, Verdict
 from pipeline.reports import verdict as words_of
-from pipeline.reports.verdict import Kept
+from pipeline.reports.verdict import Margin
 
 CHECKS = [Check("accuracy", 0.995, 0.99), Check("bytes", 500, 2000, is_maximum=True)]
 PAIRS = Pairs(10_000, 14, 3, 0.01)
@@ -48,15 +49,16 @@ def test_a_headline_of_what_missed_a_bound_and_of_what_nobody_asked_about() -> N
 @pytest.mark.parametrize(
     ("check", "expected"),
     [
-        (CHECKS[0], Kept("accuracy", "0.9950", "at least 0.9900", "0.0050 to spare", 0.5, True)),
-        (CHECKS[1], Kept("bytes", "500", "at most 2,000", "1,500 to spare", 0.25, True)),
-        (Check("accuracy", 0.97, 0.99), Kept("accuracy", "0.9700", "at least 0.9900", "missed by 0.0200", 3, False)),
-        (Check("accuracy", 1.0, 1.0), Kept("accuracy", "1.0000", "at least 1.0000", "0.0000 to spare", 0, True)),
-        (Check("accuracy", 0.9, 1.0), Kept("accuracy", "0.9000", "at least 1.0000", "missed by 0.1000", float("inf"), False)),
+        (CHECKS[0], Margin("accuracy", "0.9950", "at least 0.9900", "0.0050 to spare", 0.5, True)),
+        (CHECKS[1], Margin("bytes", "500", "at most 2,000", "1,500 to spare", 0.25, True)),
+        (Check("accuracy", 0.97, 0.99), Margin("accuracy", "0.9700", "at least 0.9900", "missed by 0.0200", 3, False)),
+        (Check("accuracy", 1.0, 1.0), Margin("accuracy", "1.0000", "at least 1.0000", "0.0000 to spare", 0, True)),
+        (Check("accuracy", math.nan, 0.9), Margin("accuracy", "nan", "at least 0.9000", "missed by nan", float("inf"), False)),
+        (Check("accuracy", 0.9, 1.0), Margin("accuracy", "0.9000", "at least 1.0000", "missed by 0.1000", float("inf"), False)),
     ],
 )
-def test_a_bound_says_how_much_of_what_it_allows_is_used(check: Check, expected: Kept) -> None:
-    found = Kept.of(check.as_json())
+def test_a_bound_says_how_much_of_what_it_allows_is_used(check: Check, expected: Margin) -> None:
+    found = Margin.of(check.as_json())
 
     assert replace(found, used=0) == replace(expected, used=0)
     assert found.used == pytest.approx(expected.used)
