@@ -88,6 +88,10 @@ class _Worded:
                 one.metavar = WORDS.get(kind, kind)
         return found
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Give the parts of the usage line, as every other tool writes them: ``FOLDER``, ``[FOLDER]...``."""
+        return [re.sub("[{}]", "", one).replace("......", "...") for one in super().collect_usage_pieces(ctx)]  # type: ignore[misc]
+
 
 class Command(_Worded, TyperCommand):
     """A command."""
