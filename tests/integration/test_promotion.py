@@ -303,7 +303,7 @@ def test_recipes_are_compared_by_the_command_that_the_page_shows(two_models: Pro
 def test_the_plots_of_two_recipes_are_drawn_side_by_side(two_models: Project, tmp_path: Path) -> None:
     shown = json.loads(two_models.dvc("plots", "diff", "--json", "--out", str(tmp_path), "HEAD", "workspace").stdout)
 
-    for plot in ("plots/slices.csv", "Share for review by slice", "plots/classes.csv", "plots/reliability.csv"):
+    for plot in ("plots/slices.csv", "Errors by digit", "plots/confusion.csv", "plots/reliability.csv"):
         (drawn,) = shown["data"][plot]
         assert {point["rev"] for point in drawn["content"]["data"]["values"]} == {"HEAD", "workspace"}
 

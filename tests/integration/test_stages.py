@@ -234,7 +234,7 @@ def test_dvc_shows_metrics_and_plots(trained_project: Project) -> None:
 
     assert metrics[""]["data"]["metrics/evaluation.json"]["data"]["accuracy"] > 0.5
     page = (trained_project.home / "plots/index.html").read_text()
-    for title in ("Loss by epoch", "Accuracy by epoch", "Confusion", "Recall by digit", "Accuracy by confidence"):
+    for title in ("Loss by epoch", "Accuracy by epoch", "taken for", "Errors by digit", "by slice", "Accuracy by confidence"):
         assert title in page
 
 
