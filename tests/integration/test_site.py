@@ -50,8 +50,8 @@ def test_the_site_opens_and_is_searched_without_a_network(pages: Path, browser: 
     found.first.wait_for(timeout=20_000)
     for other in sorted((pages / ".docs/site").rglob("*.html")):
         page.goto(other.as_uri())
-        page.wait_for_load_state("networkidle")
         assert page.locator("h1").count()
+    page.wait_for_load_state("networkidle")
     assert asked == []
     context.close()
 
