@@ -159,18 +159,24 @@ def test_every_page_with_commands_is_followed_or_has_a_test_of_its_own() -> None
         assert ELSEWHERE[page].keys() <= {command for command, _ in commands_of(page)}
 
 
-def test_the_readme_and_the_tour_that_goes_on_from_it(fresh: Project, copy_of: Callable[[Project], Project]) -> None:
-    project = copy_of(fresh)
-
+@pytest.fixture(scope="module")
+def after_readme(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Project]:
+    """A project in which all commands of the README were run, and a copy, whose pictures are new to the store of a batch."""
+    project = copy_project(fresh, tmp_path_factory.mktemp("readme"))
     follow(project, "README.md")
+    project.git("commit", "--quiet", "--all", "--message", "Train")
+    return project, copy_project(project, tmp_path_factory.mktemp("copy"))
+
+
+def test_the_readme_and_the_tour_that_goes_on_from_it(after_readme: tuple[Project, Project]) -> None:
+    project, _ = after_readme
+
     follow(project, "docs/tour.md")
 
 
-def test_the_page_of_models(fresh: Project, copy_of: Callable[[Project], Project]) -> None:
-    project = copy_of(fresh)
-    project.dvc("repro")
-    project.git("commit", "--quiet", "--all", "--message", "Train")
-    project.sample("data/inbox/test-images", 300)
+def test_the_page_of_models(after_readme: tuple[Project, Project]) -> None:
+    _, project = after_readme
+    project.git("tag", "--delete", *project.git("tag").split())
 
     follow(project, "docs/registry.md")
 
