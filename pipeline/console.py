@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 10
 MOST_REASONS = 10
 STATUSES = ("ok", "review", "error")
+# Columns from which the bar has the counts by status too.
+COUNTS_FROM = 100
 
 
 def score(batch: "Batch", model: "ScoringModel", early: "Processes | None") -> "Manifest":
@@ -159,16 +161,17 @@ def _bar() -> "Iterator[Tell]":
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
+    console = Console(stderr=True)
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("files"),
         TextColumn("{task.fields[rate]}"),
-        TextColumn("{task.fields[counts]}"),
+        *([TextColumn("{task.fields[counts]}")] if console.width >= COUNTS_FROM else []),
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None, rate="", counts="")
         began = time.monotonic()
         said = 0

@@ -24,7 +24,7 @@ from pipeline.reports import drift
 from pipeline.scoring import executors, history
 from pipeline.scoring.manifest import Manifest
 from pipeline.scoring.processes import Processes
-from tests.conftest import Project
+from tests.conftest import DIGITS, Project, copy_project
 from tests.processes import ends_elsewhere, tells_where
 from tests.scored import Scans
 
@@ -287,3 +287,42 @@ def test_what_a_person_certified_stands_beside_the_expected_accuracy(scans: Scan
     )
     assert f"as in training. By what a person keyed, {words}." in drift.in_markdown(manifest.drift, manifest.certified_words)
     assert drift.in_markdown(scans.score().drift, "").count("\n| ") == len(drift.WORDS) + 1
+
+
+@pytest.fixture(scope="module")
+def scored(registered_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with a scored batch that has an unreadable file in it."""
+    project = copy_project(registered_project, tmp_path_factory.mktemp("scored"))
+    project.sample("data/inbox/batch", 120)
+    (project.root / "data/inbox/batch/broken.png").write_bytes(b"no picture")
+    project.digits("score", "data/inbox/batch")
+    return project
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_what_scoring_and_drift_say_fits_a_terminal_and_cuts_nothing(scored: Project, columns: int) -> None:
+    digits = " ".join(DIGITS)
+    command = f"stty cols {columns}; {digits} score data/inbox/batch --fresh; {digits} drift"
+
+    said = re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", scored.run("script", "-qec", command, "/dev/null").stdout)
+
+    lines = [line for whole in said.splitlines() for line in whole.split("\r")]
+    assert max(map(len, lines)) <= columns
+    assert "…" not in said
+    for words in (
+        "121 images",
+        "error",
+        "review",
+        "data/scores/batch/scores.csv",
+        "longest side",
+        "data/scores/drift.html",
+    ):
+        assert words in said
+
+
+def test_without_a_terminal_no_line_of_them_is_broken(scored: Project) -> None:
+    said = scored.digits("score", "data/inbox/batch", COLUMNS="60").stdout + scored.digits("drift", COLUMNS="60").stdout
+
+    (row,) = (line for line in said.splitlines() if line.startswith("│ batch "))
+    assert "drift" in row.split("│")[-2]
+    assert [line for line in said.splitlines() if line.startswith("│ longest side, pixels ")]
