@@ -365,7 +365,10 @@ def test_a_replay_of_nothing_that_changes_says_so(view: Open, two_models: Projec
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_data_docs_are_whole_without_a_network(view: Open, project: Project, scheme: str) -> None:
     docs = project.root / "data/validation/data-docs"
-    assert_accessible(view(docs.with_name("report.html"), color_scheme=scheme))
+    report = view(docs.with_name("report.html"), color_scheme=scheme)
+    assert_accessible(report)
+    report.set_viewport_size({"width": 390, "height": 844})
+    assert report.evaluate("document.documentElement.scrollWidth <= innerWidth")
     index = view(docs / "index.html", color_scheme=scheme)
     counts = {
         name: f"{count:,} {name} images" for name, count in json.loads((docs / "../verdict.json").read_text())["images"].items()
