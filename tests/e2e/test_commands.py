@@ -6,6 +6,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -92,7 +93,10 @@ def pattern(shown: list[str]) -> str:
 
 
 def run(project: Project, command: str, shown: list[str]) -> str:
-    """Run a command of a page, and give what it prints: that which serves until the last line that is shown, then Ctrl-C."""
+    """Run a command of a page, and give what it prints: that which serves until the last line that is shown, then Ctrl-C.
+
+    One of which the page shows nothing must succeed; of the others what they print says it.
+    """
     for what, instead in INSTEAD.items():
         command = re.sub(what, instead, command)
     process = subprocess.Popen(
@@ -106,7 +110,9 @@ def run(project: Project, command: str, shown: list[str]) -> str:
     )
     assert process.stdout
     if not command.startswith(SERVES):
-        return process.communicate(timeout=600)[0]
+        printed, _ = process.communicate(timeout=600)
+        assert shown or process.returncode == 0, f"{command}\n{printed}"
+        return printed
     lines: list[str] = []
     last, end = masked(shown[-1]), time.monotonic() + 120
     while (not lines or masked(lines[-1]) != last) and time.monotonic() < end:
@@ -132,7 +138,7 @@ def follow(project: Project, page: str) -> None:
 def fresh(fresh_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project on a small data set, trained as the demo is, in which no model beats the champion by more than luck."""
     project = copy_project(fresh_project, tmp_path_factory.mktemp("pages"))
-    (project.root / ".venv").symlink_to(Path(subprocess.check_output(["which", "python"], text=True).strip()).parents[1])
+    (project.root / ".venv").symlink_to(sys.prefix)
     with (project.root / ".git/info/exclude").open("a") as exclude:
         exclude.write("/.venv\n")
     project.git("config", "user.name", "Ada")
